@@ -1,0 +1,141 @@
+"""The cached arrays: read official files safely, text to sparse multi-hot rows, write and read .npz files."""
+
+import io
+import pickle
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+START, OUT_OF_VOCABULARY, INDEX_FROM = 1, 2, 3  # the ids of the Keras loaders: 0 pads, word of rank r has id r + 3
+
+
+class UnreadableFile(ValueError):
+    """A data file does not hold what it should."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Documents as word ranks: document i is ranks[splits[i]:splits[i + 1]]; ranks count from 1, commonest first."""
+
+    ranks: np.ndarray  # (words in all documents,) integers
+    splits: np.ndarray  # (documents + 1,) integers
+
+    def __len__(self):
+        """Documents."""
+        return len(self.splits) - 1
+
+    def __getitem__(self, rows):
+        """The documents with these numbers (an index array or a slice), as a Text."""
+        rows = np.arange(len(self))[rows]
+        lengths = np.diff(self.splits)[rows]
+        splits = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(splits[-1]) + np.repeat(self.splits[rows] - splits[:-1], lengths)
+        return Text(self.ranks[places], splits)
+
+
+class _NumpyOnly(pickle.Unpickler):
+    """Object arrays are pickles, and a pickle may call anything; this one may only make NumPy arrays."""
+
+    allowed = frozenset({"_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer"})
+
+    def find_class(self, module, name):
+        if module.partition(".")[0] == "numpy" and name in self.allowed:
+            return super().find_class(module, name)
+        raise UnreadableFile(f"its object array asks for {module}.{name}, which a data file has no use for")
+
+
+def read_npz(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file. Object arrays are read without letting their pickle run code.
+
+    Raises UnreadableFile for anything else than a well-formed file.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in archive.namelist()}
+    except UnreadableFile:
+        raise
+    except Exception as error:  # a damaged file fails in many ways, all of which mean the same to the reader
+        raise UnreadableFile(f"it is no readable .npz file ({type(error).__name__}: {error})") from error
+
+
+def _read_npy(file):
+    version = np.lib.format.read_magic(file)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, _, dtype = read_header[version](file)
+    if dtype.hasobject:
+        array = _NumpyOnly(file).load()
+        if not isinstance(array, np.ndarray) or array.shape != shape:
+            raise UnreadableFile(f"its header says shape {shape}, its object array is something else")
+        return array
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _column(file, key):
+    if key not in file:
+        raise UnreadableFile(f"expected an array {key!r}, got {', '.join(sorted(file)) or 'none'}")
+    return file[key]
+
+
+def text(file, key) -> Text:
+    """The object array of lists of word ranks under this key, as Text."""
+    documents = _column(file, key)
+    lengths = np.fromiter((len(document) for document in documents), "int64", len(documents))
+    ranks = np.fromiter((rank for document in documents for rank in document), "int64", int(lengths.sum()))
+    if len(ranks) and not 1 <= ranks.min() <= ranks.max() < 2**31 - INDEX_FROM:
+        raise UnreadableFile(f"{key}: expected word ranks from 1, got {ranks.min()} to {ranks.max()}")
+    return Text(ranks, np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def classes(file, key) -> np.ndarray:
+    """The class of each row under this key: (rows,) int32 from 0."""
+    labels = _column(file, key)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
+        raise UnreadableFile(f"{key}: expected one class from 0 for each row, got {labels.dtype} {labels.shape}")
+    return labels.astype("int32")
+
+
+def features(file, key) -> np.ndarray:
+    """The numbers under this key as float32, all finite."""
+    numbers = _column(file, key)
+    if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
+        raise UnreadableFile(f"{key}: expected finite numbers, got {numbers.dtype} {numbers.shape}")
+    return numbers.astype("float32")
+
+
+def multi_hot(documents: Text, num_words: int) -> sp.csr_matrix:
+    """1 where a document has a word, as the tutorial's vectorize_sequences gives: (documents, num_words) float32 CSR.
+
+    Ids are those of the Keras loaders: every document begins with id 1, and words with ids of num_words or more
+    become id 2.
+    """
+    ids = documents.ranks + INDEX_FROM
+    ids[ids >= num_words] = OUT_OF_VOCABULARY
+    rows = np.repeat(np.arange(len(documents)), np.diff(documents.splits))
+    rows = np.concatenate([rows, np.arange(len(documents))])
+    ids = np.concatenate([ids, np.full(len(documents), START)])
+    matrix = sp.csr_matrix((np.ones(len(ids), "float32"), (rows, ids)), shape=(len(documents), num_words))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
+
+
+def pack(name: str, array) -> dict[str, np.ndarray]:
+    """An array, or a multi-hot CSR matrix (the places of its ones, in the smallest integers), as plain arrays."""
+    if not sp.issparse(array):
+        return {name: array}
+    if not (array.data == 1).all():
+        raise ValueError(f"{name} is no multi-hot matrix")
+    columns = array.indices.astype(np.min_scalar_type(array.shape[1]))
+    return {f"{name}.columns": columns, f"{name}.splits": array.indptr, f"{name}.shape": np.array(array.shape)}
+
+
+def unpack(name: str, file) -> np.ndarray | sp.csr_matrix:
+    """What `pack` made plain, from a mapping such as the one that np.load gives."""
+    if name in file:
+        return file[name]
+    columns = file[f"{name}.columns"].astype("int32")
+    ones = np.ones(len(columns), "float32")
+    return sp.csr_matrix((ones, columns, file[f"{name}.splits"]), shape=tuple(file[f"{name}.shape"]))

@@ -1,0 +1,455 @@
+"""Train R copies of a Keras network at the same time, in one compiled program.
+
+A *replica* is one training run: a seed, and a fold whose rows it never trains on. K folds, their repeats and the
+seeds of a final fit are all replicas. A spread costs little more than a figure without one, because most of the
+time of a small `model.fit` goes into starting batches and epochs, and that is done here once for all replicas.
+
+How it works
+- Every weight of the network becomes one variable that holds the values of all replicas. Keras'
+  `stateless_call` is a pure function of (weights, state, inputs), so `tf.vectorized_map` runs it for all replicas
+  in one call. Replicas share no weight, so the gradient of the *sum* of their losses is the gradient of each.
+  A Keras optimizer works element by element and updates the stacked variables as they are.
+- Rows come in *streams*. A stream is a shuffle of all rows, dealt from the folds in turn. A replica passes over
+  the rows that it holds out and takes the others in order, `batch_size` at a time. So what a replica sees follows
+  from its own seeds and folds, whichever replicas it runs beside.
+- Dense rows are cheap to gather: each replica reads a stream for itself. Sparse rows (text) are dear to gather:
+  the replicas of one stream share its batches. A batch is then the union of what each of them takes next, and a
+  row weighs 0 for a replica that does not take it; dealing from the folds keeps the union small.
+- Sparse rows are never made dense. The first Dense layer of all replicas is one sparse product, (batch, words)
+  times (words, replicas x units), and its gradient is the transposed product.
+- Many replicas are cut into slices that run one after the other through the same compiled program: sparse rows
+  by stream, dense rows `SLICE` replicas at a time. This bounds the memory, and the same slice gives the same
+  bytes each time.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+
+import keras
+import numpy as np
+import scipy.sparse as sp
+import tensorflow as tf
+from tqdm import tqdm
+
+SLICE = 64  # dense replicas that train at the same time
+CHUNK = 4096  # rows that are predicted at the same time
+
+
+class Diverged(ArithmeticError):
+    """The loss of a replica is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One training run.
+
+    seed: initial weights and dropout masks.
+    order: the shuffles, one an epoch; replicas with the same order and folds read the same stream.
+    folds: (rows,) integers, the fold of each row; -1 for rows that no replica holds out.
+    held_out: the fold that this replica never trains on; a fold that has no rows, to train on all.
+    """
+
+    seed: int
+    order: int
+    folds: np.ndarray
+    held_out: int
+
+    @cached_property
+    def held_out_rows(self) -> np.ndarray:
+        """Numbers of the rows that this replica never trains on, ascending."""
+        return np.flatnonzero(self.folds == self.held_out)
+
+    def steps(self, batch_size: int) -> int:
+        """Batches in an epoch: the same for every fold of the partition, so the largest fold decides.
+
+        Where folds differ by a row or two, the last batch of the others may therefore hold a row or two more than
+        `batch_size`. A replica that had to wait a step while others train would need optimizer state of its own.
+        """
+        largest = np.bincount(self.folds[self.folds >= 0], minlength=1).max()
+        return max(1, -(-(len(self.folds) - int(largest)) // batch_size))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One replica after training.
+
+    weights: arrays in the order of `model.get_weights()`.
+    mean, scale: (features,) float32, what its rows were standardised with; None where they were taken as they are.
+    history: (epochs,) float32 arrays under "loss", "metric" and, where rows are held out, "val_loss" and
+        "val_metric": means over rows. The training figures are those of the batches as they were trained on, as
+        in Keras. No loss contains the L1 or L2 penalty, so networks with and without one can be compared.
+    held_out: (held-out rows, outputs) float32, predictions after the last epoch, in the order of the rows.
+    """
+
+    weights: list[np.ndarray]
+    mean: np.ndarray | None
+    scale: np.ndarray | None
+    history: dict[str, np.ndarray]
+    held_out: np.ndarray
+
+
+def fit(model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, standardize=False, title=""):
+    """Train each replica from initial weights of its own; yield a `Fitted` for each, in their order.
+
+    model: compiled Keras model: the network, its loss (by name) and its optimizer; itself left as it is.
+    metric: function (targets, predictions) -> one figure a row, as in `keras.metrics`.
+    rows: (n, ...) array, or (n, words) CSR matrix for a network that begins with a Dense layer.
+    targets: (n, outputs) float32, or (n,) integers for sparse_categorical_crossentropy.
+    standardize: scale each feature by its mean and standard deviation over the rows that the replica trains on.
+    title: what the progress bar says; there is no bar where the output is no terminal.
+
+    Raises Diverged, naming the replica and the epoch, when a loss is not finite.
+    """
+    slices = _slices(replicas, batch_size, by_stream=sp.issparse(rows))
+    longest = max(len(replica.held_out_rows) for replica in replicas)
+    program = None
+    with tqdm(total=len(slices) * epochs, desc=title, unit="epoch", disable=None, leave=False) as bar:
+        for members in slices:
+            if program is None or program.count != len(members):
+                program = _Program(model, rows, len(members), metric, targets)
+            program.start(members, longest, standardize)
+            history = []
+            for epoch in range(epochs):
+                history.append(program.epoch(*_batches(members, epoch, batch_size, program.sparse)))
+                _stop_if_diverged(history[-1]["loss"], epoch, members)
+                bar.set_postfix(loss=f"{history[-1]['loss'].mean():.4f}", refresh=False)
+                bar.update()
+            yield from program.finish(members, history)
+
+
+def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
+    """Predictions of each replica for all rows: (replicas, n, outputs) float32."""
+    program = _Program(model, rows, len(fitted))
+    program.restore(fitted)
+    numbers = np.arange(rows.shape[0], dtype="int32")
+    chunks = [program.predict(numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
+    return np.concatenate(chunks, axis=1)
+
+
+def _slices(replicas, batch_size, by_stream):
+    """Cut into lists that train at the same time: of equal steps an epoch and, for sparse rows, of one stream."""
+
+    def key(replica):
+        return replica.steps(batch_size), by_stream and (replica.order, replica.folds.tobytes())
+
+    groups = [list(members) for _, members in groupby(replicas, key)]
+    return [list(part) for group in groups for part in np.array_split(group, -(-len(group) // SLICE))]
+
+
+def _stream(replica, epoch):
+    """All row numbers in the order of this epoch: (n,), shuffled, then dealt from the folds in proportion."""
+    shuffle = np.random.default_rng([replica.order, epoch]).permutation(len(replica.folds))
+    folds = replica.folds[shuffle] + 1
+    by_fold = np.argsort(folds, kind="stable")
+    place = np.concatenate([(np.arange(size) + 0.5) / size for size in np.bincount(folds) if size])
+    return shuffle[by_fold[np.argsort(place, kind="stable")]]
+
+
+def _batches(members, epoch, batch_size, shared):
+    """The batches of one epoch: rows (steps, streams, width) int32, taken (steps, members, width) float32.
+
+    taken is 1 where a member trains on the row: each member exactly once on each row that it does not hold out,
+    `batch_size` of them in a step but the last. Places that nobody takes hold row 0.
+    """
+    streams = [members] if shared else [[member] for member in members]
+    steps = members[0].steps(batch_size)
+    parts = []
+    for group in streams:
+        stream = _stream(group[0], epoch)
+        taking = [np.flatnonzero(member.folds[stream] != member.held_out) for member in group]
+        starts = np.arange(steps) * batch_size
+        ends = np.append(starts[1:], len(stream))
+        first = np.min([places[starts] for places in taking], axis=0)
+        last = np.max([places[np.minimum(ends, len(places)) - 1] for places in taking], axis=0)
+        place = first[:, None] + np.arange((last - first).max() + 1)  # (steps, width) places in the stream
+        step = np.full((len(group), place.max() + 1), -1)  # in which step a member takes the row at a place
+        for own, places in zip(step, taking, strict=True):
+            own[places] = np.minimum(np.arange(len(places)) // batch_size, steps - 1)
+        taken = step[:, place] == np.arange(steps)[:, None]  # (members, steps, width)
+        parts.append((stream[np.minimum(place, len(stream) - 1)], taken))
+    width = max(rows.shape[1] for rows, _ in parts)
+    rows = np.zeros((steps, len(streams), width), "int32")
+    taken = np.zeros((steps, len(members), width), "float32")
+    for number, (own_rows, own_taken) in enumerate(parts):
+        rows[:, number, : own_rows.shape[1]] = own_rows
+        where = slice(None) if shared else slice(number, number + 1)
+        taken[:, where, : own_rows.shape[1]] = own_taken.transpose(1, 0, 2)
+    return rows, taken
+
+
+def _stop_if_diverged(loss, epoch, members):
+    for number in np.flatnonzero(~np.isfinite(loss)):
+        raise Diverged(
+            f"the loss of the replica with seed {members[number].seed}, fold {members[number].held_out}, is "
+            f"{loss[number]} in epoch {epoch + 1}; a lower learning_rate is the usual remedy"
+        )
+
+
+def _initial(model, seed):
+    """New values for all variables of the model, as `keras.utils.set_random_seed(seed)` and a new build give them.
+
+    Keras draws the seeds of initializers and of dropout from Python's `random`. Building the layers alone and
+    leaving TensorFlow's own generator alone saves three quarters of the time of a new model.
+    """
+    before = random.getstate()
+    random.seed(seed)
+    values = {}
+    for layer in model.layers:
+        fresh = type(layer).from_config(layer.get_config())
+        if layer.variables:
+            fresh.build_from_config(layer.get_build_config())
+        values.update({id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)})
+    random.setstate(before)
+    return values
+
+
+class _SparseRows:
+    """A CSR matrix from which TensorFlow takes rows: batch(rows) -> a sparse (rows, words) matrix."""
+
+    def __init__(self, matrix):
+        matrix = sp.csr_matrix(matrix)
+        place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+        shift = np.zeros((matrix.nnz, 2), "int64")  # from (row, place in the row) to (row, word)
+        shift[:, 1] = matrix.indices - place
+        self.words = matrix.shape[1]
+        self.splits, self.shift = tf.constant(matrix.indptr.astype("int64")), tf.constant(shift)
+        self.values = None if (matrix.data == 1).all() else tf.constant(matrix.data.astype("float32"))
+
+    def _gather(self, values, rows):
+        return tf.raw_ops.RaggedGather(
+            params_nested_splits=[self.splits], params_dense_values=values, indices=rows, OUTPUT_RAGGED_RANK=1
+        )
+
+    def batch(self, rows):
+        (splits,), shift = self._gather(self.shift, rows)
+        values = tf.ones(tf.shape(shift)[:1]) if self.values is None else self._gather(self.values, rows)[1]
+        ragged = tf.raw_ops.RaggedTensorToSparse(rt_nested_splits=[splits], rt_dense_values=values)
+        return tf.raw_ops.SparseTensorToCSRSparseMatrix(
+            indices=ragged.sparse_indices + shift,
+            values=values,
+            dense_shape=tf.stack([tf.size(rows, tf.int64), self.words]),
+        )
+
+
+def _product(sparse, kernel):
+    """Sparse (rows, words) times kernel (words, columns), with the transposed product as its gradient."""
+
+    @tf.custom_gradient
+    def multiply(kernel):
+        def gradient(upstream):
+            transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=tf.float32)
+            return tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
+
+        return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel), gradient
+
+    return multiply(kernel)
+
+
+class _Program:
+    """`count` replicas of a model as one: the variables of all of them, and compiled functions that use them."""
+
+    def __init__(self, model, rows, count, metric=None, targets=None):
+        self.model, self.count, self.metric, self.sparse = model, count, metric, sp.issparse(rows)
+        self.rows = _SparseRows(rows) if self.sparse else tf.constant(rows)
+        self.array = rows
+        # For sparse rows the network is cut behind its first Dense layer, which becomes the sparse product.
+        self.first = next(layer for layer in model.layers if layer.variables) if self.sparse else None
+        self.upper = keras.Model(self.first.output, model.outputs[0]) if self.sparse else model
+        self.stacks = {id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables}
+        self.trainable = [self.stacks[id(v)] for v in model.trainable_variables]
+        self.state = [self.stacks[id(v)] for v in model.non_trainable_variables]
+        self.place = {id(v): number for number, v in enumerate(model.trainable_variables)}
+        if targets is not None:
+            self.targets = tf.constant(targets)
+            self.loss = keras.losses.get(model.loss)
+            self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+            self.optimizer.build(self.trainable)
+            self.optimizer_start = [v.numpy() for v in self.optimizer.variables]
+
+    # XLA makes small dense networks faster and the sparse product slower; recurrent layers fail under it.
+    # There, only the optimizer's update is compiled.
+    @cached_property
+    def _xla(self):
+        return not self.sparse and not any(isinstance(layer, keras.layers.RNN) for layer in self.model.layers)
+
+    def _wide(self, variable):
+        return self.sparse and variable is self.first.kernel
+
+    def _stack(self, variable):
+        """A variable for all replicas: (replicas, ...), or (words, replicas x units) for the sparse product."""
+        shape = tuple(variable.shape)
+        shape = (shape[0], self.count * shape[1]) if self._wide(variable) else (self.count, *shape)
+        return keras.Variable(np.zeros(shape), dtype=variable.dtype, trainable=variable.trainable)
+
+    def _assign(self, variable, values):
+        self.stacks[id(variable)].assign(np.concatenate(values, 1) if self._wide(variable) else np.stack(values))
+
+    def _values(self, variable):
+        stacked = self.stacks[id(variable)].numpy()
+        return np.split(stacked, self.count, axis=1) if self._wide(variable) else list(stacked)
+
+    def start(self, members, longest, standardize):
+        """Give each member its initial weights, its scaler and its held-out rows."""
+        initial = [_initial(self.model, member.seed) for member in members]
+        for variable in self.model.trainable_variables + self.model.non_trainable_variables:
+            self._assign(variable, [values[id(variable)] for values in initial])
+        for variable, value in zip(self.optimizer.variables, self.optimizer_start, strict=True):
+            variable.assign(value)
+        self.scaler = _scaler(self.array, members) if standardize else None
+        held_out = [np.resize(member.held_out_rows, longest) if longest else [] for member in members]
+        self.held_out = np.stack(held_out).astype("int32")
+        counts = np.array([len(member.held_out_rows) for member in members])
+        self.counted = (np.arange(longest) < counts[:, None]).astype("float32")
+
+    def restore(self, fitted):
+        """Give each replica the weights and the scaler of a fitted one."""
+        for variable, *values in zip(self.model.weights, *(f.weights for f in fitted), strict=True):
+            self._assign(variable, values)
+        scaled = fitted[0].mean is not None
+        self.scaler = (np.stack([f.mean for f in fitted]), np.stack([f.scale for f in fitted])) if scaled else None
+
+    def finish(self, members, history):
+        """What each member became: an iterator of Fitted."""
+        weights = [self._values(variable) for variable in self.model.weights]
+        held_out = self.held_out_predictions
+        for number, member in enumerate(members):
+            yield Fitted(
+                weights=[values[number] for values in weights],
+                mean=self.scaler and self.scaler[0][number],
+                scale=self.scaler and self.scaler[1][number],
+                history={name: np.array([epoch[name][number] for epoch in history]) for name in history[0]},
+                held_out=held_out[number, : len(member.held_out_rows)],
+            )
+
+    def epoch(self, rows, taken):
+        """Train on one epoch's batches; returns {"loss": (replicas,) float32, "metric": ..., "val_loss": ...}."""
+        figures = self._train(tf.constant(rows), tf.constant(taken), self.scaler)
+        if self.held_out.size:
+            judged, self.held_out_predictions = self._judge(self.held_out, self.counted, self.scaler)
+            figures |= judged
+        return {name: value.numpy() for name, value in figures.items()}
+
+    def predict(self, rows):
+        """Predictions of all replicas for the rows with these numbers: (replicas, rows, outputs)."""
+        return self._predict(tf.constant(rows), self.scaler).numpy()
+
+    @cached_property
+    def _train(self):
+        return tf.function(self._train_epoch, jit_compile=self._xla, autograph=False)
+
+    @cached_property
+    def _judge(self):
+        return tf.function(self._judge_held_out, jit_compile=self._xla, autograph=False)
+
+    @cached_property
+    def _predict(self):
+        return tf.function(self._predict_rows, autograph=False)
+
+    @cached_property
+    def _update(self):
+        return tf.function(self._apply, jit_compile=True, autograph=False)
+
+    def _apply(self, gradients):
+        self.optimizer.apply(gradients, self.trainable)
+
+    def _train_epoch(self, rows, taken, scaler):
+        def step(number, sums):
+            taken_now = taken[number]  # (replicas, width)
+            targets = self._targets(rows[number], taken_now)
+            with tf.GradientTape() as tape:
+                weights = _read(self.trainable)
+                tape.watch(weights)
+                inputs = self._inputs(rows[number], weights, scaler)
+                predictions, state, penalty = self._call(weights, _read(self.state), inputs, training=True)
+                loss = self.loss(targets, predictions) * taken_now
+                total = tf.reduce_sum(tf.reduce_sum(loss, 1) / tf.reduce_sum(taken_now, 1)) + penalty
+            gradients = tape.gradient(total, weights)
+            self._update([tf.convert_to_tensor(gradient) for gradient in gradients])
+            for variable, value in zip(self.state, state, strict=True):
+                variable.assign(value)
+            metric = self.metric(targets, predictions) * taken_now
+            return number + 1, sums + tf.stack([tf.reduce_sum(loss, 1), tf.reduce_sum(metric, 1)])
+
+        start = 0, tf.zeros((2, self.count))
+        _, sums = tf.while_loop(lambda number, _: number < tf.shape(rows)[0], step, start)
+        loss, metric = tf.unstack(sums / tf.reduce_sum(taken, (0, 2)))
+        return {"loss": loss, "metric": metric}
+
+    def _judge_held_out(self, rows, counted, scaler):
+        predictions = self._predict_held_out(rows, scaler)
+        targets = tf.gather(self.targets, rows)
+        loss, metric = (
+            tf.reduce_sum(figure(targets, predictions) * counted, 1) / tf.reduce_sum(counted, 1)
+            for figure in (self.loss, self.metric)
+        )
+        return {"val_loss": loss, "val_metric": metric}, predictions
+
+    def _targets(self, rows, taken):
+        """The targets of a batch for each replica: (replicas, width, ...)."""
+        targets = tf.gather(self.targets, rows)  # (streams, width, ...)
+        return tf.broadcast_to(targets, tf.concat([tf.shape(taken), tf.shape(targets)[2:]], 0))
+
+    def _inputs(self, rows, weights, scaler):
+        """What enters `upper` for a batch of row numbers (streams, width): (replicas, width, ...)."""
+        if self.sparse:
+            columns = _product(self.rows.batch(rows[0]), weights[self.place[id(self.first.kernel)]])
+            hidden = tf.reshape(columns, (-1, self.count, self.first.units))
+            return self._first_layer(tf.transpose(hidden, (1, 0, 2)), weights)
+        return _scaled(tf.gather(self.rows, rows), scaler)
+
+    def _first_layer(self, hidden, weights):
+        """Bias and activation of the first Dense layer, after its product: (replicas, width, units)."""
+        if self.first.use_bias:
+            hidden += weights[self.place[id(self.first.bias)]][:, None]
+        return self.first.activation(hidden)
+
+    def _call(self, weights, state, inputs, training):
+        """Run all replicas: predictions (replicas, width, outputs), new state, sum of their penalties."""
+        own = [weights[self.place[id(variable)]] for variable in self.upper.trainable_variables]
+
+        def one(replica):
+            output, state, penalties = self.upper.stateless_call(*replica, training=training, return_losses=True)
+            return output, list(state), tf.add_n([tf.zeros(()), *penalties])
+
+        output, state, penalty = tf.vectorized_map(one, (own, state, inputs), fallback_to_while_loop=True)
+        penalty = tf.reduce_sum(penalty)
+        if self.sparse and self.first.kernel_regularizer:  # a sum over weights, so the stacked kernel will do
+            penalty += self.first.kernel_regularizer(weights[self.place[id(self.first.kernel)]])
+        return output, state, penalty
+
+    def _predict_held_out(self, rows, scaler):
+        """Each replica's predictions for the rows that it holds out: (replicas, longest, outputs)."""
+        weights = _read(self.trainable)
+        if self.sparse:
+            kernels = tf.split(weights[self.place[id(self.first.kernel)]], self.count, axis=1)
+            hidden = [_product(self.rows.batch(own), kernel) for own, kernel in zip(tf.unstack(rows), kernels, strict=True)]
+            inputs = tf.ensure_shape(tf.stack(hidden), (self.count, None, self.first.units))
+            inputs = self._first_layer(inputs, weights)
+        else:
+            inputs = _scaled(tf.gather(self.rows, rows), scaler)
+        return self._call(weights, _read(self.state), inputs, training=False)[0]
+
+    def _predict_rows(self, rows, scaler):
+        weights = _read(self.trainable)
+        shared = self._inputs(rows[None], weights, scaler)
+        inputs = tf.broadcast_to(shared, tf.concat([[self.count], tf.shape(shared)[1:]], 0))
+        return self._call(weights, _read(self.state), inputs, training=False)[0]
+
+
+def _read(variables):
+    return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def _scaled(inputs, scaler):
+    """Inputs (replicas or 1, width, features), each replica's by its own mean and scale."""
+    return inputs if scaler is None else (inputs - scaler[0][:, None]) / scaler[1][:, None]
+
+
+def _scaler(rows, members):
+    """Mean and standard deviation (1 where a feature is constant) of the rows that each member trains on."""
+    training = [rows[member.folds != member.held_out] for member in members]
+    mean, deviation = (np.stack([getattr(own, name)(axis=0) for own in training]) for name in ("mean", "std"))
+    return mean.astype("float32"), np.where(deviation > 0, deviation, 1).astype("float32")
