@@ -28,11 +28,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-import keras
 import numpy as np
 import scipy.sparse as sp
-import tensorflow as tf
 from tqdm import tqdm
+
+from stages.core.lean_keras import keras
+from stages.core.lean_keras import tensorflow as tf
 
 SLICE = 64  # dense replicas that train at the same time
 CHUNK = 4096  # rows that are predicted at the same time
