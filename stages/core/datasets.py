@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from stages.core import arrays, synthetic
+from stages.core import arrays
 
 KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, and so the validation rows, is theirs
@@ -60,7 +60,7 @@ class Dataset:
     """One data set.
 
     rows: training rows. outputs: classes of a multiclass task, otherwise 1. kind: "text" or "features".
-    read: {file name: bytes} -> Split. synthesize: () -> {file name: bytes}, stand-ins of the same schema.
+    read: {file name: bytes} -> Split.
     """
 
     title: str
@@ -70,7 +70,6 @@ class Dataset:
     outputs: int
     files: tuple[File, ...]
     read: Callable[[dict[str, bytes]], Split]
-    synthesize: Callable[[], dict[str, bytes]]
 
 
 def shuffled(*columns):
@@ -104,3 +103,40 @@ def read_features(files, name):
     """Rows of features (Boston Housing): x, y."""
     file = arrays.read_npz(files[name])
     return cut(*shuffled(arrays.features(file, "x"), arrays.features(file, "y")))
+
+
+TABLE = {
+    "imdb": Dataset(
+        title="IMDB reviews",
+        task=BINARY,
+        kind="text",
+        rows=25_000,
+        outputs=1,
+        files=(
+            File("imdb.npz", 17_464_789, "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"),
+            File("imdb_word_index.json", 1_641_221, "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6"),
+        ),
+        read=partial(read_split_text, name="imdb.npz"),
+    ),
+    "reuters": Dataset(
+        title="Reuters newswires",
+        task=MULTICLASS,
+        kind="text",
+        rows=8_982,
+        outputs=46,
+        files=(
+            File("reuters.npz", 2_110_848, "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"),
+            File("reuters_word_index.json", 550_378, "9b56000edc4b34a32e89fd5a23b2605594682c74efcf7d8f4e2a5514b771e633"),
+        ),
+        read=partial(read_text, name="reuters.npz"),
+    ),
+    "boston_housing": Dataset(
+        title="Boston Housing",
+        task=REGRESSION,
+        kind="features",
+        rows=404,
+        outputs=1,
+        files=(File("boston_housing.npz", 57_026, "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"),),
+        read=partial(read_features, name="boston_housing.npz"),
+    ),
+}

@@ -23,6 +23,7 @@ How it works
 """
 
 import random
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,6 +129,12 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
     numbers = np.arange(rows.shape[0], dtype="int32")
     chunks = [program.predict(numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
     return np.concatenate(chunks, axis=1)
+
+
+def seed_of(seed: int, *purpose) -> int:
+    """A seed for one purpose, such as ("kfold", repeat, fold): below 2**32, independent of those for others."""
+    words = [zlib.crc32(str(word).encode()) for word in purpose]
+    return int(np.random.SeedSequence([seed, *words]).generate_state(1)[0])
 
 
 def _slices(replicas, batch_size, by_stream):
@@ -302,6 +309,7 @@ class _Program:
         self.scaler = _scaler(self.array, members) if standardize else None
         held_out = [np.resize(member.held_out_rows, longest) if longest else [] for member in members]
         self.held_out = np.stack(held_out).astype("int32")
+        self.held_out_predictions = np.empty((self.count, 0, *self.model.output_shape[1:]), "float32")
         counts = np.array([len(member.held_out_rows) for member in members])
         self.counted = (np.arange(longest) < counts[:, None]).astype("float32")
 
@@ -329,8 +337,8 @@ class _Program:
         """Train on one epoch's batches; returns {"loss": (replicas,) float32, "metric": ..., "val_loss": ...}."""
         figures = self._train(tf.constant(rows), tf.constant(taken), self.scaler)
         if self.held_out.size:
-            judged, self.held_out_predictions = self._judge(self.held_out, self.counted, self.scaler)
-            figures |= judged
+            judged, predictions = self._judge(self.held_out, self.counted, self.scaler)
+            self.held_out_predictions, figures = predictions.numpy(), figures | judged
         return {name: value.numpy() for name, value in figures.items()}
 
     def predict(self, rows):
@@ -341,6 +349,7 @@ class _Program:
     def _train(self):
         return tf.function(self._train_epoch, jit_compile=self._xla, autograph=False)
 
+    # Apart from _train: in one XLA program, the weights were read before the loop that assigns them.
     @cached_property
     def _judge(self):
         return tf.function(self._judge_held_out, jit_compile=self._xla, autograph=False)

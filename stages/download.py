@@ -1,0 +1,139 @@
+"""Official files, checked by SHA-256 -> data/raw/<dataset>/; or, with `source: synthetic`, generated stand-ins.
+
+Looked for in this order: where an earlier run left them, $DATASETS_MIRROR (a folder or a base URL), the user's
+Keras cache, the official address. Whatever the source, only bytes with the official SHA-256 are kept.
+
+`python -m stages.download --reachable` tells by its exit status whether any source can be reached (0) or none (3).
+"""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pooch
+import requests
+
+from stages.core import params, synthetic
+from stages.core.datasets import TABLE
+from stages.core.files import whole
+
+TIMEOUT = 30  # seconds without a byte before a server counts as unreachable
+UNREACHABLE = 3  # exit status
+RAW = Path("data/raw")
+
+
+class NoSource(Exception):
+    """No source gave the file; the message tells what each of them did."""
+
+
+def sources(file, folder: Path, environment) -> list[str]:
+    """Where to look for a file, in order: paths and URLs."""
+    mirror = environment.get("DATASETS_MIRROR", "").rstrip("/")
+    cache = Path(environment.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
+    places = [folder / file.name, f"{mirror}/{file.name}" if mirror else None, cache / file.name, file.url]
+    return [str(place) for place in places if place]
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is on the network."""
+    return source.startswith(("http://", "https://"))
+
+
+def reachable(source: str) -> bool:
+    """Whether there is anything at this source, right or wrong."""
+    if not is_url(source):
+        return Path(source).is_file()
+    try:
+        return requests.head(source, timeout=TIMEOUT, allow_redirects=True).ok
+    except requests.RequestException:
+        return False
+
+
+def fetch(file, places: list[str], target: Path) -> str:
+    """Put the file at `target` from the first place that has the right bytes; returns that place.
+
+    Raises NoSource, with a line for each place, and then leaves nothing at `target`.
+    """
+    problems = []
+    for place in places:
+        try:
+            copy(place, target)
+        except (OSError, ValueError) as error:  # requests' errors are OSErrors
+            problems.append(f"{place}: {reason(error)}")
+        else:
+            if problem := difference(target, file):
+                problems.append(f"{place}: {problem}")
+            else:
+                return place
+        target.unlink(missing_ok=True)
+    raise NoSource("\n".join(f"  {problem}" for problem in problems))
+
+
+def copy(place: str, target: Path):
+    """Copy what is at a path or a URL to `target`, with a progress bar for a download that a person watches."""
+    if is_url(place):
+        bar = sys.stderr.isatty()
+        pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)(place, str(target), pooch=None)
+    else:
+        shutil.copyfile(place, target)
+
+
+def reason(error: Exception) -> str:
+    """One line on why a place could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, requests.ConnectionError):
+        return "the server cannot be reached"
+    return str(error).splitlines()[0]
+
+
+def difference(path: Path, file) -> str | None:
+    """How the file at `path` differs from the official one; None when it does not."""
+    size, digest = path.stat().st_size, pooch.file_hash(str(path), alg="sha256")
+    if (size, digest) == (file.size, file.sha256):
+        return None
+    return f"expected {file.size:,} bytes with SHA-256 {file.sha256}, got {size:,} bytes with {digest}"
+
+
+def main(name):
+    """Run the stage for one data set."""
+    start, source, folder = time.time(), params.load().source, RAW / name
+    with whole(folder) as new:
+        new.mkdir()
+        if source == "synthetic":
+            for file, content in synthetic.GENERATORS[name]().items():
+                (new / file).write_bytes(content)
+            places = ["generated stand-ins"]
+        else:
+            places = [official(file, folder, new / file.name) for file in TABLE[name].files]
+        size = sum(path.stat().st_size for path in new.iterdir())
+    print(f"download {name}: {size:,} bytes, {'; '.join(dict.fromkeys(places))}, in {time.time() - start:.1f} s")
+
+
+def official(file, folder, target):
+    """Fetch one official file; exits with a message when no source has it."""
+    try:
+        return fetch(file, sources(file, folder, os.environ), target).rpartition("/")[0]
+    except NoSource as error:
+        raise SystemExit(
+            f"{file.name} could not be had from any source:\n{error}\n"
+            "Set DATASETS_MIRROR to a folder or a base URL that has the official files, or put them in "
+            "~/.keras/datasets, or set `source: synthetic` in params.yaml to work with generated stand-ins."
+        ) from None
+
+
+def any_reachable() -> bool:
+    """Whether a source can be reached for any file of the data sets in params.yaml, or none is needed."""
+    chosen = params.load()
+    files = [(file, RAW / name) for name in chosen.datasets for file in TABLE[name].files]
+    return chosen.source == "synthetic" or any(
+        reachable(place) for file, folder in files for place in sources(file, folder, os.environ)
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--reachable":
+        sys.exit(0 if any_reachable() else UNREACHABLE)
+    main(sys.argv[1])

@@ -1,0 +1,75 @@
+"""Iterated K-fold evaluation: k folds x repeats, all replicas of one program -> data/folds/<dataset>.npz."""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from stages.core import arrays, networks, params, replicas
+from stages.core.datasets import TABLE
+from stages.core.files import whole
+
+
+def deal(labels, k, repeats, split_seed, classifies) -> np.ndarray:
+    """The fold of each row in each repeat: (repeats, rows) int16 from 0, with equal shares of each class.
+
+    It depends on these arguments alone, so experiments that share them share their folds.
+    """
+    splitter = StratifiedKFold if classifies else KFold
+    folds = np.empty((repeats, len(labels)), "int16")
+    for repeat in range(repeats):
+        random_state = replicas.seed_of(split_seed, "split", repeat)
+        splits = splitter(k, shuffle=True, random_state=random_state).split(np.zeros(len(labels)), labels)
+        for fold, (_, held_out) in enumerate(splits):
+            folds[repeat, held_out] = fold
+    return folds
+
+
+def members(folds, seed) -> list[replicas.Replica]:
+    """A replica for each fold of each repeat; the folds of a repeat share their shuffles, repeats do not."""
+    return [
+        replicas.Replica(replicas.seed_of(seed, "kfold", repeat, fold), order, own, fold)
+        for repeat, own in enumerate(folds)
+        for order in [replicas.seed_of(seed, "order", "kfold", repeat)]
+        for fold in range(own.max() + 1)
+    ]
+
+
+def main(name):
+    """Run the stage for one data set."""
+    start, chosen, dataset = time.time(), params.load(), TABLE[name]
+    section, settings = chosen.sections[name], chosen.sections[name].kfold
+    with np.load(Path("data/arrays") / f"{name}.npz") as file:
+        x, y = arrays.unpack("x_train", file), file["y_train"]
+    if dataset.task.classifies and settings.k > np.bincount(y).max():
+        largest = np.bincount(y).max()
+        raise SystemExit(
+            f"params.yaml: {name}.kfold.k: expected at most the {largest:,} rows of the largest class, got {settings.k}"
+        )
+    head = networks.HEADS[dataset.task.name]
+    network = networks.build(section.model, section.fit, head, x.shape[1:], dataset.outputs)
+    folds = deal(y, settings.k, settings.repeats, chosen.split_seed, dataset.task.classifies)
+    chosen_members = members(folds, chosen.seed)
+
+    predictions = np.empty((*folds.shape, dataset.outputs), "float32")
+    histories = []
+    arguments = settings.epochs, section.fit.batch_size, dataset.kind == "features", f"{name} K-fold"
+    fits = replicas.fit(network, head.metric, x, head.targets(y), chosen_members, *arguments)
+    for number, (member, fitted) in enumerate(zip(chosen_members, fits, strict=True)):
+        predictions[number // settings.k, member.held_out_rows] = fitted.held_out
+        histories.append(fitted.history)
+    curves = {key: np.stack([history[key] for history in histories]) for key in histories[0]}
+    with whole(Path("data/folds") / f"{name}.npz") as path, path.open("wb") as file:
+        np.savez(file, folds=folds, predictions=predictions, **curves)
+    replicas_of = f"{settings.k} folds x {settings.repeats} repeats = {len(chosen_members)} replicas"
+    rows = f"{len(y):,} rows"
+    print(f"kfold {name}: {replicas_of}, {settings.epochs} epochs on {rows}, in {time.time() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except replicas.Diverged as error:
+        raise SystemExit(f"kfold {sys.argv[1]}: {error}") from None
