@@ -60,7 +60,7 @@ class Dataset:
     """One data set.
 
     rows: training rows. outputs: classes of a multiclass task, otherwise 1. kind: "text" or "features".
-    read: {file name: bytes} -> Split.
+    read: {file name: bytes} -> Split. unit: of a target that is a number.
     """
 
     title: str
@@ -70,6 +70,7 @@ class Dataset:
     outputs: int
     files: tuple[File, ...]
     read: Callable[[dict[str, bytes]], Split]
+    unit: str = ""
 
 
 def shuffled(*columns):
@@ -138,5 +139,6 @@ TABLE = {
         outputs=1,
         files=(File("boston_housing.npz", 57_026, "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"),),
         read=partial(read_features, name="boston_housing.npz"),
+        unit="thousand dollars",
     ),
 }

@@ -1,0 +1,106 @@
+"""Figures of the evaluation. Pure: arrays in, PNG bytes out, the same bytes for the same arrays."""
+
+import io
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
+WIDTH = 8.0  # inches: the text of a figure stays readable when a page shows it 800 pixels wide
+AXIS_NAMES = {"accuracy": "accuracy (share of rows)", "mae": "mean absolute error", "loss": "loss"}
+
+
+def png(figure) -> bytes:
+    """The figure as PNG, without the version of matplotlib in it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _panels(title, columns=2, height=3.6):
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(1, columns)
+
+
+def _epoch_axis(axis, name, unit):
+    axis.set_xlabel("epoch")
+    axis.set_ylabel(f"{AXIS_NAMES[name]}{f' ({unit})' if unit else ''}")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.25)
+
+
+def history(title: str, columns: dict[str, np.ndarray], metric: str, unit: str = "") -> bytes:
+    """Loss and metric by epoch: training rows as dots, validation rows as a line, as the tutorial draws them.
+
+    columns: (epochs,) arrays under "loss" and `metric` and, where rows are held out, "val_" before each.
+    """
+    figure, axes = _panels(title)
+    for axis, name in zip(axes, ("loss", metric), strict=True):
+        epochs = np.arange(1, len(columns[name]) + 1)
+        axis.plot(epochs, columns[name], "o", ms=4, color=GREY, label="training rows")
+        if f"val_{name}" in columns:
+            axis.plot(epochs, columns[f"val_{name}"], color=BLUE, lw=2, label="validation rows")
+        _epoch_axis(axis, name, unit if name != "loss" else "")
+    if "val_loss" in columns:
+        best = int(np.argmin(columns["val_loss"]))
+        axes[0].plot(best + 1, columns["val_loss"][best], "v", color=ORANGE, ms=9, label="lowest validation loss")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return png(figure)
+
+
+def folds(title: str, columns: dict[str, np.ndarray], metric: str, unit: str = "") -> bytes:
+    """Loss and metric by epoch over all folds: mean and the band of the middle 80 % of the replicas.
+
+    columns: (replicas, epochs) arrays under "loss", "val_loss", `metric` and "val_" + `metric`.
+    """
+    figure, axes = _panels(title)
+    for axis, name in zip(axes, ("loss", metric), strict=True):
+        for key, colour, label in ((name, GREY, "training rows"), (f"val_{name}", BLUE, "held-out rows")):
+            values = columns[key]
+            epochs = np.arange(1, values.shape[1] + 1)
+            low, high = np.quantile(values, [0.1, 0.9], axis=0)
+            axis.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
+            axis.plot(epochs, values.mean(axis=0), color=colour, lw=2, label=label)
+        held_out, later = columns[f"val_{name}"], slice(columns["loss"].shape[1] // 10, None)
+        if name != "accuracy":  # the first epochs of a regression are off any useful scale
+            top = max(np.quantile(held_out[:, later], 0.95), np.quantile(columns[name][:, later], 0.95))
+            axis.set_ylim(0, 1.15 * top)
+        _epoch_axis(axis, name, unit if name != "loss" else "")
+    handles, labels = axes[0].get_legend_handles_labels()
+    labels = [f"{label}: mean, band with 80 % of {len(columns['loss'])} replicas" for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    return png(figure)
+
+
+def confusion(title: str, counts: np.ndarray) -> bytes:
+    """Share of each actual class (a row of `counts`, integers) that was predicted as each class."""
+    classes = len(counts)
+    figure = Figure(figsize=(WIDTH, 6.4 if classes > 4 else 4.2), layout="constrained")
+    axis = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axis.imshow(shares, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
+    if classes <= 12:
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share < 0.5 else "black"
+            text = f"{share:.3f}\n{counts[row, column]:,} rows"
+            axis.text(column, row, text, ha="center", va="center", color=colour)
+    ticks = np.arange(0, classes, 1 if classes <= 12 else 5)
+    axis.set(title=title, xlabel="predicted class", ylabel="actual class", xticks=ticks, yticks=ticks)
+    figure.colorbar(image, ax=axis, label="share of the actual class")
+    return png(figure)
+
+
+def predicted_against_actual(title: str, actual: np.ndarray, predicted: np.ndarray, unit: str) -> bytes:
+    """A dot for each row; on the line the prediction is right."""
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    axis = figure.subplots()
+    ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
+    axis.plot(ends, ends, color=GREY, lw=1, ls="--", label="prediction = actual")
+    axis.plot(actual, predicted, "o", color=BLUE, alpha=0.6, ms=5, label="test row")
+    axis.set(title=title, xlabel=f"actual ({unit})", ylabel=f"predicted ({unit})", aspect="equal")
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, loc="upper left")
+    return png(figure)

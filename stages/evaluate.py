@@ -1,0 +1,202 @@
+"""Predictions -> numbers and pictures, by arithmetic alone (no TensorFlow) -> metrics/<dataset>.json, metrics/<dataset>/.
+
+Figures are rounded to four decimals: across types of processor the last digits of a training differ.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn import metrics
+
+from stages.core import params, pictures
+from stages.core.datasets import TABLE
+from stages.core.files import whole
+
+DECIMALS = 4
+
+
+def scores(task, actual, predictions) -> dict[str, float]:
+    """Test figures of one model.
+
+    actual: (rows,) classes or numbers. predictions: (rows, outputs) probabilities or numbers.
+    """
+    if task.name == "regression":
+        predicted = predictions[:, 0]
+        squared = metrics.mean_squared_error(actual, predicted)
+        return {
+            "loss": squared,
+            "mae": metrics.mean_absolute_error(actual, predicted),
+            "rmse": np.sqrt(squared),
+        }
+    probabilities, predicted = as_probabilities(predictions), classes(predictions)
+    figures = {
+        "accuracy": metrics.accuracy_score(actual, predicted),
+        "loss": metrics.log_loss(actual, probabilities, labels=np.arange(probabilities.shape[1])),
+        "macro_f1": metrics.f1_score(actual, predicted, average="macro", zero_division=0),
+    }
+    if task.name == "binary" and len(np.unique(actual)) == 2:
+        figures["roc_auc"] = metrics.roc_auc_score(actual, predictions[:, 0])
+    return figures
+
+
+def as_probabilities(predictions) -> np.ndarray:
+    """(rows, classes) float64 that add up to 1, from sigmoid (rows, 1) or softmax (rows, classes) outputs."""
+    wide = predictions.astype("float64")
+    wide = np.hstack([1 - wide, wide]) if wide.shape[1] == 1 else wide
+    return wide / wide.sum(axis=1, keepdims=True)
+
+
+def classes(predictions) -> np.ndarray:
+    """The predicted class of each row: (rows,) integers. Half is class 0, as in Keras."""
+    return (predictions[:, 0] > 0.5).astype(int) if predictions.shape[1] == 1 else predictions.argmax(axis=1)
+
+
+def test_figures(task, actual, predictions) -> dict[str, dict[str, float]]:
+    """Each score as mean and standard deviation over the seeds, and of the ensemble that averages them.
+
+    predictions: (seeds, rows, outputs). One seed has no standard deviation.
+    """
+    table = pd.DataFrame([scores(task, actual, own) for own in predictions])
+    ensemble = scores(task, actual, predictions.mean(axis=0))
+    figures = {name: {"ensemble": ensemble[name], "mean": table[name].mean()} for name in table}
+    if len(table) > 1:
+        for name in table:
+            figures[name]["std"] = table[name].std()
+    return figures
+
+
+def fold_figures(values, k) -> dict[str, float]:
+    """Mean, standard deviation and 95 % interval of the mean of a figure over the replicas of an iterated K-fold.
+
+    values: (replicas,). Folds share training rows, so the variance of the mean is not variance / replicas: it is
+    multiplied by (1 / replicas + 1 / (k - 1)), the test rows over the training rows (Nadeau and Bengio 2003).
+    """
+    replicas, mean, std = len(values), np.mean(values), np.std(values, ddof=1)
+    half = stats.t.ppf(0.975, replicas - 1) * std * np.sqrt(1 / replicas + 1 / (k - 1))
+    return {"high": mean + half, "low": mean - half, "mean": mean, "std": std}
+
+
+def baseline(task, y_train, y_test) -> dict[str, float]:
+    """What a model that looks at no feature reaches: the most frequent class, or the mean, of the training rows."""
+    if task.name == "regression":
+        return {"mae": float(np.abs(y_test - y_train.mean()).mean())}
+    return {"accuracy": float((y_test == np.bincount(y_train).argmax()).mean())}
+
+
+def outcome(task, actual, predictions) -> pd.DataFrame:
+    """What the ensemble predicted: actual, predicted and the number of such rows (all pairs of classes, or each row)."""
+    if task.name == "regression":
+        predicted = predictions.mean(axis=0)[:, 0]
+        return pd.DataFrame({"actual": actual, "predicted": predicted, "rows": 1}).round(2)
+    pairs = pd.DataFrame({"actual": actual, "predicted": classes(predictions.mean(axis=0))})
+    return pairs.value_counts(sort=False).rename("rows").reset_index()
+
+
+def confusion_counts(pairs, size) -> np.ndarray:
+    """The frame that `outcome` gives for classes as a (classes, classes) matrix: actual by predicted."""
+    counts = np.zeros((size, size), int)
+    counts[pairs.actual, pairs.predicted] = pairs.rows
+    return counts
+
+
+def fold_tables(folds, curves, metric):
+    """The histories of all replicas as two frames: the last epoch of each fold, and each epoch of each fold."""
+    repeats, k = len(folds), int(folds.max()) + 1
+    _, epochs = curves["loss"].shape
+    index = [range(1, repeats + 1), range(1, k + 1), range(1, epochs + 1)]
+    index = pd.MultiIndex.from_product(index, names=["repeat", "fold", "epoch"])
+    names = {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
+    frame = pd.DataFrame({name: curves[key].ravel() for key, name in names.items()}, index).reset_index()
+    last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
+    last.insert(2, "rows", [int((own == fold).sum()) for own in folds for fold in range(k)])
+    return last.rename(columns={"val_loss": "loss", f"val_{metric}": metric}), frame
+
+
+def rounded(figures):
+    """Nested figures with every float rounded, in the order of their names."""
+    if isinstance(figures, dict):
+        return {name: rounded(figures[name]) for name in sorted(figures)}
+    return round(float(figures), DECIMALS) if isinstance(figures, (float, np.floating)) else figures
+
+
+def csv(frame) -> bytes:
+    """The frame as CSV with numbers of six significant digits."""
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+
+
+def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[dict, dict[str, bytes]]:
+    """The figures for the metrics file, and the files for the folder beside it.
+
+    history: frame of the exploring fit. test: predictions (seeds, rows, outputs) and parameters. kfold: folds
+    (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric.
+    """
+    task, metric, k = dataset.task, dataset.task.metric, int(kfold["folds"].max()) + 1
+    last, curves = fold_tables(kfold["folds"], kfold, metric)
+    pairs = outcome(task, y_test, test["predictions"])
+    figures = {
+        "baseline": baseline(task, y_train, y_test),
+        "kfold": {name: fold_figures(last[name].to_numpy("float64"), k) for name in (metric, "loss")},
+        "network": {"parameters": int(test["parameters"])},
+        "source": source,
+        "test": test_figures(task, y_test, test["predictions"]),
+    }
+    figures["kfold"]["replicas"] = len(last)
+    if "val_loss" in history:
+        best = int(history.val_loss.idxmin())
+        figures["validation"] = {"best_epoch": int(history.epoch[best]), "loss": history.val_loss[best]}
+    title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
+    explored = {name: history[name].to_numpy() for name in history if name != "epoch"}
+    names = {"loss": "loss", "val_loss": "val_loss", metric: "metric", f"val_{metric}": "val_metric"}
+    by_epoch = {name: kfold[key] for name, key in names.items()}
+    ensemble = f"ensemble of {len(test['predictions'])} seeds"
+    fit = "exploring fit" if "val_loss" in history else "final fit"
+    if task.classifies:
+        counts = confusion_counts(pairs, max(2, dataset.outputs))
+        picture = pictures.confusion(f"{title}: test rows, {ensemble}", counts)
+    else:
+        columns = pairs.actual.to_numpy(), pairs.predicted.to_numpy()
+        picture = pictures.predicted_against_actual(f"{title}: test rows, {ensemble}", *columns, dataset.unit)
+    return rounded(figures), {
+        "history.csv": csv(history),
+        "folds.csv": csv(last),
+        "fold_curves.csv": csv(curves),
+        "test.csv": csv(pairs),
+        "history.png": pictures.history(f"{title}: {fit}", explored, metric, dataset.unit),
+        "folds.png": pictures.folds(f"{title}: {k}-fold, repeated", by_epoch, metric, dataset.unit),
+        "test.png": picture,
+    }
+
+
+def load(path):
+    """All arrays of an .npz file."""
+    with np.load(path) as file:
+        return dict(file)
+
+
+def main(name):
+    """Run the stage for one data set."""
+    start, source = time.time(), params.load().source
+    with np.load(Path("data/arrays") / f"{name}.npz") as file:
+        y_train, y_test = file["y_train"], file["y_test"]
+    models = Path("data/models") / name
+    history, test = pd.read_csv(models / "history.csv"), load(models / "test.npz")
+    figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, load(f"data/folds/{name}.npz"))
+    files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
+    for file, content in files.items():
+        with whole((Path("metrics") / name / file).resolve()) as path:
+            path.write_bytes(content)
+    metric = TABLE[name].task.metric
+    folds, tested = figures["kfold"][metric], figures["test"][metric]["mean"]
+    print(
+        f"evaluate {name}: test {metric} {tested:.4f}, K-fold {folds['mean']:.4f} "
+        f"({folds['low']:.4f} to {folds['high']:.4f}), {len(y_test):,} test rows, in {time.time() - start:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
