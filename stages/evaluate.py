@@ -89,10 +89,10 @@ def baseline(task, y_train, y_test) -> dict[str, float]:
 
 
 def outcome(task, actual, predictions) -> pd.DataFrame:
-    """What the ensemble predicted: actual, predicted and the number of such rows (all pairs of classes, or each row)."""
+    """What the ensemble predicted: a row for each pair of classes, with its number of rows, or for each number."""
     if task.name == "regression":
         predicted = predictions.mean(axis=0)[:, 0]
-        return pd.DataFrame({"actual": actual, "predicted": predicted, "rows": 1}).round(2)
+        return pd.DataFrame({"actual": actual, "predicted": predicted}).round(2)
     pairs = pd.DataFrame({"actual": actual, "predicted": classes(predictions.mean(axis=0))})
     return pairs.value_counts(sort=False).rename("rows").reset_index()
 
@@ -149,6 +149,7 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[di
     if "val_loss" in history:
         best = int(history.val_loss.idxmin())
         figures["validation"] = {"best_epoch": int(history.epoch[best]), "loss": history.val_loss[best]}
+    labels = {"loss": task.loss, metric: f"{task.label} ({dataset.unit})" if dataset.unit else task.label}
     title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
     explored = {name: history[name].to_numpy() for name in history if name != "epoch"}
     names = {"loss": "loss", "val_loss": "val_loss", metric: "metric", f"val_{metric}": "val_metric"}
@@ -166,8 +167,8 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[di
         "folds.csv": csv(last),
         "fold_curves.csv": csv(curves),
         "test.csv": csv(pairs),
-        "history.png": pictures.history(f"{title}: {fit}", explored, metric, dataset.unit),
-        "folds.png": pictures.folds(f"{title}: {k}-fold, repeated", by_epoch, metric, dataset.unit),
+        "history.png": pictures.history(f"{title}: {fit}", explored, labels),
+        "folds.png": pictures.folds(f"{title}: {k}-fold, repeated", by_epoch, labels),
         "test.png": picture,
     }
 

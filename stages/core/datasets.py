@@ -14,11 +14,15 @@ SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, and so the va
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted: its main metric, under the name that metrics files use, and whether more of it is better."""
+    """What is predicted.
+
+    metric: the main metric, under the name that metrics files use. label, loss: what axes say for it and the loss.
+    """
 
     name: str
     metric: str
-    more_is_better: bool
+    label: str
+    loss: str
 
     @property
     def classifies(self) -> bool:
@@ -26,9 +30,9 @@ class Task:
         return self.metric == "accuracy"
 
 
-BINARY = Task("binary", "accuracy", more_is_better=True)
-MULTICLASS = Task("multiclass", "accuracy", more_is_better=True)
-REGRESSION = Task("regression", "mae", more_is_better=False)
+BINARY = Task("binary", "accuracy", "accuracy (share of rows)", "loss: cross-entropy (nats)")
+MULTICLASS = Task("multiclass", "accuracy", "accuracy (share of rows)", "loss: cross-entropy (nats)")
+REGRESSION = Task("regression", "mae", "mean absolute error", "loss: mean squared error")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from matplotlib.ticker import MaxNLocator
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
 WIDTH = 8.0  # inches: the text of a figure stays readable when a page shows it 800 pixels wide
-AXIS_NAMES = {"accuracy": "accuracy (share of rows)", "mae": "mean absolute error", "loss": "loss"}
 
 
 def png(figure) -> bytes:
@@ -19,31 +18,32 @@ def png(figure) -> bytes:
     return buffer.getvalue()
 
 
-def _panels(title, columns=2, height=3.6):
+def _panels(title, columns=2, height=3.9):
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     figure.suptitle(title)
     return figure, figure.subplots(1, columns)
 
 
-def _epoch_axis(axis, name, unit):
+def _epoch_axis(axis, label):
     axis.set_xlabel("epoch")
-    axis.set_ylabel(f"{AXIS_NAMES[name]}{f' ({unit})' if unit else ''}")
+    axis.set_ylabel(label)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25)
 
 
-def history(title: str, columns: dict[str, np.ndarray], metric: str, unit: str = "") -> bytes:
+def history(title: str, columns: dict[str, np.ndarray], labels: dict[str, str]) -> bytes:
     """Loss and metric by epoch: training rows as dots, validation rows as a line, as the tutorial draws them.
 
-    columns: (epochs,) arrays under "loss" and `metric` and, where rows are held out, "val_" before each.
+    labels: the two figures, "loss" and a metric, with the label of their axis.
+    columns: (epochs,) arrays under the names of the figures and, where rows are held out, with "val_" before them.
     """
     figure, axes = _panels(title)
-    for axis, name in zip(axes, ("loss", metric), strict=True):
+    for axis, (name, label) in zip(axes, labels.items(), strict=True):
         epochs = np.arange(1, len(columns[name]) + 1)
         axis.plot(epochs, columns[name], "o", ms=4, color=GREY, label="training rows")
         if f"val_{name}" in columns:
             axis.plot(epochs, columns[f"val_{name}"], color=BLUE, lw=2, label="validation rows")
-        _epoch_axis(axis, name, unit if name != "loss" else "")
+        _epoch_axis(axis, label)
     if "val_loss" in columns:
         best = int(np.argmin(columns["val_loss"]))
         axes[0].plot(best + 1, columns["val_loss"][best], "v", color=ORANGE, ms=9, label="lowest validation loss")
@@ -51,27 +51,27 @@ def history(title: str, columns: dict[str, np.ndarray], metric: str, unit: str =
     return png(figure)
 
 
-def folds(title: str, columns: dict[str, np.ndarray], metric: str, unit: str = "") -> bytes:
+def folds(title: str, columns: dict[str, np.ndarray], labels: dict[str, str]) -> bytes:
     """Loss and metric by epoch over all folds: mean and the band of the middle 80 % of the replicas.
 
-    columns: (replicas, epochs) arrays under "loss", "val_loss", `metric` and "val_" + `metric`.
+    labels: the two figures, "loss" and a metric, with the label of their axis.
+    columns: (replicas, epochs) arrays under the names of the figures, alone and with "val_" before them.
     """
     figure, axes = _panels(title)
-    for axis, name in zip(axes, ("loss", metric), strict=True):
-        for key, colour, label in ((name, GREY, "training rows"), (f"val_{name}", BLUE, "held-out rows")):
+    for axis, (name, label) in zip(axes, labels.items(), strict=True):
+        for key, colour, kind in ((name, GREY, "training rows"), (f"val_{name}", BLUE, "held-out rows")):
             values = columns[key]
             epochs = np.arange(1, values.shape[1] + 1)
             low, high = np.quantile(values, [0.1, 0.9], axis=0)
             axis.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
-            axis.plot(epochs, values.mean(axis=0), color=colour, lw=2, label=label)
-        held_out, later = columns[f"val_{name}"], slice(columns["loss"].shape[1] // 10, None)
+            axis.plot(epochs, values.mean(axis=0), color=colour, lw=2, label=kind)
         if name != "accuracy":  # the first epochs of a regression are off any useful scale
-            top = max(np.quantile(held_out[:, later], 0.95), np.quantile(columns[name][:, later], 0.95))
-            axis.set_ylim(0, 1.15 * top)
-        _epoch_axis(axis, name, unit if name != "loss" else "")
-    handles, labels = axes[0].get_legend_handles_labels()
-    labels = [f"{label}: mean, band with 80 % of {len(columns['loss'])} replicas" for label in labels]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+            later = slice(columns[name].shape[1] // 10, None)
+            axis.set_ylim(0, 1.15 * max(np.quantile(columns[key][:, later], 0.95) for key in (name, f"val_{name}")))
+        _epoch_axis(axis, label)
+    handles, kinds = axes[0].get_legend_handles_labels()
+    kinds = [f"{kind}: mean, band with 80 % of {len(columns['loss'])} replicas" for kind in kinds]
+    figure.legend(handles, kinds, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return png(figure)
 
 
@@ -102,5 +102,5 @@ def predicted_against_actual(title: str, actual: np.ndarray, predicted: np.ndarr
     axis.plot(actual, predicted, "o", color=BLUE, alpha=0.6, ms=5, label="test row")
     axis.set(title=title, xlabel=f"actual ({unit})", ylabel=f"predicted ({unit})", aspect="equal")
     axis.grid(alpha=0.25)
-    axis.legend(frameon=False, loc="upper left")
+    axis.legend(frameon=False, loc="lower right")
     return png(figure)

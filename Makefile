@@ -1,0 +1,62 @@
+# What a person types. Everything runs in .venv, made here with plain pip from the hash-locked files.
+SHELL := /bin/bash
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# A mirror of the official files, where one lies beside the project.
+ifndef DATASETS_MIRROR
+ifneq ($(wildcard ../shared/datasets),)
+export DATASETS_MIRROR := $(abspath ../shared/datasets)
+endif
+endif
+
+.PHONY: help repro test check lint format setup lock
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
+
+repro: .venv/ready ## a new clone to finished metrics
+	@python -m stages.core.params
+	@python -m stages.download --reachable || { status=$$?; [ $$status -eq 3 ] || exit $$status; $(MAKE) --no-print-directory .synthetic; }
+	dvc repro
+
+test: .venv/ready-test ## the tests
+	python -m pytest
+
+check: .venv/ready-test lint test ## what CI runs: format, lint, tests
+
+lint: .venv/ready-test
+	ruff format --check .
+	ruff check .
+
+format: .venv/ready-test ## rewrite the code in the project's format
+	ruff format .
+	ruff check --fix .
+
+setup: .venv/ready ## .venv alone
+
+lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --upgrade -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --upgrade -q --group test -c requirements.lock -o requirements-test.lock
+
+.venv/ready: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and f"Python 3.11 to 3.13 is needed, $(PYTHON) is {sys.version.split()[0]}; name another: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/ready-test: .venv/ready requirements-test.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@
+
+.PHONY: .synthetic
+.synthetic:
+	@echo
+	@echo '  ################################################################################'
+	@echo '  #  NO SOURCE OF THE OFFICIAL DATA CAN BE REACHED.                              #'
+	@echo '  #  Going on with GENERATED STAND-INS: params.yaml now says source: synthetic,  #'
+	@echo '  #  and so do dvc.lock and every metrics file. No figure is about the real      #'
+	@echo '  #  data. To go back: set source: official, and DATASETS_MIRROR if need be.     #'
+	@echo '  ################################################################################'
+	@echo
+	@sed -i.bak -E 's/^source: official/source: synthetic/' params.yaml && rm params.yaml.bak
