@@ -186,7 +186,9 @@ def main(name):
         y_train, y_test = file["y_train"], file["y_test"]
     models = Path("data/models") / name
     history, test = pd.read_csv(models / "history.csv"), load(models / "test.npz")
-    figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, load(f"data/folds/{name}.npz"))
+    figures, files = evaluate(
+        TABLE[name], source, y_train, y_test, history, test, load(f"data/folds/{name}.npz")
+    )
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
     for file, content in files.items():
         with whole((Path("metrics") / name / file).resolve()) as path:

@@ -20,7 +20,9 @@ from stages.core.files import whole
 def explore(network, metric, x, targets, fit, seed, standardize, title):
     """One replica watched on the first `fit.validation` rows: a Fitted; its history has the validation figures."""
     folds = np.where(np.arange(len(targets)) < fit.validation, 0, -1)
-    replica = replicas.Replica(replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0)
+    replica = replicas.Replica(
+        replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0
+    )
     arguments = fit.epochs, fit.batch_size, standardize, title
     (fitted,) = replicas.fit(network, metric, x, targets, [replica], *arguments)
     return fitted
@@ -31,7 +33,10 @@ def final(network, metric, x, targets, fit, epochs, seed, standardize, title):
     nothing_held_out = np.full(len(targets), -1)
     members = [
         replicas.Replica(
-            replicas.seed_of(seed, "final", number), replicas.seed_of(seed, "order", number), nothing_held_out, 0
+            replicas.seed_of(seed, "final", number),
+            replicas.seed_of(seed, "order", number),
+            nothing_held_out,
+            0,
         )
         for number in range(fit.seeds)
     ]

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-START, OUT_OF_VOCABULARY, INDEX_FROM = 1, 2, 3  # the ids of the Keras loaders: 0 pads, word of rank r has id r + 3
+START, OUT_OF_VOCABULARY, INDEX_FROM = (
+    1,
+    2,
+    3,
+)  # the ids of the Keras loaders: 0 pads, word of rank r has id r + 3
 
 
 class UnreadableFile(ValueError):
@@ -93,7 +97,9 @@ def classes(file, key) -> np.ndarray:
     """The class of each row under this key: (rows,) int32 from 0."""
     labels = _column(file, key)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
-        raise UnreadableFile(f"{key}: expected one class from 0 for each row, got {labels.dtype} {labels.shape}")
+        raise UnreadableFile(
+            f"{key}: expected one class from 0 for each row, got {labels.dtype} {labels.shape}"
+        )
     return labels.astype("int32")
 
 
@@ -129,7 +135,11 @@ def pack(name: str, array) -> dict[str, np.ndarray]:
     if not (array.data == 1).all():
         raise ValueError(f"{name} is no multi-hot matrix")
     columns = array.indices.astype(np.min_scalar_type(array.shape[1]))
-    return {f"{name}.columns": columns, f"{name}.splits": array.indptr, f"{name}.shape": np.array(array.shape)}
+    return {
+        f"{name}.columns": columns,
+        f"{name}.splits": array.indptr,
+        f"{name}.shape": np.array(array.shape),
+    }
 
 
 def unpack(name: str, file) -> np.ndarray | sp.csr_matrix:

@@ -119,7 +119,11 @@ TABLE = {
         outputs=1,
         files=(
             File("imdb.npz", 17_464_789, "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"),
-            File("imdb_word_index.json", 1_641_221, "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6"),
+            File(
+                "imdb_word_index.json",
+                1_641_221,
+                "027313fe9a320280f3bf0fac5baf58c4a683cf39a7ed9c3d3d3912bde4284cf6",
+            ),
         ),
         read=partial(read_split_text, name="imdb.npz"),
     ),
@@ -130,8 +134,14 @@ TABLE = {
         rows=8_982,
         outputs=46,
         files=(
-            File("reuters.npz", 2_110_848, "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"),
-            File("reuters_word_index.json", 550_378, "9b56000edc4b34a32e89fd5a23b2605594682c74efcf7d8f4e2a5514b771e633"),
+            File(
+                "reuters.npz", 2_110_848, "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
+            ),
+            File(
+                "reuters_word_index.json",
+                550_378,
+                "9b56000edc4b34a32e89fd5a23b2605594682c74efcf7d8f4e2a5514b771e633",
+            ),
         ),
         read=partial(read_text, name="reuters.npz"),
     ),
@@ -141,7 +151,13 @@ TABLE = {
         kind="features",
         rows=404,
         outputs=1,
-        files=(File("boston_housing.npz", 57_026, "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"),),
+        files=(
+            File(
+                "boston_housing.npz",
+                57_026,
+                "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+            ),
+        ),
         read=partial(read_features, name="boston_housing.npz"),
         unit="thousand dollars",
     ),

@@ -12,9 +12,9 @@ How it works
 - Rows come in *streams*. A stream is a shuffle of all rows, dealt from the folds in turn. A replica passes over
   the rows that it holds out and takes the others in order, `batch_size` at a time. So what a replica sees follows
   from its own seeds and folds, whichever replicas it runs beside.
-- Dense rows are cheap to gather: each replica reads a stream for itself. Sparse rows (text) are dear to gather:
-  the replicas of one stream share its batches. A batch is then the union of what each of them takes next, and a
-  row weighs 0 for a replica that does not take it; dealing from the folds keeps the union small.
+- Dense rows are cheap to gather: replicas of any streams train together. Sparse rows (text) are dear to gather,
+  so there the replicas of one stream train together: what they take in a step is mostly the same rows, because
+  the stream is dealt from the folds, and each of these rows is gathered and multiplied once.
 - Sparse rows are never made dense. The first Dense layer of all replicas is one sparse product, (batch, words)
   times (words, replicas x units), and its gradient is the transposed product.
 - Many replicas are cut into slices that run one after the other through the same compiled program: sparse rows
@@ -64,14 +64,17 @@ class Replica:
         """Numbers of the rows that this replica never trains on, ascending."""
         return np.flatnonzero(self.folds == self.held_out)
 
-    def steps(self, batch_size: int) -> int:
-        """Batches in an epoch: the same for every fold of the partition, so the largest fold decides.
+    def epoch_shape(self, batch_size: int) -> tuple[int, int]:
+        """Batches in an epoch, and rows in the largest: the same for every fold of the partition.
 
-        Where folds differ by a row or two, the last batch of the others may therefore hold a row or two more than
-        `batch_size`. A replica that had to wait a step while others train would need optimizer state of its own.
+        Where folds differ by a row or two, the largest fold decides on the number of batches, and the last batch of
+        the others may hold a row or two more than `batch_size`. A replica that had to wait a step while others
+        train would need optimizer state of its own; one whose batches had another width, other dropout masks.
         """
-        largest = np.bincount(self.folds[self.folds >= 0], minlength=1).max()
-        return max(1, -(-(len(self.folds) - int(largest)) // batch_size))
+        sizes = np.bincount(self.folds[self.folds >= 0]) if (self.folds >= 0).any() else np.zeros(1, int)
+        fewest, most = len(self.folds) - int(sizes.max()), len(self.folds) - int(sizes.min())
+        steps = max(1, -(-fewest // batch_size))
+        return steps, min(most, max(batch_size, most - (steps - 1) * batch_size))
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,9 @@ class Fitted:
     held_out: np.ndarray
 
 
-def fit(model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, standardize=False, title=""):
+def fit(
+    model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, standardize=False, title=""
+):
     """Train each replica from initial weights of its own; yield a `Fitted` for each, in their order.
 
     model: compiled Keras model: the network, its loss (by name) and its optimizer; itself left as it is.
@@ -115,7 +120,7 @@ def fit(model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch
             program.start(members, longest, standardize)
             history = []
             for epoch in range(epochs):
-                history.append(program.epoch(*_batches(members, epoch, batch_size, program.sparse)))
+                history.append(program.epoch(*_batches(members, epoch, batch_size)))
                 _stop_if_diverged(history[-1]["loss"], epoch, members)
                 bar.set_postfix(loss=f"{history[-1]['loss'].mean():.4f}", refresh=False)
                 bar.update()
@@ -138,10 +143,10 @@ def seed_of(seed: int, *purpose) -> int:
 
 
 def _slices(replicas, batch_size, by_stream):
-    """Cut into lists that train at the same time: of equal steps an epoch and, for sparse rows, of one stream."""
+    """Cut into lists that train at the same time: of equal epochs and, for sparse rows, of one stream."""
 
     def key(replica):
-        return replica.steps(batch_size), by_stream and (replica.order, replica.folds.tobytes())
+        return replica.epoch_shape(batch_size), by_stream and (replica.order, replica.folds.tobytes())
 
     groups = [list(members) for _, members in groupby(replicas, key)]
     return [list(part) for group in groups for part in np.array_split(group, -(-len(group) // SLICE))]
@@ -156,36 +161,40 @@ def _stream(replica, epoch):
     return shuffle[by_fold[np.argsort(place, kind="stable")]]
 
 
-def _batches(members, epoch, batch_size, shared):
-    """The batches of one epoch: rows (steps, streams, width) int32, taken (steps, members, width) float32.
+def _batches(members, epoch, batch_size):
+    """The batches of one epoch: rows (steps, members, width) int32, taken (steps, members, width) float32.
 
-    taken is 1 where a member trains on the row: each member exactly once on each row that it does not hold out,
-    `batch_size` of them in a step but the last. Places that nobody takes hold row 0.
+    taken is 1 where the member trains on the row and 0 where the place is empty: each member exactly once on each
+    row that it does not hold out, `batch_size` of them in a step but the last.
     """
-    streams = [members] if shared else [[member] for member in members]
-    steps = members[0].steps(batch_size)
-    parts = []
-    for group in streams:
-        stream = _stream(group[0], epoch)
-        taking = [np.flatnonzero(member.folds[stream] != member.held_out) for member in group]
-        starts = np.arange(steps) * batch_size
-        ends = np.append(starts[1:], len(stream))
-        first = np.min([places[starts] for places in taking], axis=0)
-        last = np.max([places[np.minimum(ends, len(places)) - 1] for places in taking], axis=0)
-        place = first[:, None] + np.arange((last - first).max() + 1)  # (steps, width) places in the stream
-        step = np.full((len(group), place.max() + 1), -1)  # in which step a member takes the row at a place
-        for own, places in zip(step, taking, strict=True):
-            own[places] = np.minimum(np.arange(len(places)) // batch_size, steps - 1)
-        taken = step[:, place] == np.arange(steps)[:, None]  # (members, steps, width)
-        parts.append((stream[np.minimum(place, len(stream) - 1)], taken))
-    width = max(rows.shape[1] for rows, _ in parts)
-    rows = np.zeros((steps, len(streams), width), "int32")
-    taken = np.zeros((steps, len(members), width), "float32")
-    for number, (own_rows, own_taken) in enumerate(parts):
-        rows[:, number, : own_rows.shape[1]] = own_rows
-        where = slice(None) if shared else slice(number, number + 1)
-        taken[:, where, : own_rows.shape[1]] = own_taken.transpose(1, 0, 2)
-    return rows, taken
+    steps, width = members[0].epoch_shape(batch_size)
+    place = np.arange(steps)[:, None] * batch_size + np.arange(width)  # among the rows that a member takes
+    inside = (np.arange(width) < batch_size) | (np.arange(steps) == steps - 1)[:, None]
+    streams, rows, taken = {}, [], []
+    for member in members:
+        key = member.order, id(member.folds)
+        if key not in streams:
+            streams[key] = _stream(member, epoch)
+        own = streams[key][member.folds[streams[key]] != member.held_out]
+        rows.append(own[np.minimum(place, len(own) - 1)])
+        taken.append(inside & (place < len(own)))
+    return np.stack(rows, axis=1).astype("int32"), np.stack(taken, axis=1).astype("float32")
+
+
+def _union(rows):
+    """The different rows of each step, and where each replica's are among them.
+
+    rows: (steps, members, width). Returns (steps, different rows), padded, and (steps, members, width), both int32.
+    """
+    pairs = [np.unique(step, return_inverse=True) for step in rows]
+    most = max(len(different) for different, _ in pairs)
+    most = (
+        -(-most // 16) * 16
+    )  # rounded up, so that epochs have the same shape and share one compiled program
+    union = np.stack([np.pad(different, (0, most - len(different)), mode="edge") for different, _ in pairs])
+    return union.astype("int32"), np.stack([place.reshape(rows.shape[1:]) for _, place in pairs]).astype(
+        "int32"
+    )
 
 
 def _stop_if_diverged(loss, epoch, members):
@@ -209,7 +218,9 @@ def _initial(model, seed):
         fresh = type(layer).from_config(layer.get_config())
         if layer.variables:
             fresh.build_from_config(layer.get_build_config())
-        values.update({id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)})
+        values.update(
+            {id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)}
+        )
     random.setstate(before)
     return values
 
@@ -265,8 +276,10 @@ class _Program:
         self.array = rows
         # For sparse rows the network is cut behind its first Dense layer, which becomes the sparse product.
         self.first = next(layer for layer in model.layers if layer.variables) if self.sparse else None
-        self.upper = keras.Model(self.first.output, model.outputs[0]) if self.sparse else model
-        self.stacks = {id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables}
+        self.upper = self._behind_first() if self.sparse else model
+        self.stacks = {
+            id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables
+        }
         self.trainable = [self.stacks[id(v)] for v in model.trainable_variables]
         self.state = [self.stacks[id(v)] for v in model.non_trainable_variables]
         self.place = {id(v): number for number, v in enumerate(model.trainable_variables)}
@@ -276,6 +289,9 @@ class _Program:
             self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
             self.optimizer.build(self.trainable)
             self.optimizer_start = [v.numpy() for v in self.optimizer.variables]
+
+    def _behind_first(self):
+        return keras.Model(self.first.output, keras.layers.Identity()(self.model.outputs[0]))
 
     # XLA makes small dense networks faster and the sparse product slower; recurrent layers fail under it.
     # There, only the optimizer's update is compiled.
@@ -293,7 +309,9 @@ class _Program:
         return keras.Variable(np.zeros(shape), dtype=variable.dtype, trainable=variable.trainable)
 
     def _assign(self, variable, values):
-        self.stacks[id(variable)].assign(np.concatenate(values, 1) if self._wide(variable) else np.stack(values))
+        self.stacks[id(variable)].assign(
+            np.concatenate(values, 1) if self._wide(variable) else np.stack(values)
+        )
 
     def _values(self, variable):
         stacked = self.stacks[id(variable)].numpy()
@@ -318,7 +336,9 @@ class _Program:
         for variable, *values in zip(self.model.weights, *(f.weights for f in fitted), strict=True):
             self._assign(variable, values)
         scaled = fitted[0].mean is not None
-        self.scaler = (np.stack([f.mean for f in fitted]), np.stack([f.scale for f in fitted])) if scaled else None
+        self.scaler = (
+            (np.stack([f.mean for f in fitted]), np.stack([f.scale for f in fitted])) if scaled else None
+        )
 
     def finish(self, members, history):
         """What each member became: an iterator of Fitted."""
@@ -334,8 +354,9 @@ class _Program:
             )
 
     def epoch(self, rows, taken):
-        """Train on one epoch's batches; returns {"loss": (replicas,) float32, "metric": ..., "val_loss": ...}."""
-        figures = self._train(tf.constant(rows), tf.constant(taken), self.scaler)
+        """Train on one epoch's batches; returns the figures of the epoch: {"loss": (replicas,) float32, ...}."""
+        gathered, place = _union(rows) if self.sparse else (rows, rows)
+        figures = self._train(*map(tf.constant, (rows, gathered, place, taken)), self.scaler)
         if self.held_out.size:
             judged, predictions = self._judge(self.held_out, self.counted, self.scaler)
             self.held_out_predictions, figures = predictions.numpy(), figures | judged
@@ -365,22 +386,21 @@ class _Program:
     def _apply(self, gradients):
         self.optimizer.apply(gradients, self.trainable)
 
-    def _train_epoch(self, rows, taken, scaler):
+    def _train_epoch(self, rows, gathered, place, taken, scaler):
         def step(number, sums):
-            taken_now = taken[number]  # (replicas, width)
-            targets = self._targets(rows[number], taken_now)
+            targets, weight = tf.gather(self.targets, rows[number]), taken[number]
             with tf.GradientTape() as tape:
                 weights = _read(self.trainable)
                 tape.watch(weights)
-                inputs = self._inputs(rows[number], weights, scaler)
+                inputs = self._inputs(gathered[number], place[number], weights, scaler)
                 predictions, state, penalty = self._call(weights, _read(self.state), inputs, training=True)
-                loss = self.loss(targets, predictions) * taken_now
-                total = tf.reduce_sum(tf.reduce_sum(loss, 1) / tf.reduce_sum(taken_now, 1)) + penalty
+                loss = self.loss(targets, predictions) * weight  # (replicas, width)
+                total = tf.reduce_sum(tf.reduce_sum(loss, 1) / tf.reduce_sum(weight, 1)) + penalty
             gradients = tape.gradient(total, weights)
             self._update([tf.convert_to_tensor(gradient) for gradient in gradients])
             for variable, value in zip(self.state, state, strict=True):
                 variable.assign(value)
-            metric = self.metric(targets, predictions) * taken_now
+            metric = self.metric(targets, predictions) * weight
             return number + 1, sums + tf.stack([tf.reduce_sum(loss, 1), tf.reduce_sum(metric, 1)])
 
         start = 0, tf.zeros((2, self.count))
@@ -397,18 +417,18 @@ class _Program:
         )
         return {"val_loss": loss, "val_metric": metric}, predictions
 
-    def _targets(self, rows, taken):
-        """The targets of a batch for each replica: (replicas, width, ...)."""
-        targets = tf.gather(self.targets, rows)  # (streams, width, ...)
-        return tf.broadcast_to(targets, tf.concat([tf.shape(taken), tf.shape(targets)[2:]], 0))
+    def _inputs(self, gathered, place, weights, scaler):
+        """What enters `upper` for each replica's rows of a batch: (replicas, width, ...).
 
-    def _inputs(self, rows, weights, scaler):
-        """What enters `upper` for a batch of row numbers (streams, width): (replicas, width, ...)."""
-        if self.sparse:
-            columns = _product(self.rows.batch(rows[0]), weights[self.place[id(self.first.kernel)]])
-            hidden = tf.reshape(columns, (-1, self.count, self.first.units))
-            return self._first_layer(tf.transpose(hidden, (1, 0, 2)), weights)
-        return _scaled(tf.gather(self.rows, rows), scaler)
+        gathered: row numbers, for sparse rows (different rows,) with each replica's at `place`, otherwise
+        (replicas or 1, width).
+        """
+        if not self.sparse:
+            return _scaled(tf.gather(self.rows, gathered), scaler)
+        columns = _product(self.rows.batch(gathered), weights[self.place[id(self.first.kernel)]])
+        columns = tf.reshape(columns, (-1, self.count, self.first.units))
+        hidden = tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
+        return self._first_layer(hidden, weights)
 
     def _first_layer(self, hidden, weights):
         """Bias and activation of the first Dense layer, after its product: (replicas, width, units)."""
@@ -421,7 +441,9 @@ class _Program:
         own = [weights[self.place[id(variable)]] for variable in self.upper.trainable_variables]
 
         def one(replica):
-            output, state, penalties = self.upper.stateless_call(*replica, training=training, return_losses=True)
+            output, state, penalties = self.upper.stateless_call(
+                *replica, training=training, return_losses=True
+            )
             return output, list(state), tf.add_n([tf.zeros(()), *penalties])
 
         output, state, penalty = tf.vectorized_map(one, (own, state, inputs), fallback_to_while_loop=True)
@@ -435,7 +457,10 @@ class _Program:
         weights = _read(self.trainable)
         if self.sparse:
             kernels = tf.split(weights[self.place[id(self.first.kernel)]], self.count, axis=1)
-            hidden = [_product(self.rows.batch(own), kernel) for own, kernel in zip(tf.unstack(rows), kernels, strict=True)]
+            hidden = [
+                _product(self.rows.batch(own), kernel)
+                for own, kernel in zip(tf.unstack(rows), kernels, strict=True)
+            ]
             inputs = tf.ensure_shape(tf.stack(hidden), (self.count, None, self.first.units))
             inputs = self._first_layer(inputs, weights)
         else:
@@ -444,8 +469,10 @@ class _Program:
 
     def _predict_rows(self, rows, scaler):
         weights = _read(self.trainable)
-        shared = self._inputs(rows[None], weights, scaler)
-        inputs = tf.broadcast_to(shared, tf.concat([[self.count], tf.shape(shared)[1:]], 0))
+        everywhere = tf.broadcast_to(tf.range(tf.size(rows)), (self.count, tf.size(rows)))
+        inputs = self._inputs(
+            rows if self.sparse else tf.gather(rows, everywhere), everywhere, weights, scaler
+        )
         return self._call(weights, _read(self.state), inputs, training=False)[0]
 
 

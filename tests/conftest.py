@@ -1,0 +1,33 @@
+"""Fixtures that more than one test file uses."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def mirror():
+    """The folder with the official files; skips where there is none."""
+    folder = Path(os.environ.get("DATASETS_MIRROR", ROOT / "../shared/datasets")).resolve()
+    if not (folder / "imdb.npz").is_file():
+        pytest.skip("the official files are not here: set DATASETS_MIRROR to a folder that has them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """Small multi-hot rows, their classes and four folds: (300, 50) float32, (300,) int32, (300,)."""
+    random = np.random.default_rng(0)
+    x = (random.random((300, 50)) < 0.1).astype("float32")
+    return x, random.integers(0, 5, 300).astype("int32"), random.permutation(300) % 4
+
+
+@pytest.fixture(params=["dense", "sparse"])
+def as_stored(request):
+    """Rows as a dense array and as CSR: what holds for one must hold for the other."""
+    return sp.csr_matrix if request.param == "sparse" else np.asarray

@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from stages import evaluate
+from stages.core.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
+
+
+def test_binary_scores_are_those_worked_by_hand():
+    scores = evaluate.scores(
+        BINARY, np.array([0, 0, 1, 1]), np.array([[0.1], [0.6], [0.8], [0.9]], "float32")
+    )
+    assert scores["accuracy"] == 0.75
+    assert scores["roc_auc"] == 1.0
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert scores["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.9]).mean(), rel=1e-6)
+
+
+def test_multiclass_scores_are_those_worked_by_hand():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]], "float32")
+    scores = evaluate.scores(MULTICLASS, np.array([0, 1]), probabilities)
+    assert scores["accuracy"] == 0.5
+    assert scores["loss"] == pytest.approx(-np.log([0.7, 0.3]).mean(), rel=1e-6)
+    assert scores["macro_f1"] == pytest.approx(1 / 3)
+    assert "roc_auc" not in scores
+
+
+def test_regression_scores_are_those_worked_by_hand():
+    scores = evaluate.scores(REGRESSION, np.array([1.0, 3.0]), np.array([[2.0], [6.0]]))
+    assert scores == {"loss": 5.0, "mae": 2.0, "rmse": pytest.approx(np.sqrt(5))}
+
+
+def test_test_figures_have_mean_and_deviation_over_seeds_and_the_ensemble():
+    predictions = np.array([[[1.0], [1.0]], [[5.0], [5.0]]])  # (seeds, rows, outputs)
+    figures = evaluate.test_figures(REGRESSION, np.array([3.0, 3.0]), predictions)
+    assert figures["mae"] == {"ensemble": 0.0, "mean": 2.0, "std": 0.0}
+
+
+def test_one_seed_has_no_deviation():
+    figures = evaluate.test_figures(REGRESSION, np.array([3.0]), np.array([[[1.0]]]))
+    assert figures["mae"] == {"ensemble": 2.0, "mean": 2.0}
+
+
+def test_the_interval_of_the_k_fold_mean_is_corrected_for_shared_training_rows():
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    figures = evaluate.fold_figures(values, k=2)
+    half = stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) * (1 / 4 + 1 / 1))
+    assert figures["mean"] == 2.5
+    assert figures["high"] - figures["mean"] == pytest.approx(half)
+    assert figures["mean"] - figures["low"] == pytest.approx(half)
+    naive = stats.t.interval(0.95, 3, 2.5, stats.sem(values))
+    assert figures["high"] > naive[1]
+
+
+def test_the_baseline_looks_at_no_feature():
+    assert evaluate.baseline(BINARY, np.array([0, 1, 1]), np.array([0, 1, 0, 0])) == {"accuracy": 0.25}
+    assert evaluate.baseline(REGRESSION, np.array([1.0, 3.0]), np.array([2.0, 5.0])) == {"mae": 1.5}
+
+
+def test_pairs_of_classes_are_counted():
+    pairs = evaluate.outcome(BINARY, np.array([0, 1, 1]), np.array([[[0.2], [0.9], [0.3]]]))
+    assert pairs.to_dict("list") == {"actual": [0, 1, 1], "predicted": [0, 0, 1], "rows": [1, 1, 1]}
+    assert evaluate.confusion_counts(pairs, 2).tolist() == [[1, 0], [1, 1]]
+
+
+@pytest.fixture(params=["imdb", "reuters", "boston_housing"])
+def case(request):
+    """A whole evaluation on made predictions: the figures and the files of a data set."""
+    dataset, random = TABLE[request.param], np.random.default_rng(0)
+    y = random.normal(20, 5, 40).astype("float32")
+    if dataset.task.classifies:
+        y = np.arange(40).astype("int32") % max(2, dataset.outputs)
+    test = {"predictions": random.dirichlet(np.ones(dataset.outputs + 1), (3, 40)), "parameters": np.array(7)}
+    test["predictions"] = test["predictions"][..., : dataset.outputs].astype("float32")
+    kfold = {"folds": np.stack([np.arange(40) % 4] * 2)}
+    kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
+    metric = dataset.task.metric
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "loss": [2, 1], "val_loss": [1, 3], metric: [0, 1], f"val_{metric}": [0, 1]}
+    )
+    return dataset, evaluate.evaluate(dataset, "official", y, y, history, test, kfold)
+
+
+def leaves(figures):
+    for value in figures.values():
+        yield from leaves(value) if isinstance(value, dict) else [value]
+
+
+def test_the_metrics_file_has_scalars_alone_sorted_and_rounded(case):
+    _, (figures, _) = case
+    assert all(isinstance(value, (int, float, str)) for value in leaves(figures))
+    assert all(value == round(value, 4) for value in leaves(figures) if isinstance(value, float))
+    assert json.dumps(figures) == json.dumps(figures, sort_keys=True)
+
+
+def test_the_metrics_file_has_the_same_shape_for_every_data_set(case):
+    dataset, (figures, _) = case
+    metric = dataset.task.metric
+    assert sorted(figures) == ["baseline", "kfold", "network", "source", "test", "validation"]
+    assert sorted(figures["kfold"]) == sorted([metric, "loss", "replicas"])
+    assert sorted(figures["kfold"][metric]) == ["high", "low", "mean", "std"]
+    assert sorted(figures["test"][metric]) == ["ensemble", "mean", "std"]
+    assert figures["kfold"]["replicas"] == 8
+    assert figures["network"] == {"parameters": 7}
+    assert figures["source"] == "official"
+    assert figures["validation"] == {"best_epoch": 1, "loss": 1.0}
+    assert list(figures["baseline"]) == [metric]
+
+
+def test_the_files_have_a_line_for_each_epoch_and_fold(case):
+    dataset, (_, files) = case
+    metric = dataset.task.metric
+    folds, curves = (files[name].decode().splitlines() for name in ("folds.csv", "fold_curves.csv"))
+    assert folds[0] == f"repeat,fold,rows,loss,{metric}"
+    assert [line.split(",")[:3] for line in folds[1:]] == [
+        [str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)
+    ]
+    assert curves[0] == f"repeat,fold,epoch,loss,val_loss,{metric},val_{metric}"
+    assert len(curves) == 1 + 8 * 3
+
+
+def test_pictures_have_the_same_bytes_each_time(case):
+    dataset, (_, files) = case
+    assert sum(name.endswith(".png") for name in files) == 3
+    for name, content in files.items():
+        if name.endswith(".png"):
+            assert content.startswith(b"\x89PNG")
+            assert b"matplotlib" not in content.lower()
