@@ -109,9 +109,7 @@ def main(name):
         else:
             places = [official(file, folder, new / file.name) for file in TABLE[name].files]
         size = sum(path.stat().st_size for path in new.iterdir())
-    print(
-        f"download {name}: {size:,} bytes, {'; '.join(dict.fromkeys(places))}, in {time.time() - start:.1f} s"
-    )
+    print(f"download {name}: {size:,} bytes, {'; '.join(dict.fromkeys(places))}, in {time.time() - start:.1f} s")
 
 
 def official(file, folder, target):

@@ -1,4 +1,4 @@
-"""Predictions -> numbers and pictures, by arithmetic alone (no TensorFlow) -> metrics/<dataset>.json, metrics/<dataset>/.
+"""Predictions -> numbers and pictures, without TensorFlow -> metrics/<dataset>.json and metrics/<dataset>/.
 
 Figures are rounded to four decimals: across types of processor the last digits of a training differ.
 """
@@ -94,7 +94,7 @@ def outcome(task, actual, predictions) -> pd.DataFrame:
         predicted = predictions.mean(axis=0)[:, 0]
         return pd.DataFrame({"actual": actual, "predicted": predicted}).round(2)
     pairs = pd.DataFrame({"actual": actual, "predicted": classes(predictions.mean(axis=0))})
-    return pairs.value_counts(sort=False).rename("rows").reset_index()
+    return pairs.groupby(["actual", "predicted"]).size().rename("rows").reset_index()
 
 
 def confusion_counts(pairs, size) -> np.ndarray:
@@ -186,9 +186,7 @@ def main(name):
         y_train, y_test = file["y_train"], file["y_test"]
     models = Path("data/models") / name
     history, test = pd.read_csv(models / "history.csv"), load(models / "test.npz")
-    figures, files = evaluate(
-        TABLE[name], source, y_train, y_test, history, test, load(f"data/folds/{name}.npz")
-    )
+    figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, load(f"data/folds/{name}.npz"))
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
     for file, content in files.items():
         with whole((Path("metrics") / name / file).resolve()) as path:

@@ -23,9 +23,7 @@ def main(name):
     try:
         split = dataset.read({path.name: path.read_bytes() for path in folder.iterdir()})
     except arrays.UnreadableFile as error:
-        raise SystemExit(
-            f"{folder} cannot be read: {error}. Remove the folder and run dvc repro again."
-        ) from None
+        raise SystemExit(f"{folder} cannot be read: {error}. Remove the folder and run dvc repro again.") from None
     if len(split.y_train) != dataset.rows:
         raise SystemExit(f"{folder}: expected {dataset.rows} training rows, got {len(split.y_train)}")
     x_train, x_test = encode(split.x_train, section), encode(split.x_test, section)

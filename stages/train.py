@@ -20,9 +20,7 @@ from stages.core.files import whole
 def explore(network, metric, x, targets, fit, seed, standardize, title):
     """One replica watched on the first `fit.validation` rows: a Fitted; its history has the validation figures."""
     folds = np.where(np.arange(len(targets)) < fit.validation, 0, -1)
-    replica = replicas.Replica(
-        replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0
-    )
+    replica = replicas.Replica(replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0)
     arguments = fit.epochs, fit.batch_size, standardize, title
     (fitted,) = replicas.fit(network, metric, x, targets, [replica], *arguments)
     return fitted

@@ -76,7 +76,7 @@ def test_reads_what_numpy_reads(array):
 
 @pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"], ids=bytes.decode)
 def test_reads_object_arrays_of_either_numpy(module):
-    payload = pickle.dumps(DOCUMENTS, protocol=2)  # names modules as lines of text, as the official files do
+    payload = pickle.dumps(DOCUMENTS, protocol=3)  # names modules as lines of text, as the official files do
     assert b"numpy._core.multiarray\n" in payload
     read = arrays.read_npz(pickled(payload.replace(b"numpy._core.multiarray", module), (3,)))
     assert read["x"].tolist() == DOCUMENTS.tolist()
@@ -284,12 +284,8 @@ def test_multi_hot_is_what_the_tutorial_makes_of_keras_ids(num_words):
     matrix = arrays.multi_hot(text, num_words)
     assert (type(matrix), matrix.dtype) == (sp.csr_matrix, np.dtype("float32"))
     assert matrix.has_canonical_format
-    np.testing.assert_array_equal(
-        matrix.toarray(), vectorize_sequences(keras_ids(documents, num_words), num_words)
-    )
-    assert [part.tolist() for part in np.split(text.ranks, text.splits[1:-1])] == documents, (
-        "text is left as it was"
-    )
+    np.testing.assert_array_equal(matrix.toarray(), vectorize_sequences(keras_ids(documents, num_words), num_words))
+    assert [part.tolist() for part in np.split(text.ranks, text.splits[1:-1])] == documents, "text is left as it was"
 
 
 def saved(plain):

@@ -227,7 +227,9 @@ def test_main_replaces_what_an_earlier_run_left_when_it_is_wrong(project, tmp_pa
 
 
 @pytest.mark.parametrize("earlier", [None, ALTERED], ids=["nothing", "altered"])
-def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(project, mirror, monkeypatch, tmp_path, earlier):
+def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(
+    project, mirror, monkeypatch, tmp_path, earlier
+):
     folder, base = mirror
     put(folder, ALTERED)
     put(tmp_path / "keras/datasets", WRONG["truncated"])

@@ -10,9 +10,7 @@ from stages.core.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
 
 
 def test_binary_scores_are_those_worked_by_hand():
-    scores = evaluate.scores(
-        BINARY, np.array([0, 0, 1, 1]), np.array([[0.1], [0.6], [0.8], [0.9]], "float32")
-    )
+    scores = evaluate.scores(BINARY, np.array([0, 0, 1, 1]), np.array([[0.1], [0.6], [0.8], [0.9]], "float32"))
     assert scores["accuracy"] == 0.75
     assert scores["roc_auc"] == 1.0
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
@@ -79,7 +77,7 @@ def case(request):
     kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
     metric = dataset.task.metric
     history = pd.DataFrame(
-        {"epoch": [1, 2], "loss": [2, 1], "val_loss": [1, 3], metric: [0, 1], f"val_{metric}": [0, 1]}
+        {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [1.0, 3.0], metric: [0, 1], f"val_{metric}": [0, 1]}
     )
     return dataset, evaluate.evaluate(dataset, "official", y, y, history, test, kfold)
 
@@ -115,15 +113,13 @@ def test_the_files_have_a_line_for_each_epoch_and_fold(case):
     metric = dataset.task.metric
     folds, curves = (files[name].decode().splitlines() for name in ("folds.csv", "fold_curves.csv"))
     assert folds[0] == f"repeat,fold,rows,loss,{metric}"
-    assert [line.split(",")[:3] for line in folds[1:]] == [
-        [str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)
-    ]
+    assert [line.split(",")[:3] for line in folds[1:]] == [[str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)]
     assert curves[0] == f"repeat,fold,epoch,loss,val_loss,{metric},val_{metric}"
     assert len(curves) == 1 + 8 * 3
 
 
 def test_pictures_have_the_same_bytes_each_time(case):
-    dataset, (_, files) = case
+    _, (_, files) = case
     assert sum(name.endswith(".png") for name in files) == 3
     for name, content in files.items():
         if name.endswith(".png"):

@@ -52,9 +52,7 @@ def test_output_and_loss_follow_from_the_task(task, activation, loss):
 def test_penalties_dropout_and_optimizer_come_from_params():
     network = build(l1=0.1, l2=0.2, dropout=0.3)
     dense, dropout = network.layers[:2]
-    assert (float(dense.kernel_regularizer.l1), float(dense.kernel_regularizer.l2)) == pytest.approx(
-        (0.1, 0.2)
-    )
+    assert (float(dense.kernel_regularizer.l1), float(dense.kernel_regularizer.l2)) == pytest.approx((0.1, 0.2))
     assert dropout.rate == 0.3
     assert network.layers[-1].kernel_regularizer is None
     assert float(network.optimizer.learning_rate) == 0.25

@@ -14,9 +14,7 @@ BATCH, EPOCHS = 32, 3
 def network(optimizer="rmsprop", penalty=0.0, dropout=0.0, units=(8, 8)):
     layers = []
     for width in units:
-        layers.append(
-            keras.layers.Dense(width, "relu", kernel_regularizer=keras.regularizers.L1L2(penalty, penalty))
-        )
+        layers.append(keras.layers.Dense(width, "relu", kernel_regularizer=keras.regularizers.L1L2(penalty, penalty)))
         layers += [keras.layers.Dropout(dropout)] if dropout else []
     model = keras.Sequential([keras.Input((50,)), *layers, keras.layers.Dense(5, "softmax")])
     model.compile(optimizer, loss="sparse_categorical_crossentropy")
@@ -85,9 +83,7 @@ def test_the_same_slice_gives_the_same_bytes(rows, as_stored):
 
 def test_sparse_and_dense_rows_train_the_same(rows):
     x, y, folds = rows
-    dense, sparse = (
-        fit(network(penalty=1e-3), kind(x), y, four(folds)) for kind in (np.asarray, sp.csr_matrix)
-    )
+    dense, sparse = (fit(network(penalty=1e-3), kind(x), y, four(folds)) for kind in (np.asarray, sp.csr_matrix))
     for one, other in zip(dense, sparse, strict=True):
         assert largest_difference(one, other) < 1e-6
         for name in one.history:

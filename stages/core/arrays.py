@@ -97,9 +97,7 @@ def classes(file, key) -> np.ndarray:
     """The class of each row under this key: (rows,) int32 from 0."""
     labels = _column(file, key)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
-        raise UnreadableFile(
-            f"{key}: expected one class from 0 for each row, got {labels.dtype} {labels.shape}"
-        )
+        raise UnreadableFile(f"{key}: expected one class from 0 for each row, got {labels.dtype} {labels.shape}")
     return labels.astype("int32")
 
 

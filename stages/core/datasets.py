@@ -134,9 +134,7 @@ TABLE = {
         rows=8_982,
         outputs=46,
         files=(
-            File(
-                "reuters.npz", 2_110_848, "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
-            ),
+            File("reuters.npz", 2_110_848, "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"),
             File(
                 "reuters_word_index.json",
                 550_378,

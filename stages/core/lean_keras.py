@@ -43,8 +43,6 @@ with _hidden(["matplotlib", "pandas", "sklearn"]), _quiet_standard_error():
     import keras
     import tensorflow
 
-logging.getLogger("tensorflow").setLevel(
-    logging.ERROR
-)  # it warns when a second fit compiles a program of its own
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when a second fit compiles a program of its own
 
 __all__ = ["keras", "tensorflow"]

@@ -53,9 +53,7 @@ def build(model, fit, head: Head, shape: tuple[int, ...], outputs: int):
         network = keras.Sequential([inputs, *layers])
     else:
         network = keras.Model(inputs, reduce(lambda tensor, layer: layer(tensor), layers, inputs))
-    optimizer = keras.optimizers.get(
-        {"class_name": fit.optimizer, "config": {"learning_rate": fit.learning_rate}}
-    )
+    optimizer = keras.optimizers.get({"class_name": fit.optimizer, "config": {"learning_rate": fit.learning_rate}})
     network.compile(optimizer=optimizer, loss=head.loss)
     return network
 

@@ -157,9 +157,7 @@ def load(path: Path = PATH) -> Params:
         raise SystemExit(f"{path} is missing; run this from the root of the project") from None
     except WrongParams as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
-        raise SystemExit(
-            f"{path} cannot be used:\n{lines}\nNothing was run. Mend it and run again."
-        ) from None
+        raise SystemExit(f"{path} cannot be used:\n{lines}\nNothing was run. Mend it and run again.") from None
 
 
 if __name__ == "__main__":

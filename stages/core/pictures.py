@@ -46,9 +46,7 @@ def history(title: str, columns: dict[str, np.ndarray], labels: dict[str, str]) 
         _epoch_axis(axis, label)
     if "val_loss" in columns:
         best = int(np.argmin(columns["val_loss"]))
-        axes[0].plot(
-            best + 1, columns["val_loss"][best], "v", color=ORANGE, ms=9, label="lowest validation loss"
-        )
+        axes[0].plot(best + 1, columns["val_loss"][best], "v", color=ORANGE, ms=9, label="lowest validation loss")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return png(figure)
 
@@ -69,9 +67,7 @@ def folds(title: str, columns: dict[str, np.ndarray], labels: dict[str, str]) ->
             axis.plot(epochs, values.mean(axis=0), color=colour, lw=2, label=kind)
         if name != "accuracy":  # the first epochs of a regression are off any useful scale
             later = slice(columns[name].shape[1] // 10, None)
-            axis.set_ylim(
-                0, 1.15 * max(np.quantile(columns[key][:, later], 0.95) for key in (name, f"val_{name}"))
-            )
+            axis.set_ylim(0, 1.15 * max(np.quantile(columns[key][:, later], 0.95) for key in (name, f"val_{name}")))
         _epoch_axis(axis, label)
     handles, kinds = axes[0].get_legend_handles_labels()
     kinds = [f"{kind}: mean, band with 80 % of {len(columns['loss'])} replicas" for kind in kinds]

@@ -24,7 +24,7 @@ How it works
 
 import random
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -96,9 +96,7 @@ class Fitted:
     held_out: np.ndarray
 
 
-def fit(
-    model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, standardize=False, title=""
-):
+def fit(model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, standardize=False, title=""):
     """Train each replica from initial weights of its own; yield a `Fitted` for each, in their order.
 
     model: compiled Keras model: the network, its loss (by name) and its optimizer; itself left as it is.
@@ -188,13 +186,9 @@ def _union(rows):
     """
     pairs = [np.unique(step, return_inverse=True) for step in rows]
     most = max(len(different) for different, _ in pairs)
-    most = (
-        -(-most // 16) * 16
-    )  # rounded up, so that epochs have the same shape and share one compiled program
+    most = -(-most // 16) * 16  # rounded up, so that epochs have the same shape and share one compiled program
     union = np.stack([np.pad(different, (0, most - len(different)), mode="edge") for different, _ in pairs])
-    return union.astype("int32"), np.stack([place.reshape(rows.shape[1:]) for _, place in pairs]).astype(
-        "int32"
-    )
+    return union.astype("int32"), np.stack([place.reshape(rows.shape[1:]) for _, place in pairs]).astype("int32")
 
 
 def _stop_if_diverged(loss, epoch, members):
@@ -218,9 +212,7 @@ def _initial(model, seed):
         fresh = type(layer).from_config(layer.get_config())
         if layer.variables:
             fresh.build_from_config(layer.get_build_config())
-        values.update(
-            {id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)}
-        )
+        values.update({id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)})
     random.setstate(before)
     return values
 
@@ -277,9 +269,7 @@ class _Program:
         # For sparse rows the network is cut behind its first Dense layer, which becomes the sparse product.
         self.first = next(layer for layer in model.layers if layer.variables) if self.sparse else None
         self.upper = self._behind_first() if self.sparse else model
-        self.stacks = {
-            id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables
-        }
+        self.stacks = {id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables}
         self.trainable = [self.stacks[id(v)] for v in model.trainable_variables]
         self.state = [self.stacks[id(v)] for v in model.non_trainable_variables]
         self.place = {id(v): number for number, v in enumerate(model.trainable_variables)}
@@ -309,9 +299,7 @@ class _Program:
         return keras.Variable(np.zeros(shape), dtype=variable.dtype, trainable=variable.trainable)
 
     def _assign(self, variable, values):
-        self.stacks[id(variable)].assign(
-            np.concatenate(values, 1) if self._wide(variable) else np.stack(values)
-        )
+        self.stacks[id(variable)].assign(np.concatenate(values, 1) if self._wide(variable) else np.stack(values))
 
     def _values(self, variable):
         stacked = self.stacks[id(variable)].numpy()
@@ -336,9 +324,7 @@ class _Program:
         for variable, *values in zip(self.model.weights, *(f.weights for f in fitted), strict=True):
             self._assign(variable, values)
         scaled = fitted[0].mean is not None
-        self.scaler = (
-            (np.stack([f.mean for f in fitted]), np.stack([f.scale for f in fitted])) if scaled else None
-        )
+        self.scaler = (np.stack([f.mean for f in fitted]), np.stack([f.scale for f in fitted])) if scaled else None
 
     def finish(self, members, history):
         """What each member became: an iterator of Fitted."""
@@ -441,9 +427,7 @@ class _Program:
         own = [weights[self.place[id(variable)]] for variable in self.upper.trainable_variables]
 
         def one(replica):
-            output, state, penalties = self.upper.stateless_call(
-                *replica, training=training, return_losses=True
-            )
+            output, state, penalties = self.upper.stateless_call(*replica, training=training, return_losses=True)
             return output, list(state), tf.add_n([tf.zeros(()), *penalties])
 
         output, state, penalty = tf.vectorized_map(one, (own, state, inputs), fallback_to_while_loop=True)
@@ -458,8 +442,7 @@ class _Program:
         if self.sparse:
             kernels = tf.split(weights[self.place[id(self.first.kernel)]], self.count, axis=1)
             hidden = [
-                _product(self.rows.batch(own), kernel)
-                for own, kernel in zip(tf.unstack(rows), kernels, strict=True)
+                _product(self.rows.batch(own), kernel) for own, kernel in zip(tf.unstack(rows), kernels, strict=True)
             ]
             inputs = tf.ensure_shape(tf.stack(hidden), (self.count, None, self.first.units))
             inputs = self._first_layer(inputs, weights)
@@ -470,9 +453,7 @@ class _Program:
     def _predict_rows(self, rows, scaler):
         weights = _read(self.trainable)
         everywhere = tf.broadcast_to(tf.range(tf.size(rows)), (self.count, tf.size(rows)))
-        inputs = self._inputs(
-            rows if self.sparse else tf.gather(rows, everywhere), everywhere, weights, scaler
-        )
+        inputs = self._inputs(rows if self.sparse else tf.gather(rows, everywhere), everywhere, weights, scaler)
         return self._call(weights, _read(self.state), inputs, training=False)[0]
 
 
