@@ -1,11 +1,12 @@
-"""Generated stand-ins for the official files: same schema, size and statistics, other content. No paths, no network.
+"""Generated stand-ins for the official files: their schema, size and statistics, other content. No paths, no network.
 
-Every figure is an argument; the same arguments and seed give the same bytes in every process.
+Every figure is an argument, so one function serves all data sets of a kind. The same arguments and seed give the same
+bytes in every process.
 """
 
 import io
 import json
-from itertools import islice, product
+from itertools import chain, count, islice, product
 
 import numpy as np
 from scipy.special import betaincinv, ndtr, ndtri
@@ -24,15 +25,32 @@ def text(
     signal: dict[str, float],
     seed: int = 0,
 ) -> dict[str, bytes]:
-    """Documents of several classes, as {"<name>.npz": bytes, "<name>_word_index.json": bytes}."""
+    """Documents with a class each: {"<name>.npz": bytes, "<name>_word_index.json": bytes}.
+
+    The .npz file holds, for each split, x<split>: (documents,) object array of lists of word ranks, 1 (commonest) to
+    `vocabulary`, and y<split>: (documents,) int64 classes from 0. The word index gives each pseudo-word its rank.
+
+    splits: {suffix of the array names: documents of class 0, 1, ...}; together they need `vocabulary` words or more.
+    grouped: the documents of a class stand together, last class first; otherwise classes are mixed.
+    length: words in a document, log-normal above `shift`: median, sigma (of the logarithm), shift, maximum.
+    zipf: share of the words that have rank r, (r + shift) ** -exponent * exp(-r / cutoff): exponent, shift, cutoff.
+    signal: how classes show. Of a document's words, a share drawn from a beta distribution (mean `share`; the higher
+        `concentration`, the more alike documents are) follows its class, which raises or lowers the rate of each word
+        but the `common` commonest by a log-normal factor (sigma `spread`). `repeats`: share of words that occurred
+        before in their document.
+
+    Imitated: number of documents, class counts, distribution of lengths, frequencies by rank, every rank in use, about
+    the official number of distinct words in a document, about the official accuracy of linear and small dense models.
+    Not imitated: real words, their order, topics within a class, lengths that depend on the class, doubtful labels.
+    """
     rng = np.random.default_rng(seed)
     labels = [_labels(rng, counts, grouped) for counts in splits.values()]
     y = np.concatenate(labels)
     lengths = _lengths(rng, len(y), **length)
     ranks = _ranks(rng, y, lengths, _law(vocabulary, **zipf), **signal)
     ends = np.cumsum([len(part) for part in labels])[:-1]
-    parts = np.split(_documents(ranks, lengths, vocabulary), ends)
-    columns = {f"x{split}": part for split, part in zip(splits, parts, strict=True)}
+    documents = np.split(_documents(ranks, lengths, vocabulary), ends)
+    columns = {f"x{split}": part for split, part in zip(splits, documents, strict=True)}
     columns |= {f"y{split}": part for split, part in zip(splits, labels, strict=True)}
     return {f"{name}.npz": _npz(columns), f"{name}_word_index.json": _word_index(vocabulary)}
 
@@ -46,37 +64,49 @@ def features(
     target: dict[str, float],
     seed: int = 0,
 ) -> dict[str, bytes]:
-    """Rows of numbers with a target that depends on them."""
+    """Rows of numbers with a target that depends on them: {"<name>.npz": bytes}.
+
+    The .npz file holds x: (rows, columns) float64, and y: (rows,) float64, both in the units of the arguments.
+
+    columns: {name: (mean, standard deviation, minimum, maximum, decimals, loading, weight)}. A column is a beta
+        distribution with these moments and limits, rounded; `loading` (-1 to 1) is its correlation, before it takes
+        that shape, with the one factor that all columns share; `weight` is its linear effect on the target.
+    interactions: {(column, column): effect of the product of the two on the target}.
+    target: log-normal (median, sigma of the logarithm), clipped to `low` and `high`, rounded to `decimals`; `noise` is
+        its unexplained part, in standard deviations of the explained part.
+
+    Imitated: moments and limits of the columns, their main correlation, the distribution of the target, about the
+    official errors of linear and small dense models. Not imitated: repeated values, neighbouring rows that are alike.
+    """
     rng = np.random.default_rng(seed)
     mean, std, low, high, decimals, loading, weight = np.array(list(columns.values())).T
-    common, own = rng.standard_normal((rows, 1)), rng.standard_normal((rows, len(columns)))
-    scores = loading * common + np.sqrt(1 - loading**2) * own
+    factor, own = rng.standard_normal((rows, 1)), rng.standard_normal((rows, len(columns)))
+    scores = loading * factor + np.sqrt(1 - loading**2) * own
     x = low + (high - low) * _beta_quantiles(ndtr(scores), (mean - low) / (high - low), std / (high - low))
     x = np.column_stack([column.round(int(places)) for column, places in zip(x.T, decimals, strict=True)])
-    index = scores @ weight
-    place = {column: number for number, column in enumerate(columns)}
-    for (first, second), strength in interactions.items():
-        index += strength * scores[:, place[first]] * scores[:, place[second]]
+    index, place = scores @ weight, list(columns).index
+    for (first, second), effect in interactions.items():
+        index += effect * scores[:, place(first)] * scores[:, place(second)]
     return {f"{name}.npz": _npz({"x": x, "y": _target(rng, index, **target)})}
 
 
 def _beta_quantiles(shares, mean, std):
-    size = np.maximum(mean * (1 - mean) / std**2 - 1, 0.01)
+    size = np.maximum(mean * (1 - mean) / std**2 - 1, 0.01)  # a column of zeros and ones has size 0, the limit
     return betaincinv(mean * size, (1 - mean) * size, shares)
 
 
 def _target(rng, index, *, median, sigma, low, high, decimals, noise):
     index = index / index.std() + noise * rng.standard_normal(len(index))
-    scores = ndtri((index.argsort().argsort() + 0.5) / len(index))
+    scores = ndtri((index.argsort().argsort() + 0.5) / len(index))  # from ranks: the distribution is exact
     return np.clip(median * np.exp(sigma * scores), low, high).round(decimals)
 
 
 def _labels(rng, counts, grouped):
-    y = np.repeat(np.arange(len(counts)), counts)
+    y = np.repeat(np.arange(len(counts)), counts).astype("int64")
     return y[::-1].copy() if grouped else rng.permutation(y)
 
 
-def _lengths(rng, rows, *, shift, median, sigma, maximum):
+def _lengths(rng, rows, *, median, sigma, shift, maximum):
     lengths = shift + (median - shift) * np.exp(sigma * rng.standard_normal(rows))
     return np.clip(np.rint(lengths), 1, maximum).astype("int64")
 
@@ -93,31 +123,33 @@ def _draw(rng, law, size):
 
 
 def _preferences(rng, class_shares, law, common, spread):
+    """(classes, vocabulary) factors on the law. Over all classes they cancel out, so that the law holds."""
     spreads = np.where(np.arange(len(law)) < common, 0, spread)
     factors = np.exp(spreads * rng.standard_normal((len(class_shares), len(law))))
-    for _ in range(10):
+    for _ in range(10):  # scaling one axis disturbs the other; in turns they converge
         factors /= class_shares @ factors
         factors /= (factors @ law)[:, None]
     return factors
 
 
 def _ranks(rng, y, lengths, law, *, common, spread, share, concentration, repeats):
+    """The words of all documents, one after another."""
     ranks = _draw(rng, law, lengths.sum())
-    strength = rng.beta(share * concentration, (1 - share) * concentration, len(y))
-    signals = rng.random(len(ranks)) < np.repeat(strength, lengths)
-    label = np.repeat(y, lengths)
-    for kind, preferences in enumerate(_preferences(rng, np.bincount(y) / len(y), law, common, spread)):
-        places = np.flatnonzero(signals & (label == kind))
-        ranks[places] = _draw(rng, law * preferences, len(places))
+    shares = rng.beta(share * concentration, (1 - share) * concentration, len(y))
+    follows, label = rng.random(len(ranks)) < np.repeat(shares, lengths), np.repeat(y, lengths)
+    for number, factors in enumerate(_preferences(rng, np.bincount(y) / len(y), law, common, spread)):
+        places = np.flatnonzero(follows & (label == number))
+        ranks[places] = _draw(rng, law * factors, len(places))
     again = np.flatnonzero(rng.random(len(ranks)) < repeats)
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)[again]
     ranks[again] = ranks[starts + (rng.random(len(again)) * (again - starts)).astype("int64")]
+    # Once somewhere for each word: chance alone would leave rare ranks out, the official files leave out none.
     ranks[rng.choice(len(ranks), len(law), replace=False)] = np.arange(1, len(law) + 1)
     return ranks
 
 
 def _documents(ranks, lengths, vocabulary):
-    words = np.arange(vocabulary + 1).astype(object)[ranks].tolist()
+    words = np.arange(vocabulary + 1).astype(object)[ranks].tolist()  # one int for each rank, not for each word
     documents, start = np.empty(len(lengths), object), 0
     for row, length in enumerate(lengths.tolist()):
         documents[row] = words[start : start + length]
@@ -127,11 +159,12 @@ def _documents(ranks, lengths, vocabulary):
 
 def _npz(columns):
     file = io.BytesIO()
-    np.savez(file, **columns)
+    np.savez(file, **columns)  # uncompressed: bytes that no version of zlib can change
     return file.getvalue()
 
 
 def _word_index(vocabulary):
-    syllables = [consonant + vowel for consonant, vowel in product(CONSONANTS, VOWELS)]
-    words = map("".join, islice(product(syllables, repeat=3), vocabulary))
-    return json.dumps({word: rank for rank, word in enumerate(words, 1)}).encode()
+    """Syllables, then pairs of them, then triples: common words are short."""
+    syllables = ["".join(pair) for pair in product(CONSONANTS, VOWELS)]
+    words = chain.from_iterable(product(syllables, repeat=size) for size in count(1))
+    return json.dumps({"".join(word): rank for rank, word in enumerate(islice(words, vocabulary), 1)}).encode()

@@ -1,0 +1,116 @@
+"""The rules that keep the project small: what stages import, declare and read."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.core import params
+
+ROOT = Path(__file__).parent.parent
+STAGES = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
+CORE = sorted(path for path in (ROOT / "stages/core").glob("*.py") if path.name != "__init__.py")
+TENSORFLOW = {"tensorflow", "keras", "stages.core.lean_keras"}
+GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def imports(path):
+    """The modules that a file imports: dotted names, first-party ones down to the module."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def modules(path):
+    """The first-party files that a file imports, and those that they import in turn."""
+    found = set()
+    for name in imports(path):
+        file = ROOT / (name.replace(".", "/") + ".py")
+        if name.startswith("stages.") and file.is_file() and file not in found:
+            found |= {file} | modules(file)
+    return found
+
+
+def by_name(path):
+    return path.stem
+
+
+def test_each_file_in_stages_is_a_stage_of_that_name():
+    assert sorted(GRAPH) == [path.stem for path in STAGES]
+    for name, stage in GRAPH.items():
+        assert stage["cmd"] == f"python -m stages.{name} ${{item.dataset}}"
+        assert stage["desc"]
+        assert stage["matrix"] == {"dataset": "${datasets}"}
+
+
+@pytest.mark.parametrize("path", STAGES, ids=by_name)
+def test_each_first_party_import_is_a_dependency(path):
+    declared = {dependency for dependency in GRAPH[path.stem]["deps"] if dependency.endswith(".py")}
+    assert declared == {str(file.relative_to(ROOT)) for file in {path} | modules(path)}
+
+
+@pytest.mark.parametrize("path", CORE, ids=by_name)
+def test_core_imports_no_stage(path):
+    assert not {file for file in modules(path) if file.parent.name == "stages"}
+
+
+@pytest.mark.parametrize("name", ["download", "preprocess", "evaluate"])
+def test_stages_without_training_import_no_tensorflow(name):
+    path = ROOT / f"stages/{name}.py"
+    reached = set().union(*map(imports, {path} | modules(path)))
+    assert not {module for module in reached if any(module.startswith(name) for name in TENSORFLOW)}
+
+
+def leaves(model, path=()):
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, params.BaseModel):
+            yield from leaves(field.annotation, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("key", [*leaves(params.Section), *leaves(params.Params)], ids=".".join)
+def test_each_param_is_read(key):
+    code = "\n".join(path.read_text() for path in STAGES + CORE if path.stem != "params")
+    assert re.search(rf"\.{key[-1]}\b", code), f"no stage reads {'.'.join(key)}"
+
+
+def test_each_key_of_params_yaml_has_a_comment_once():
+    lines = (ROOT / "params.yaml").read_text().splitlines()
+    explained = {line.split(":")[0].strip() for line in lines if "#" in line}
+    keys = {line.split(":")[0].strip() for line in lines if re.match(r" *[a-z_0-9]+:", line)}
+    trivial = {"preprocess", "model", "fit", "kfold", "learning_rate"}
+    assert keys - explained - trivial == set()
+
+
+def test_no_code_asks_for_the_name_of_a_data_set():
+    for path in STAGES + CORE:
+        assert not re.search(r"(==|!=|\bin\b) *[\[({]? *[\"'](imdb|reuters|boston)", path.read_text()), path
+
+
+def test_nothing_reads_pickles_or_runs_shells():
+    for path in [*STAGES, *CORE, *ROOT.glob("tools/*.py")]:
+        assert not re.search(r"allow_pickle=True|shell=True|yaml\.load\(", path.read_text()), path
+
+
+def test_every_requirement_of_the_lock_files_has_a_hash_and_no_host():
+    for name in ("requirements.lock", "requirements-test.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "index-url" not in text
+        entries = re.findall(
+            r"^[a-z0-9][^\n]*==(?:[^\n]*\\\n)(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE
+        )
+        assert len(entries) == len(re.findall(r"^[a-z0-9][^\n]*==", text, re.MULTILINE)) > 5
+
+
+def test_each_direct_dependency_has_a_reason():
+    listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)[1]
+    for line in listed.splitlines():
+        assert re.match(r' {4}"[a-z-]+[^"]*", +# \w', line), line

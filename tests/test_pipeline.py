@@ -1,0 +1,191 @@
+"""The real dvc.yaml with the real params, shrunk, in a clone of the repository."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SHRUNK = {
+    "imdb": {"epochs": 2, "final_epochs": 1, "seeds": 2, "k": 3, "repeats": 1},
+    "reuters": {"epochs": 2, "final_epochs": "best", "seeds": 2, "k": 3, "repeats": 1},
+    "boston_housing": {"epochs": 3, "final_epochs": 3, "seeds": 2, "k": 3, "repeats": 2},
+}
+
+
+class Clone:
+    """A copy of the files that Git tracks, as a repository of its own with shrunk params."""
+
+    def __init__(self, folder, source):
+        self.folder = folder
+        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+        for name in filter(None, tracked.stdout.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith("metrics/") and name != "dvc.lock":
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.edit(lambda params: params.update(source=source))
+        for name, small in SHRUNK.items():
+            self.edit(lambda params, name=name, small=small: shrink(params[name], small))
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "shrunk"]):
+            self.git(*command)
+
+    def edit(self, change):
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        change(params)
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def run(self, *command, **environment):
+        variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
+        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+            variables.pop(name, None)
+        return subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=500)
+
+    def git(self, *command):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+        done = self.run("git", *identity, *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def dvc(self, *command):
+        done = self.run("dvc", *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def ran(self, output):
+        return re.findall(r"Running stage '(\S+)'", output)
+
+    def hashes(self, *folders):
+        paths = [path for folder in folders for path in (self.folder / folder).rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+    def figures(self, name):
+        return json.loads((self.folder / "metrics" / f"{name}.json").read_text())
+
+
+def shrink(section, small):
+    fit, kfold = section["fit"], section["kfold"]
+    fit.update(epochs=small["epochs"], final_epochs=small["final_epochs"], seeds=small["seeds"])
+    kfold.update(k=small["k"], repeats=small["repeats"], epochs=1)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    clone = Clone(tmp_path_factory.mktemp("clone"), "synthetic")
+    clone.first = clone.dvc("repro")
+    clone.git("add", "-A")
+    clone.git("commit", "-qm", "ran")
+    return clone
+
+
+def test_one_run_makes_every_output_and_says_a_line_a_stage(clone):
+    assert len(clone.ran(clone.first)) == 15
+    for name in SHRUNK:
+        figures = clone.figures(name)
+        assert figures["source"] == "synthetic"
+        assert figures["kfold"]["replicas"] == SHRUNK[name]["k"] * SHRUNK[name]["repeats"]
+        for stage in ("download", "preprocess", "train", "kfold", "evaluate"):
+            assert len(re.findall(rf"^{stage} {name}: .* in [0-9.]+ s$", clone.first, re.MULTILINE)) == 1
+    assert "source: synthetic" in (clone.folder / "dvc.lock").read_text()
+    assert "Traceback" not in clone.first
+    assert clone.git("status", "--short") == ""
+
+
+def test_a_second_run_does_nothing(clone):
+    assert clone.ran(clone.dvc("repro")) == []
+
+
+def test_forced_again_it_gives_the_same_bytes_and_lock(clone):
+    before = clone.hashes("data", "metrics"), (clone.folder / "dvc.lock").read_text()
+    output = clone.dvc("repro", "-f", *(f"{stage}@boston_housing" for stage in ("train", "kfold", "evaluate")))
+    output += clone.dvc("repro", "-f", "-s", "train@reuters", "kfold@reuters", "evaluate@reuters")
+    assert len(clone.ran(output)) >= 6
+    assert (clone.hashes("data", "metrics"), (clone.folder / "dvc.lock").read_text()) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda params: params["reuters"]["model"].update(units=[8]), {"train", "kfold", "evaluate"}),
+        (lambda params: params["reuters"]["kfold"].update(repeats=2), {"kfold", "evaluate"}),
+        (lambda params: params["reuters"]["fit"].update(seeds=1), {"train", "evaluate"}),
+    ],
+    ids=["units", "repeats", "seeds"],
+)
+def test_a_change_runs_only_what_depends_on_it(clone, change, expected):
+    clone.edit(change)
+    stale = set(re.findall(r"Running stage '(\S+)'", clone.dvc("repro", "--dry")))
+    clone.git("checkout", "-q", "params.yaml")
+    assert stale == {f"{stage}@reuters" for stage in expected}
+
+
+def test_a_changed_picture_runs_only_evaluate(clone):
+    path = clone.folder / "stages/core/pictures.py"
+    path.write_text(path.read_text() + "# changed\n")
+    stale = clone.ran(clone.dvc("repro", "--dry"))
+    clone.git("checkout", "-q", "stages")
+    assert set(stale) == {f"evaluate@{name}" for name in SHRUNK}
+
+
+def test_experiments_and_comparisons_work_as_dvcs_manual_says(clone):
+    clone.dvc("exp", "run", "-n", "slower", "-S", "boston_housing.fit.learning_rate=5e-05")
+    metrics = clone.dvc("metrics", "diff", "HEAD", "--md")
+    assert "| metrics/boston_housing.json | kfold.mae.mean" in metrics
+    assert "metrics/imdb.json" not in metrics
+    assert "boston_housing.fit.learning_rate" in clone.dvc("params", "diff")
+    plots = json.loads(clone.dvc("plots", "diff", "HEAD", "--json"))
+    drawn = plots.get("data", plots)
+    expected = {f"metrics/{name}/{file}.csv" for name in SHRUNK for file in ("history", "fold_curves", "test")}
+    assert set(drawn) == expected
+    assert "slower" in clone.dvc("exp", "show", "--no-pager", "--md")
+    clone.git("checkout", "-q", ".")
+    clone.dvc("checkout")
+
+
+def test_a_sweep_runs_in_the_queue(clone):
+    clone.dvc("exp", "run", "--queue", "-S", "boston_housing.model.l2=choice(0.1,0.01)")
+    clone.dvc("queue", "start")
+    clone.dvc("queue", "logs", "-f", clone.dvc("queue", "status").splitlines()[1].split()[0])
+    for _ in range(60):
+        status = clone.dvc("queue", "status")
+        if not re.search("Queued|Running", status):
+            break
+        subprocess.run(["sleep", "2"], check=True)
+    assert len(re.findall("Success", status)) == 2, status
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda params: params["reuters"]["kfold"].update(k=1), "reuters.kfold.k: expected"),
+        (lambda params: params["reuters"]["model"].update(dropot=0.5), "reuters.model.dropot: there is no such key"),
+    ],
+    ids=["k", "misspelt"],
+)
+def test_a_wrong_param_stops_before_any_work_and_leaves_earlier_outputs(clone, change, message):
+    before = clone.hashes("data", "metrics")
+    clone.edit(change)
+    done = clone.run("dvc", "repro")
+    clone.git("checkout", "-q", "params.yaml")
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert clone.hashes("data", "metrics") == before
+
+
+def test_the_official_files_go_through_the_same_pipeline(mirror, tmp_path):
+    clone = Clone(tmp_path, "official")
+    done = clone.run("dvc", "repro", DATASETS_MIRROR=str(mirror))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name, better_than in {"imdb": 0.8, "reuters": 0.5}.items():
+        figures = clone.figures(name)
+        assert figures["source"] == "official"
+        assert figures["test"]["accuracy"]["mean"] > better_than > figures["baseline"]["accuracy"]
+    assert clone.figures("boston_housing")["baseline"]["mae"] == 6.533
