@@ -86,7 +86,7 @@ def reason(error: Exception) -> str:
         return "there is no such file"
     if isinstance(error, requests.ConnectionError):
         return "the server cannot be reached"
-    return str(error).splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def difference(path: Path, file) -> str | None:

@@ -182,8 +182,9 @@ def test_classes_can_be_learnt_but_not_without_errors(small, reuters):
     # 3,000 of the 25,000 training rows: a linear model reaches 0.84 on the official ones.
     found = accuracy(small["x_train"], small["y_train"], small["x_test"], small["y_test"])
     assert 0.78 < found < 0.90
+    # 3,000 of the 8,982: it reaches 0.76 there, 0.71 here, where rare classes are harder.
     x, y = reuters["x"], reuters["y"]
-    assert 0.68 < accuracy(x[:4_000], y[:4_000], x[4_000:6_000], y[4_000:6_000]) < 0.82
+    assert 0.66 < accuracy(x[:3_000], y[:3_000], x[4_000:6_000], y[4_000:6_000]) < 0.80
 
 
 def test_without_signal_nothing_can_be_learnt():

@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import scipy.sparse as sp
@@ -42,11 +43,17 @@ class Text:
 class _NumpyOnly(pickle.Unpickler):
     """Object arrays are pickles, and a pickle may call anything; this one may only make NumPy arrays."""
 
-    allowed = frozenset({"_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer"})
+    functions = {  # noqa: RUF012
+        "_reconstruct": np.empty(0).__reduce__()[0],
+        "scalar": np.int64(0).__reduce__()[0],
+        "ndarray": np.ndarray,
+        "dtype": np.dtype,
+    }
+    modules = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
 
     def find_class(self, module, name):
-        if module.partition(".")[0] == "numpy" and name in self.allowed:
-            return super().find_class(module, name)
+        if module in self.modules and name in self.functions:
+            return self.functions[name]
         raise UnreadableFile(f"its object array asks for {module}.{name}, which a data file has no use for")
 
 
@@ -86,27 +93,38 @@ def _column(file, key):
 def text(file, key) -> Text:
     """The object array of lists of word ranks under this key, as Text."""
     documents = _column(file, key)
-    lengths = np.fromiter((len(document) for document in documents), "int64", len(documents))
-    ranks = np.fromiter((rank for document in documents for rank in document), "int64", int(lengths.sum()))
-    if len(ranks) and not 1 <= ranks.min() <= ranks.max() < 2**31 - INDEX_FROM:
-        raise UnreadableFile(f"{key}: expected word ranks from 1, got {ranks.min()} to {ranks.max()}")
-    return Text(ranks, np.concatenate([[0], np.cumsum(lengths)]))
+    if documents.dtype != object or documents.ndim != 1 or not all(type(document) is list for document in documents):
+        raise UnreadableFile(f"{key}: expected a list of word ranks for each row, got {documents.dtype}")
+    lengths = np.array([len(document) for document in documents], "int64")
+    try:
+        ranks = np.array(list(chain.from_iterable(documents)))
+    except ValueError as error:
+        raise UnreadableFile(f"{key}: expected lists of word ranks, got lists of lists") from error
+    if len(ranks) and (ranks.ndim > 1 or ranks.dtype.kind != "i" or not 1 <= ranks.min() <= ranks.max() < 2**31 - 4):
+        got = f"{ranks.min()} to {ranks.max()}" if ranks.dtype.kind == "i" else ranks.dtype
+        raise UnreadableFile(f"{key}: expected whole word ranks from 1 below 2**31 - 4, got {got}")
+    return Text(ranks.astype("int64"), np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def classes(file, key) -> np.ndarray:
     """The class of each row under this key: (rows,) int32 from 0."""
     labels = _column(file, key)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
-        raise UnreadableFile(f"{key}: expected one class from 0 for each row, got {labels.dtype} {labels.shape}")
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UnreadableFile(f"{key}: expected a class for each row, got {labels.dtype} {labels.shape}")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < 2**31:
+        raise UnreadableFile(f"{key}: expected classes from 0, got {labels.min()} to {labels.max()}")
     return labels.astype("int32")
 
 
 def features(file, key) -> np.ndarray:
     """The numbers under this key as float32, all finite."""
     numbers = _column(file, key)
-    if numbers.dtype.kind not in "iuf" or not np.isfinite(numbers).all():
-        raise UnreadableFile(f"{key}: expected finite numbers, got {numbers.dtype} {numbers.shape}")
-    return numbers.astype("float32")
+    if numbers.dtype.kind in "iuf":
+        with np.errstate(over="ignore"):
+            narrow = numbers.astype("float32")
+        if np.isfinite(narrow).all():
+            return narrow
+    raise UnreadableFile(f"{key}: expected finite numbers (as float32), got {numbers.dtype} {numbers.shape}")
 
 
 def multi_hot(documents: Text, num_words: int) -> sp.csr_matrix:
@@ -132,7 +150,7 @@ def pack(name: str, array) -> dict[str, np.ndarray]:
         return {name: array}
     if not (array.data == 1).all():
         raise ValueError(f"{name} is no multi-hot matrix")
-    columns = array.indices.astype(np.min_scalar_type(array.shape[1]))
+    columns = array.indices.astype(np.min_scalar_type(array.shape[1] - 1))
     return {
         f"{name}.columns": columns,
         f"{name}.splits": array.indptr,

@@ -77,10 +77,12 @@ class Dataset:
     unit: str = ""
 
 
-def shuffled(*columns):
-    """Each column in the order that the Keras loaders give rows: one shuffle with their seed."""
+def shuffled(random, *columns):
+    """Each column in the order in which the Keras loaders give rows; `random` goes on from file part to file part."""
+    if len({len(column) for column in columns}) > 1:
+        raise arrays.UnreadableFile(f"expected columns of one length, got {[len(column) for column in columns]}")
     order = np.arange(len(columns[0]))
-    np.random.RandomState(SHUFFLE_SEED).shuffle(order)
+    random.shuffle(order)
     return [column[order] for column in columns]
 
 
@@ -93,21 +95,22 @@ def cut(x, y, train_share=0.8):
 def read_split_text(files, name):
     """Text whose file holds training and test rows apart (IMDB): x_train, y_train, x_test, y_test."""
     file = arrays.read_npz(files[name])
-    train = shuffled(arrays.text(file, "x_train"), arrays.classes(file, "y_train"))
-    test = shuffled(arrays.text(file, "x_test"), arrays.classes(file, "y_test"))
+    random = np.random.RandomState(SHUFFLE_SEED)
+    train = shuffled(random, arrays.text(file, "x_train"), arrays.classes(file, "y_train"))
+    test = shuffled(random, arrays.text(file, "x_test"), arrays.classes(file, "y_test"))
     return Split(*train, *test)
 
 
 def read_text(files, name):
     """Text whose file holds all rows together (Reuters): x, y."""
     file = arrays.read_npz(files[name])
-    return cut(*shuffled(arrays.text(file, "x"), arrays.classes(file, "y")))
+    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.text(file, "x"), arrays.classes(file, "y")))
 
 
 def read_features(files, name):
     """Rows of features (Boston Housing): x, y."""
     file = arrays.read_npz(files[name])
-    return cut(*shuffled(arrays.features(file, "x"), arrays.features(file, "y")))
+    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.features(file, "x"), arrays.features(file, "y")))
 
 
 TABLE = {

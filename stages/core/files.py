@@ -19,6 +19,7 @@ def whole(path: Path) -> Iterator[Path]:
         _remove(stale)
     try:
         yield new
+        new.stat()  # a block that wrote nothing must not cost what stood there before
         if path.is_dir():  # a folder cannot be replaced in one step: for a moment neither name stands
             os.replace(path, old)
         os.replace(new, path)

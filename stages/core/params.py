@@ -18,6 +18,12 @@ class WrongParams(ValueError):
     """params.yaml holds something that no stage can use; the message has a line for each key."""
 
 
+def _whole_or_best(value):
+    if value == "best" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError("expected a whole number of at least 1, or best")
+
+
 def _number(value):
     """Refuse what pydantic would quietly take for a number; a string such as 5e-05 is what YAML makes of `-S`."""
     if isinstance(value, bool):
@@ -61,7 +67,7 @@ class Fit(_Section):
     batch_size: Whole
     epochs: Whole
     validation: Annotated[StrictInt, Field(ge=0)]
-    final_epochs: Whole | Literal["best"]
+    final_epochs: Annotated[int | str, BeforeValidator(_whole_or_best)]
     seeds: Whole
 
 
@@ -96,7 +102,7 @@ def parse(document: str) -> Params:
     """The params in this YAML text. Raises WrongParams with a line for each wrong key: path, expected, got."""
     try:
         content = yaml.safe_load(document)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date or a number that YAML cannot make
         raise WrongParams(f"it is no YAML: {error}") from error
     if not isinstance(content, dict):
         raise WrongParams(f"expected keys and values, got {content!r}")
@@ -113,15 +119,24 @@ def parse(document: str) -> Params:
     return params
 
 
+EXPECTED = {  # where pydantic's own words say little to a person who edits a YAML file
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "list_type": "a list",
+    "too_short": "at least one name",
+    "float_type": "a number",
+    "float_parsing": "a number",
+}
+
+
 def _line(error):
-    path = ".".join(str(part) for part in error["loc"] if part != "sections")
-    path = path.replace(".constrained-int", "").replace(".literal['best']", "")
-    if error["type"] == "extra_forbidden":
+    path = ".".join(map(str, error["loc"][error["loc"][0] == "sections" :])).removesuffix(".[key]")
+    if error["type"] in ("extra_forbidden", "invalid_key"):
         return f"{path}: there is no such key"
     if error["type"] == "missing":
         return f"{path}: the key is missing"
-    expected = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{path}: expected {expected.removeprefix('expected ')}, got {error['input']!r}"
+    words = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+    return f"{path}: expected {EXPECTED.get(error['type'], words)}, got {error['input']!r}"
 
 
 def _misfits(params):
@@ -155,6 +170,8 @@ def load(path: Path = PATH) -> Params:
         return parse(path.read_text())
     except FileNotFoundError:
         raise SystemExit(f"{path} is missing; run this from the root of the project") from None
+    except UnicodeDecodeError as error:
+        raise SystemExit(f"{path} cannot be used: it is no UTF-8 text ({error})") from None
     except WrongParams as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
         raise SystemExit(f"{path} cannot be used:\n{lines}\nNothing was run. Mend it and run again.") from None
