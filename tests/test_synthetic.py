@@ -13,48 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from stages.core import arrays, synthetic
 
-# fmt: off
-IMDB = dict(
-    splits={"_train": [12_500, 12_500], "_test": [12_500, 12_500]},
-    grouped=True,
-    vocabulary=88_584,
-    length=dict(median=175, sigma=0.84, shift=40, maximum=2_500),
-    zipf=dict(exponent=1.085, shift=2.2, cutoff=21_800),
-    signal=dict(common=50, spread=1.3, share=0.4, concentration=3, repeats=0.1),
-)
-REUTERS = dict(
-    splits={"": [
-        67, 537, 94, 3972, 2423, 22, 62, 19, 177, 126, 154, 473, 62, 209, 28, 29, 543, 51, 86, 682, 339, 127, 22,
-        53, 81, 123, 32, 19, 58, 23, 57, 52, 42, 16, 57, 16, 60, 21, 22, 29, 46, 38, 16, 27, 17, 19,
-    ]},
-    grouped=False,
-    vocabulary=30_979,
-    length=dict(median=94, sigma=1.0, shift=11, maximum=2_400),
-    zipf=dict(exponent=0.97, shift=1.58, cutoff=6_410),
-    signal=dict(common=20, spread=2.0, share=0.53, concentration=2, repeats=0.24),
-)
-BOSTON = dict(
-    rows=506,
-    columns={  # mean, standard deviation, minimum, maximum, decimals, loading, weight
-        "crim": (3.61, 8.59, 0.006, 88.98, 5, 0.89, -0.2),
-        "zn": (11.4, 23.3, 0, 100, 1, -0.72, 0),
-        "indus": (11.1, 6.85, 0.46, 27.74, 2, 0.83, 0),
-        "chas": (0.069, 0.254, 0, 1, 0, 0, 0.1),
-        "nox": (0.555, 0.116, 0.385, 0.871, 3, 0.88, -0.15),
-        "rm": (6.28, 0.70, 3.56, 8.78, 3, -0.5, 0.4),
-        "age": (68.6, 28.1, 2.9, 100, 1, 0.79, 0),
-        "dis": (3.80, 2.10, 1.13, 12.13, 4, -0.84, -0.15),
-        "rad": (9.55, 8.70, 1, 24, 0, 0.67, 0.1),
-        "tax": (408, 168, 187, 711, 0, 0.72, -0.15),
-        "ptratio": (18.46, 2.16, 12.6, 22, 1, 0.48, -0.2),
-        "b": (356.7, 91.2, 0.32, 396.9, 2, -0.37, 0.05),
-        "lstat": (12.65, 7.13, 1.73, 37.97, 2, 0.76, -0.5),
-    },
-    interactions={("rm", "lstat"): -0.5},
-    target=dict(median=21.0, sigma=0.385, low=5, high=50, decimals=1, noise=0.17),
-)
-# fmt: on
-SMALL = IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
+SMALL = synthetic.IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)
 
 
@@ -66,20 +25,20 @@ def opened(content):
 
 @pytest.fixture(scope="module")
 def small():
-    """The arrays of a small IMDB."""
+    """The arrays of a small synthetic.IMDB."""
     return opened(synthetic.text("small", **SMALL)["small.npz"])
 
 
 @pytest.fixture(scope="module")
 def reuters():
     """The arrays of Reuters in full size."""
-    return opened(synthetic.text("reuters", **REUTERS)["reuters.npz"])
+    return opened(synthetic.text("reuters", **synthetic.REUTERS)["reuters.npz"])
 
 
 @pytest.fixture(scope="module")
 def boston():
     """The arrays of Boston Housing in full size."""
-    return opened(synthetic.features("boston", **BOSTON)["boston.npz"])
+    return opened(synthetic.features("boston", **synthetic.BOSTON)["boston.npz"])
 
 
 def digest(files):
@@ -104,24 +63,24 @@ def _multi_hot(documents):
 
 def test_same_seed_gives_same_bytes():
     assert synthetic.text("t", **FEW_WORDS, seed=3) == synthetic.text("t", **FEW_WORDS, seed=3)
-    assert synthetic.features("f", **BOSTON, seed=3) == synthetic.features("f", **BOSTON, seed=3)
+    assert synthetic.features("f", **synthetic.BOSTON, seed=3) == synthetic.features("f", **synthetic.BOSTON, seed=3)
 
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
     code = (
         "from tests.test_synthetic import *\n"
-        "print(digest(synthetic.text('t', **FEW_WORDS)), digest(synthetic.features('f', **BOSTON)))"
+        "print(digest(synthetic.text('t', **FEW_WORDS)), digest(synthetic.features('f', **synthetic.BOSTON)))"
     )
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": "."}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    here = [digest(synthetic.text("t", **FEW_WORDS)), digest(synthetic.features("f", **BOSTON))]
+    here = [digest(synthetic.text("t", **FEW_WORDS)), digest(synthetic.features("f", **synthetic.BOSTON))]
     assert result.stdout.split() == here
 
 
 def test_another_seed_gives_other_rows():
     first, second = (opened(synthetic.text("t", **FEW_WORDS, seed=seed)["t.npz"]) for seed in (0, 1))
     assert first["x"].tolist() != second["x"].tolist()
-    first, second = (opened(synthetic.features("f", **BOSTON, seed=seed)["f.npz"]) for seed in (0, 1))
+    first, second = (opened(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"]) for seed in (0, 1))
     assert not np.array_equal(first["x"], second["x"])
 
 
@@ -146,7 +105,7 @@ def test_grouped_text_gives_the_last_class_first_and_other_text_mixes_classes(sm
 
 
 def test_classes_have_their_counts(reuters):
-    assert np.bincount(reuters["y"]).tolist() == REUTERS["splits"][""]
+    assert np.bincount(reuters["y"]).tolist() == synthetic.REUTERS["splits"][""]
 
 
 def test_every_rank_of_the_vocabulary_is_in_use(reuters):
@@ -207,7 +166,7 @@ def test_features_have_the_official_schema(boston):
 
 
 def test_columns_have_their_moments_and_limits(boston):
-    mean, std, low, high = np.array(list(BOSTON["columns"].values())).T[:4]
+    mean, std, low, high = np.array(list(synthetic.BOSTON["columns"].values())).T[:4]
     assert (boston["x"].mean(0) - mean) / std == pytest.approx(np.zeros(13), abs=0.15)
     assert boston["x"].std(0) / std == pytest.approx(np.ones(13), abs=0.2)
     assert (boston["x"] >= low - 1e-9).all()
@@ -215,7 +174,7 @@ def test_columns_have_their_moments_and_limits(boston):
 
 
 def test_a_column_of_zeros_and_ones_holds_nothing_else(boston):
-    assert set(boston["x"][:, list(BOSTON["columns"]).index("chas")]) == {0, 1}
+    assert set(boston["x"][:, list(synthetic.BOSTON["columns"]).index("chas")]) == {0, 1}
 
 
 def test_target_is_distributed_as_the_official_one(boston):
@@ -228,7 +187,7 @@ def test_target_is_distributed_as_the_official_one(boston):
 
 def test_target_depends_on_columns_beyond_a_linear_effect(boston):
     x, y = (boston["x"] - boston["x"].mean(0)) / boston["x"].std(0), boston["y"]
-    place = list(BOSTON["columns"]).index
+    place = list(synthetic.BOSTON["columns"]).index
     bent = np.column_stack([x, x**2, x[:, place("rm")] * x[:, place("lstat")]])
 
     def error(columns):

@@ -1,11 +1,12 @@
 """Generated stand-ins for the official files: their schema, size and statistics, other content. No paths, no network.
 
-Every figure is an argument, so one function serves all data sets of a kind. The same arguments and seed give the same
-bytes in every process.
+Every figure is an argument, so one function serves all data sets of a kind; the figures below were fitted to the
+official files. The same arguments and seed give the same bytes in every process.
 """
 
 import io
 import json
+from functools import partial
 from itertools import chain, count, islice, product
 
 import numpy as np
@@ -168,3 +169,52 @@ def _word_index(vocabulary):
     syllables = ["".join(pair) for pair in product(CONSONANTS, VOWELS)]
     words = chain.from_iterable(product(syllables, repeat=size) for size in count(1))
     return json.dumps({"".join(word): rank for rank, word in enumerate(islice(words, vocabulary), 1)}).encode()
+
+
+# fmt: off
+IMDB = dict(
+    splits={"_train": [12_500, 12_500], "_test": [12_500, 12_500]},
+    grouped=True,
+    vocabulary=88_584,
+    length=dict(median=175, sigma=0.84, shift=40, maximum=2_500),
+    zipf=dict(exponent=1.085, shift=2.2, cutoff=21_800),
+    signal=dict(common=50, spread=1.3, share=0.4, concentration=3, repeats=0.1),
+)
+REUTERS = dict(
+    splits={"": [
+        67, 537, 94, 3972, 2423, 22, 62, 19, 177, 126, 154, 473, 62, 209, 28, 29, 543, 51, 86, 682, 339, 127, 22,
+        53, 81, 123, 32, 19, 58, 23, 57, 52, 42, 16, 57, 16, 60, 21, 22, 29, 46, 38, 16, 27, 17, 19,
+    ]},
+    grouped=False,
+    vocabulary=30_979,
+    length=dict(median=94, sigma=1.0, shift=11, maximum=2_400),
+    zipf=dict(exponent=0.97, shift=1.58, cutoff=6_410),
+    signal=dict(common=20, spread=2.0, share=0.53, concentration=2, repeats=0.24),
+)
+BOSTON = dict(
+    rows=506,
+    columns={  # mean, standard deviation, minimum, maximum, decimals, loading, weight
+        "crim": (3.61, 8.59, 0.006, 88.98, 5, 0.89, -0.2),
+        "zn": (11.4, 23.3, 0, 100, 1, -0.72, 0),
+        "indus": (11.1, 6.85, 0.46, 27.74, 2, 0.83, 0),
+        "chas": (0.069, 0.254, 0, 1, 0, 0, 0.1),
+        "nox": (0.555, 0.116, 0.385, 0.871, 3, 0.88, -0.15),
+        "rm": (6.28, 0.70, 3.56, 8.78, 3, -0.5, 0.4),
+        "age": (68.6, 28.1, 2.9, 100, 1, 0.79, 0),
+        "dis": (3.80, 2.10, 1.13, 12.13, 4, -0.84, -0.15),
+        "rad": (9.55, 8.70, 1, 24, 0, 0.67, 0.1),
+        "tax": (408, 168, 187, 711, 0, 0.72, -0.15),
+        "ptratio": (18.46, 2.16, 12.6, 22, 1, 0.48, -0.2),
+        "b": (356.7, 91.2, 0.32, 396.9, 2, -0.37, 0.05),
+        "lstat": (12.65, 7.13, 1.73, 37.97, 2, 0.76, -0.5),
+    },
+    interactions={("rm", "lstat"): -0.5},
+    target=dict(median=21.0, sigma=0.385, low=5, high=50, decimals=1, noise=0.17),
+)
+# fmt: on
+
+GENERATORS = {  # data set -> () -> {file name: bytes}
+    "imdb": partial(text, "imdb", **IMDB),
+    "reuters": partial(text, "reuters", **REUTERS),
+    "boston_housing": partial(features, "boston_housing", **BOSTON),
+}
