@@ -46,7 +46,8 @@ def reachable(source: str) -> bool:
     if not is_url(source):
         return Path(source).is_file()
     try:
-        return requests.head(source, timeout=TIMEOUT, allow_redirects=True).ok
+        answer = requests.head(source, timeout=TIMEOUT, allow_redirects=True)
+        return answer.status_code not in (404, 410)  # a server may refuse HEAD and yet give the file
     except requests.RequestException:
         return False
 

@@ -5,6 +5,7 @@ here the final fits start from new weights, on all training rows.
 """
 
 import json
+import re
 import sys
 import time
 import zipfile
@@ -15,6 +16,7 @@ import numpy as np
 from stages.core import arrays, networks, params, replicas
 from stages.core.datasets import TABLE
 from stages.core.files import whole
+from stages.core.lean_keras import keras
 
 
 def explore(network, metric, x, targets, fit, seed, standardize, title):
@@ -62,13 +64,25 @@ def as_csv(history, metric) -> str:
 
 
 def save(network, path: Path):
-    """Write a .keras file whose bytes depend on the network alone: Keras puts the time into its own."""
-    network.save(path)
+    """Write a .keras file whose bytes depend on the network alone.
+
+    Keras puts the time into its own, and the addresses that shared objects happen to have in memory. The optimizer is
+    left out: it belongs to all replicas, and `load_model` refuses one without its state.
+    """
+    bare = keras.models.clone_model(network)
+    bare.set_weights(network.get_weights())
+    bare.save(path)
     with zipfile.ZipFile(path) as archive:
         contents = {name: archive.read(name) for name in sorted(archive.namelist())}
     metadata = json.loads(contents["metadata.json"])
     del metadata["date_saved"]
     contents["metadata.json"] = json.dumps(metadata).encode()
+    addresses: dict[bytes, int] = {}
+    contents["config.json"] = re.sub(
+        rb'(?<="shared_object_id": )\d+',
+        lambda address: b"%d" % addresses.setdefault(address[0], len(addresses)),
+        contents["config.json"],
+    )
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in contents.items():
             archive.writestr(zipfile.ZipInfo(name), content)  # with the fixed date of 1980

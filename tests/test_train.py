@@ -1,4 +1,6 @@
+import re
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -59,5 +61,16 @@ def test_a_saved_network_has_the_same_bytes_each_time_and_keras_opens_it(problem
     time.sleep(1.1)  # Keras writes the time in seconds
     train.save(network, tmp_path / "other.keras")
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "other.keras").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one.keras") as archive:
+        addresses = re.findall(rb'"shared_object_id": (\d+)', archive.read("config.json"))
+    assert all(int(address) < 100 for address in addresses)
     opened = keras.models.load_model(tmp_path / "one.keras")
     np.testing.assert_array_equal(opened.predict(x, verbose=0), network.predict(x, verbose=0))
+
+
+def test_a_saved_network_that_standardizes_opens_too(problem, tmp_path):
+    network, _, x, _ = problem
+    complete = networks.standardized(network, x.mean(axis=0), x.std(axis=0))
+    train.save(complete, tmp_path / "complete.keras")
+    opened = keras.models.load_model(tmp_path / "complete.keras")
+    np.testing.assert_allclose(opened.predict(x, verbose=0), complete.predict(x, verbose=0), rtol=1e-6)

@@ -98,7 +98,7 @@ class Params(_Section):
     sections: dict[str, Section]
 
 
-def parse(document: str) -> Params:
+def parse(document: str | bytes) -> Params:
     """The params in this YAML text. Raises WrongParams with a line for each wrong key: path, expected, got."""
     try:
         content = yaml.safe_load(document)
@@ -167,11 +167,9 @@ def _misfits(params):
 def load(path: Path = PATH) -> Params:
     """The params in this file; exits with the reason, in one message, when they are wrong."""
     try:
-        return parse(path.read_text())
+        return parse(path.read_bytes())
     except FileNotFoundError:
         raise SystemExit(f"{path} is missing; run this from the root of the project") from None
-    except UnicodeDecodeError as error:
-        raise SystemExit(f"{path} cannot be used: it is no UTF-8 text ({error})") from None
     except WrongParams as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
         raise SystemExit(f"{path} cannot be used:\n{lines}\nNothing was run. Mend it and run again.") from None
