@@ -21,7 +21,7 @@ repro: .venv/ready ## a new clone to finished metrics
 	dvc repro
 
 test: .venv/ready-test ## the tests
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 

@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_stops_with_replica_and_epoch(rows):
 def test_learning_happens():
     random = np.random.default_rng(0)
     x = random.normal(size=(400, 50)).astype("float32")
-    y = x[:, :5].argmax(axis=1).astype("int32")
+    y = ((x[:, 0] > 0) * 2 + (x[:, 1] > 0)).astype("int32")
     members = four(random.permutation(400) % 4)
-    for fitted in fit(network("adam"), x, y, members, epochs=60):
+    for fitted in fit(network(keras.optimizers.Adam(0.01)), x, y, members, epochs=30):
         assert fitted.history["val_metric"][-1] > 0.6 > 0.4 > fitted.history["val_metric"][0]
