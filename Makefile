@@ -10,7 +10,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro test check lint format setup lock
+.PHONY: help repro test check bench lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
@@ -24,6 +24,9 @@ test: .venv/ready-test ## the tests
 	python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
+
+bench: .venv/ready-test ## speed beside other ways to do the same -> docs/benchmark.md
+	python -m tools.bench
 
 lint: .venv/ready-test
 	ruff format --check .

@@ -18,7 +18,7 @@ How it works
 - Sparse rows are never made dense. The first Dense layer of all replicas is one sparse product, (batch, words)
   times (words, replicas x units), and its gradient is the transposed product.
 - Many replicas are cut into slices that run one after the other through the same compiled program: sparse rows
-  by stream, dense rows `SLICE` replicas at a time. This bounds the memory, and the same slice gives the same
+  by stream, dense rows up to `SLICE` replicas at a time. This bounds the memory, and the same slice gives the same
   bytes each time.
 """
 
@@ -36,8 +36,8 @@ from tqdm import tqdm
 from stages.core.lean_keras import keras
 from stages.core.lean_keras import tensorflow as tf
 
-SLICE = 64  # dense replicas that train at the same time
-CHUNK = 4096  # rows that are predicted at the same time
+SLICE = 64  # replicas that train at the same time, at most
+CHUNK = 4096  # rows that are predicted at the same time, at most
 
 
 class Diverged(ArithmeticError):
@@ -222,6 +222,7 @@ class _SparseRows:
 
     def __init__(self, matrix):
         matrix = sp.csr_matrix(matrix)
+        matrix.sum_duplicates()  # TensorFlow takes each row's words in ascending order, each once
         place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
         shift = np.zeros((matrix.nnz, 2), "int64")  # from (row, place in the row) to (row, word)
         shift[:, 1] = matrix.indices - place

@@ -1,0 +1,373 @@
+"""Speed side by side: the same folds, epochs and batches trained by this project and by others -> docs/benchmark.md.
+
+Every contender runs in a process of its own, `RUNS` times, in turns; the page gives medians, ratios first, with the
+held-out figure beside each, so that nobody is fast by being wrong. PyTorch and JAX take part where they are installed.
+
+`make bench` needs the arrays that `make repro` leaves in data/arrays/.
+"""
+
+import importlib.util
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stages.core import arrays
+
+RUNS = 3
+ROOT = Path(__file__).parent.parent
+# name -> data set, repeats, epochs, batch size, hidden units, what one line of the page says
+TASKS = {
+    "boston 4": ("boston_housing", 1, 80, 16, 64, "Boston Housing, 4 folds x 80 epochs"),
+    "boston 40": ("boston_housing", 10, 80, 16, 64, "Boston Housing, 10 repeats x 4 folds x 80 epochs"),
+    "imdb": ("imdb", 1, 20, 512, 16, "IMDB, 4 folds x 20 epochs, held-out figures every epoch"),
+    "reuters": ("reuters", 1, 20, 512, 64, "Reuters, 4 folds x 20 epochs, held-out figures every epoch"),
+}
+FOLDS = 4
+
+
+def problem(task):
+    """The rows, targets and folds of a task: x, y, folds (repeats, rows), classes (0 for a regression)."""
+    name, repeats, *_ = TASKS[task]
+    with np.load(ROOT / "data/arrays" / f"{name}.npz") as file:
+        x, y = arrays.unpack("x_train", file), file["y_train"]
+    folds = np.stack([np.random.default_rng(repeat).permutation(len(y)) % FOLDS for repeat in range(repeats)])
+    return x, y, folds, 0 if y.dtype.kind == "f" else int(y.max()) + 1
+
+
+def splits(x, y, folds):
+    """Training and held-out rows of each fold of each repeat; features standardised by the training rows."""
+    for own in folds:
+        for fold in range(FOLDS):
+            inside, outside = x[own != fold], x[own == fold]
+            if isinstance(x, np.ndarray):
+                mean, scale = inside.mean(axis=0), inside.std(axis=0)
+                inside, outside = (inside - mean) / scale, (outside - mean) / scale
+            yield inside, y[own != fold], outside, y[own == fold]
+
+
+def keras_network(keras, features, classes, units):
+    """The tutorial's network, compiled as it compiles it."""
+    outputs, activation, loss = {
+        0: (1, "linear", "mean_squared_error"),
+        2: (1, "sigmoid", "binary_crossentropy"),
+    }.get(classes, (classes, "softmax", "sparse_categorical_crossentropy"))
+    hidden = [keras.layers.Dense(units, "relu"), keras.layers.Dense(units, "relu")]
+    network = keras.Sequential([keras.Input((features,)), *hidden, keras.layers.Dense(outputs, activation)])
+    network.compile("rmsprop", loss=loss, metrics=["accuracy" if classes else "mae"])
+    return network
+
+
+def tutorial(task):
+    """`model.fit` in a loop on dense float64 rows, as the tutorial prints it."""
+    import keras
+
+    yield
+    x, y, folds, classes = problem(task)
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+    x = x.astype("float64") if isinstance(x, np.ndarray) else x.toarray().astype("float64")
+    figures = []
+    for inside, y_inside, outside, y_outside in splits(x, y, folds):
+        network = keras_network(keras, x.shape[1], classes, units)
+        watched = {"validation_data": (outside, y_outside)} if classes else {}
+        network.fit(inside, y_inside, epochs=epochs, batch_size=batch_size, verbose=0, **watched)
+        figures.append(network.evaluate(outside, y_outside, verbose=0)[1])
+    yield np.mean(figures)
+
+
+def keras_loop(task):
+    """A Keras loop written with care: float32, tf.data, text made dense batch by batch, one long epoch where it can."""
+    import keras
+    import tensorflow as tf
+
+    yield
+    x, y, folds, classes = problem(task)
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+
+    def rows(x, y):
+        if isinstance(x, np.ndarray):
+            return tf.data.Dataset.from_tensor_slices((x.astype("float32"), y))
+        coordinates = x.tocoo()
+        indices = np.stack([coordinates.row, coordinates.col], axis=1).astype("int64")
+        sparse = tf.sparse.reorder(tf.SparseTensor(indices, coordinates.data, x.shape))
+        return tf.data.Dataset.from_tensor_slices((sparse, y))
+
+    def dense(x, y):
+        return (tf.sparse.to_dense(x) if isinstance(x, tf.SparseTensor) else x), y
+
+    figures = []
+    for inside, y_inside, outside, y_outside in splits(x, y, folds):
+        network = keras_network(keras, x.shape[1], classes, units)
+        held_out = rows(outside, y_outside).batch(2048).map(dense).prefetch(2)
+        training = rows(inside, y_inside).shuffle(len(y_inside)).batch(batch_size).map(dense)
+        if classes:
+            network.fit(training.prefetch(2), epochs=epochs, validation_data=held_out, verbose=0)
+        else:  # one epoch over a repeated set: most of the time of small epochs goes into starting them
+            network.fit(training.repeat(epochs).prefetch(2), verbose=0)
+        figures.append(network.evaluate(held_out, verbose=0)[1])
+    yield np.mean(figures)
+
+
+def scikit_learn(task):
+    """scikit-learn's MLP, with Adam since it has no RMSprop; no held-out figures while it trains."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    yield
+    x, y, folds, classes = problem(task)
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    figures = []
+    for inside, y_inside, outside, y_outside in splits(x, y, folds):
+        kind = MLPClassifier if classes else MLPRegressor
+        network = kind(
+            hidden_layer_sizes=(units, units),
+            alpha=0,
+            batch_size=batch_size,
+            max_iter=epochs,
+            n_iter_no_change=epochs + 1,
+        )
+        predicted = network.fit(inside, y_inside).predict(outside)
+        figures.append((predicted == y_outside).mean() if classes else np.abs(predicted - y_outside).mean())
+    yield np.mean(figures)
+
+
+def torch_loop(task):
+    """A PyTorch loop: EmbeddingBag for text, held-out figures every epoch where the tutorial has them."""
+    import torch
+    from torch import nn
+
+    yield
+    x, y, folds, classes = problem(task)
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+    outputs = 1 if classes in (0, 2) else classes
+    loss = {0: nn.MSELoss(), 2: nn.BCEWithLogitsLoss()}.get(classes, nn.CrossEntropyLoss())
+    text = not isinstance(x, np.ndarray)
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            first = nn.EmbeddingBag(x.shape[1], units, mode="sum") if text else nn.Linear(x.shape[1], units)
+            if text:
+                nn.init.xavier_uniform_(first.weight)
+                self.bias = nn.Parameter(torch.zeros(units))
+            self.first, self.rest = first, nn.Sequential(nn.Linear(units, units), nn.ReLU(), nn.Linear(units, outputs))
+
+        def forward(self, inputs):
+            hidden = self.first(*inputs) + self.bias if text else self.first(inputs)
+            return self.rest(torch.relu(hidden))
+
+    def batch(x, order):
+        part = x[order]
+        if text:
+            return torch.from_numpy(part.indices.astype("int64")), torch.from_numpy(part.indptr[:-1].astype("int64"))
+        return torch.from_numpy(part.astype("float32"))
+
+    def figure(network, x, y):
+        with torch.no_grad():
+            output = network(batch(x, np.arange(len(y)))).numpy()
+        if not classes:
+            return np.abs(output[:, 0] - y).mean()
+        return ((output[:, 0] > 0 if classes == 2 else output.argmax(axis=1)) == y).mean()
+
+    figures = []
+    for inside, y_inside, outside, y_outside in splits(x, y, folds):
+        network = Network()
+        optimizer = torch.optim.RMSprop(network.parameters(), lr=0.001, alpha=0.9, eps=1e-7)
+        targets = torch.from_numpy(y_inside.astype("int64" if outputs > 1 else "float32"))
+        for _ in range(epochs):
+            order = np.random.permutation(len(y_inside))
+            for start in range(0, len(order), batch_size):
+                part = order[start : start + batch_size]
+                output = network(batch(inside, part))
+                optimizer.zero_grad()
+                loss(output if outputs > 1 else output[:, 0], targets[part]).backward()
+                optimizer.step()
+            if classes:
+                figure(network, outside, y_outside)
+        figures.append(figure(network, outside, y_outside))
+    yield np.mean(figures)
+
+
+def stacked_problem(task):
+    """Boston's folds stacked by hand: training rows (replicas, rows, features), held-out ones, and their targets."""
+    x, y, folds, _ = problem(task)
+    stacks = map(np.stack, zip(*splits(x, y, folds), strict=True))
+    return [stack.astype("float32") for stack in stacks]
+
+
+def stacked_weights(random, replicas, features, units):
+    """Glorot-uniform kernels and zero biases of all replicas."""
+    for inputs, outputs in ((features, units), (units, units), (units, 1)):
+        limit = np.sqrt(6 / (inputs + outputs))
+        yield random.uniform(-limit, limit, (replicas, inputs, outputs)).astype("float32")
+        yield np.zeros((replicas, 1, outputs), "float32")
+
+
+def torch_batched(task):
+    """PyTorch with the folds of Boston batched by hand: one baddbmm a layer for all of them."""
+    import torch
+
+    yield
+    inside, y_inside, outside, y_outside = map(torch.from_numpy, stacked_problem(task))
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+    replicas, rows, features = inside.shape
+    weights = [torch.from_numpy(w) for w in stacked_weights(np.random.default_rng(0), replicas, features, units)]
+    weights = [weight.requires_grad_() for weight in weights]
+    optimizer = torch.optim.RMSprop(weights, lr=0.001, alpha=0.9, eps=1e-7)
+    each = torch.arange(replicas)[:, None]
+
+    def forward(x):
+        w1, b1, w2, b2, w3, b3 = weights
+        hidden = torch.relu(torch.baddbmm(b2, torch.relu(torch.baddbmm(b1, x, w1)), w2))
+        return torch.baddbmm(b3, hidden, w3)[..., 0]
+
+    for _ in range(epochs):
+        order = torch.rand(replicas, rows).argsort(dim=1)
+        for start in range(0, rows, batch_size):
+            part = order[:, start : start + batch_size]
+            optimizer.zero_grad()
+            (forward(inside[each, part]) - y_inside[each, part]).square().mean(dim=1).sum().backward()
+            optimizer.step()
+    with torch.no_grad():
+        yield float((forward(outside) - y_outside).abs().mean())
+
+
+def jax_vmap(task):
+    """JAX: a scan over the steps of an epoch, vmap over the folds of Boston."""
+    import jax
+    import jax.numpy as jnp
+
+    yield
+    inside, y_inside, outside, y_outside = stacked_problem(task)
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+    replicas, rows, features = inside.shape
+    weights = list(stacked_weights(np.random.default_rng(0), replicas, features, units))
+    steps = -(-rows // batch_size)
+
+    def forward(weights, x):
+        w1, b1, w2, b2, w3, b3 = weights
+        return (jax.nn.relu(jax.nn.relu(x @ w1 + b1) @ w2 + b2) @ w3 + b3)[..., 0]
+
+    def loss(weights, x, y, taken):
+        return (jnp.square(forward(weights, x) - y) * taken).sum() / taken.sum()
+
+    def train(weights, means, x, y, order):
+        def step(carry, part):
+            weights, means = carry
+            gradients = jax.grad(loss)(weights, x[part[0]], y[part[0]], part[1])
+            means = [0.9 * m + 0.1 * g * g for m, g in zip(means, gradients, strict=True)]
+            weights = [w - 0.001 * g / jnp.sqrt(m + 1e-7) for w, m, g in zip(weights, means, gradients, strict=True)]
+            return (weights, means), None
+
+        return jax.lax.scan(step, (weights, means), order)[0]
+
+    epoch = jax.jit(jax.vmap(train))
+    means, random = [np.zeros_like(w) for w in weights], np.random.default_rng(1)
+    taken = np.pad(np.ones(rows, "float32"), (0, steps * batch_size - rows)).reshape(steps, batch_size)
+    for _ in range(epochs):
+        order = random.permuted(np.tile(np.arange(rows), (replicas, 1)), axis=1)
+        order = np.pad(order, ((0, 0), (0, steps * batch_size - rows))).reshape(replicas, steps, batch_size)
+        weights, means = epoch(weights, means, inside, y_inside, (order, np.broadcast_to(taken, order.shape)))
+    yield float(jnp.abs(jax.vmap(forward)(weights, outside) - y_outside).mean())
+
+
+def this_project(task):
+    """All folds and repeats as replicas of one program."""
+    from stages.core import networks, replicas
+    from stages.core.lean_keras import keras
+
+    yield
+    x, y, folds, classes = problem(task)
+    _, _, epochs, batch_size, units, _ = TASKS[task]
+    head = networks.HEADS[{0: "regression", 2: "binary"}.get(classes, "multiclass")]
+    network = keras_network(keras, x.shape[1], classes, units)
+    members = [
+        replicas.Replica(FOLDS * repeat + fold, repeat, own, fold)
+        for repeat, own in enumerate(folds)
+        for fold in range(FOLDS)
+    ]
+    options = epochs, batch_size, isinstance(x, np.ndarray)
+    fitted = replicas.fit(network, head.metric, x, head.targets(y), members, *options)
+    yield np.mean([one.history["val_metric"][-1] for one in fitted])
+
+
+CONTENDERS = {  # label -> contender, what it needs, tasks
+    "the tutorial's loop": (tutorial, "keras", ["boston 4", "imdb", "reuters"]),
+    "Keras loop with tf.data": (keras_loop, "keras", ["boston 4", "imdb", "reuters"]),
+    "scikit-learn MLP": (scikit_learn, "sklearn", ["boston 4", "boston 40", "imdb", "reuters"]),
+    "PyTorch loop": (torch_loop, "torch", list(TASKS)),
+    "PyTorch, folds batched by hand": (torch_batched, "torch", ["boston 4", "boston 40"]),
+    "JAX vmap": (jax_vmap, "jax", ["boston 4", "boston 40"]),
+    "this project": (this_project, "keras", list(TASKS)),
+}
+
+
+def run_one(label, task):
+    """Run a contender in this process and print what it took as JSON."""
+    start = time.perf_counter()
+    contender = CONTENDERS[label][0](task)
+    next(contender)  # its imports
+    imported = time.perf_counter()
+    figure = float(next(contender))
+    done = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"import": imported - start, "compute": done - imported, "peak": peak, "figure": figure}))
+
+
+def measure():
+    """{task: {label: {figure of a run: median over RUNS}}}, contenders in turns so that noise hits all alike."""
+    runs: dict = {}
+    for _ in range(RUNS):
+        for task in TASKS:
+            for label, (_, module, tasks) in CONTENDERS.items():
+                if task in tasks and importlib.util.find_spec(module):
+                    command = [sys.executable, "-m", "tools.bench", label, task]
+                    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+                    runs.setdefault(task, {}).setdefault(label, []).append(json.loads(done.stdout.splitlines()[-1]))
+                    print(f"{task}: {label}: {runs[task][label][-1]['compute']:.2f} s", file=sys.stderr)
+    return {
+        task: {
+            label: {key: statistics.median(run[key] for run in own) for key in own[0]} for label, own in labels.items()
+        }
+        for task, labels in runs.items()
+    }
+
+
+def page(medians) -> str:
+    """The medians as Markdown: ratios first."""
+    lines = [
+        "# Benchmark",
+        "",
+        f"Written by `make bench`: medians of {RUNS} runs, side by side in one go, each in a process of its own on "
+        f"2 cores; Python {platform.python_version()}. Compute includes compilation; imports stand apart. *Slower* is "
+        "a contender's compute over that of this project: above 1, this project is faster.",
+    ]
+    for task, labels in medians.items():
+        figure = "held-out accuracy" if task in ("imdb", "reuters") else "held-out MAE"
+        lines += ["", f"## {TASKS[task][-1]}", "", f"| | slower | compute, s | import, s | peak, MiB | {figure} |"]
+        lines += ["|---|---|---|---|---|---|"]
+        own = labels["this project"]["compute"]
+        for label, run in labels.items():
+            lines.append(
+                f"| {label} | {run['compute'] / own:.2f} | {run['compute']:.2f} | {run['import']:.1f} "
+                f"| {run['peak']:.0f} | {run['figure']:.4f} |"
+            )
+    notes = [f"- **{label}**: {contender.__doc__.splitlines()[0]}" for label, (contender, *_) in CONTENDERS.items()]
+    return "\n".join([*lines, "", "## Contenders", "", *notes, ""])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        run_one(*sys.argv[1:])
+    else:
+        (ROOT / "docs").mkdir(exist_ok=True)
+        (ROOT / "docs/benchmark.md").write_text(page(measure()))
