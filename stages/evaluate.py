@@ -149,7 +149,9 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[di
     if "val_loss" in history:
         best = int(history.val_loss.idxmin())
         figures["validation"] = {"best_epoch": int(history.epoch[best]), "loss": history.val_loss[best]}
-    labels = {"loss": task.loss, metric: f"{task.label} ({dataset.unit})" if dataset.unit else task.label}
+    labels = {"loss": task.loss, metric: task.label}
+    if dataset.unit:
+        labels = {"loss": f"{task.loss} ({dataset.unit} squared)", metric: f"{task.label} ({dataset.unit})"}
     title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
     explored = {name: history[name].to_numpy() for name in history if name != "epoch"}
     names = {"loss": "loss", "val_loss": "val_loss", metric: "metric", f"val_{metric}": "val_metric"}
@@ -168,7 +170,7 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[di
         "fold_curves.csv": csv(curves),
         "test.csv": csv(pairs),
         "history.png": pictures.history(f"{title}: {fit}", explored, labels),
-        "folds.png": pictures.folds(f"{title}: {k}-fold, repeated", by_epoch, labels),
+        "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels),
         "test.png": picture,
     }
 
