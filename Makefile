@@ -44,6 +44,7 @@ lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and f"Python 3.11 to 3.13 is needed, $(PYTHON) is {sys.version.split()[0]}; name another: make PYTHON=python3.11")'
+	@echo 'Setting up .venv: this takes a minute or two, once.'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@

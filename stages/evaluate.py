@@ -197,7 +197,8 @@ def main(name):
     folds, tested = figures["kfold"][metric], figures["test"][metric]["mean"]
     print(
         f"evaluate {name}: test {metric} {tested:.4f}, K-fold {folds['mean']:.4f} "
-        f"({folds['low']:.4f} to {folds['high']:.4f}), {len(y_test):,} test rows, in {time.time() - start:.1f} s"
+        f"({folds['low']:.4f} to {folds['high']:.4f}), {len(y_test):,} test rows, {source} data, "
+        f"in {time.time() - start:.1f} s"
     )
 
 

@@ -37,16 +37,17 @@ REGRESSION = Task("regression", "mae", "mean absolute error", "loss: mean square
 
 @dataclass(frozen=True)
 class File:
-    """An official file: its name, its size in bytes and the SHA-256 of its bytes."""
+    """An official file: its name, its size in bytes, the SHA-256 of its bytes, and the URL of the folder it is in, if not Keras'."""
 
     name: str
     size: int
     sha256: str
+    folder: str | None = None
 
     @property
     def url(self) -> str:
         """The official address."""
-        return KERAS + self.name
+        return (self.folder or KERAS) + self.name
 
 
 @dataclass(frozen=True)

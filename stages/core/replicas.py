@@ -380,9 +380,9 @@ class _Program:
                 weights = _read(self.trainable)
                 tape.watch(weights)
                 inputs = self._inputs(gathered[number], place[number], weights, scaler)
-                predictions, state, penalty = self._call(weights, _read(self.state), inputs, training=True)
+                predictions, state = self._call(weights, _read(self.state), inputs, training=True)
                 loss = self.loss(targets, predictions) * weight  # (replicas, width)
-                total = tf.reduce_sum(tf.reduce_sum(loss, 1) / tf.reduce_sum(weight, 1)) + penalty
+                total = tf.reduce_sum(tf.reduce_sum(loss, 1) / tf.reduce_sum(weight, 1)) + self._penalty(weights)
             gradients = tape.gradient(total, weights)
             self._update([tf.convert_to_tensor(gradient) for gradient in gradients])
             for variable, value in zip(self.state, state, strict=True):
@@ -424,18 +424,19 @@ class _Program:
         return self.first.activation(hidden)
 
     def _call(self, weights, state, inputs, training):
-        """Run all replicas: predictions (replicas, width, outputs), new state, sum of their penalties."""
+        """Run all replicas: predictions (replicas, width, outputs) and new state."""
         own = [weights[self.place[id(variable)]] for variable in self.upper.trainable_variables]
 
         def one(replica):
-            output, state, penalties = self.upper.stateless_call(*replica, training=training, return_losses=True)
-            return output, list(state), tf.add_n([tf.zeros(()), *penalties])
+            output, state = self.upper.stateless_call(*replica, training=training)
+            return output, list(state)
 
-        output, state, penalty = tf.vectorized_map(one, (own, state, inputs), fallback_to_while_loop=True)
-        penalty = tf.reduce_sum(penalty)
-        if self.sparse and self.first.kernel_regularizer:  # a sum over weights, so the stacked kernel will do
-            penalty += self.first.kernel_regularizer(weights[self.place[id(self.first.kernel)]])
-        return output, state, penalty
+        return tf.vectorized_map(one, (own, state, inputs), fallback_to_while_loop=True)
+
+    def _penalty(self, weights):
+        """L1 and L2 penalties of all replicas: a sum over weights, so the stacked ones will do."""
+        pairs = zip(self.model.trainable_variables, weights, strict=True)
+        return sum((own.regularizer(stacked) for own, stacked in pairs if own.regularizer), tf.zeros(()))
 
     def _predict_held_out(self, rows, scaler):
         """Each replica's predictions for the rows that it holds out: (replicas, longest, outputs)."""
