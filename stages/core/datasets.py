@@ -37,7 +37,7 @@ REGRESSION = Task("regression", "mae", "mean absolute error", "loss: mean square
 
 @dataclass(frozen=True)
 class File:
-    """An official file: its name, its size in bytes, the SHA-256 of its bytes, and the URL of the folder it is in, if not Keras'."""
+    """An official file: its name, size in bytes and SHA-256, and the URL of its folder where that is not Keras' own."""
 
     name: str
     size: int
