@@ -42,11 +42,11 @@ def problem(task):
 
 
 def splits(x, y, folds):
-    """Training and held-out rows of each fold of each repeat; features standardised by the training rows."""
+    """Training and held-out rows of each fold of each repeat; a regression's are standardised by the training rows."""
     for own in folds:
         for fold in range(FOLDS):
             inside, outside = x[own != fold], x[own == fold]
-            if isinstance(x, np.ndarray):
+            if y.dtype.kind == "f":  # rows of features, not text
                 mean, scale = inside.mean(axis=0), inside.std(axis=0)
                 inside, outside = (inside - mean) / scale, (outside - mean) / scale
             yield inside, y[own != fold], outside, y[own == fold]
