@@ -3,41 +3,72 @@
 Every contender runs in a process of its own, `RUNS` times, in turns; the page gives medians, ratios first, with the
 held-out figure beside each, so that nobody is fast by being wrong. PyTorch and JAX take part where they are installed.
 
-`make bench` needs the arrays that `make repro` leaves in data/arrays/.
+`make bench` needs the files and arrays that `make repro` leaves in data/, and about an hour.
 """
 
 import importlib.util
 import json
+import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import yaml
 
 from stages.core import arrays
+from stages.core.datasets import TABLE
 
 RUNS = 3
-ROOT = Path(__file__).parent.parent
-# name -> data set, repeats, epochs, batch size, hidden units, what one line of the page says
-TASKS = {
-    "boston 4": ("boston_housing", 1, 80, 16, 64, "Boston Housing, 4 folds x 80 epochs"),
-    "boston 40": ("boston_housing", 10, 80, 16, 64, "Boston Housing, 10 repeats x 4 folds x 80 epochs"),
-    "imdb": ("imdb", 1, 20, 512, 16, "IMDB, 4 folds x 20 epochs, held-out figures every epoch"),
-    "reuters": ("reuters", 1, 20, 512, 64, "Reuters, 4 folds x 20 epochs, held-out figures every epoch"),
-}
 FOLDS = 4
+ROOT = Path(__file__).parent.parent
+
+
+class Task(NamedTuple):
+    """Folds to train: `repeats` times `FOLDS`, on the training rows drawn `rows` times over."""
+
+    title: str
+    dataset: str
+    units: int
+    batch_size: int
+    epochs: int
+    repeats: int = 1
+    rows: int = 1
+
+
+BOSTON, IMDB = ("boston_housing", 64, 16, 80), ("imdb", 16, 512)
+TASKS = {
+    "boston 4": Task("Boston Housing, 4 folds x 80 epochs", *BOSTON),
+    "boston 40": Task("Boston Housing, 10 repeats x 4 folds x 80 epochs", *BOSTON, 10),
+    "imdb": Task("IMDB, 4 folds x 20 epochs, held-out figures every epoch", *IMDB, 20),
+    "reuters": Task("Reuters, 4 folds x 20 epochs, held-out figures every epoch", "reuters", 64, 512, 20),
+}
+GROWTH = {
+    f"{name} {way} x {times}": Task(title, *settings, **{way: times})
+    for name, title, settings in [
+        ("imdb", "IMDB, 4 folds x 4 epochs", (*IMDB, 4)),
+        ("boston", "Boston Housing, 4 folds x 80 epochs", BOSTON),
+    ]
+    for way, steps in [("rows", (1, 4, 16)), ("repeats", (1, 4, 16))]
+    for times in steps
+}
 
 
 def problem(task):
     """The rows, targets and folds of a task: x, y, folds (repeats, rows), classes (0 for a regression)."""
-    name, repeats, *_ = TASKS[task]
-    with np.load(ROOT / "data/arrays" / f"{name}.npz") as file:
+    with np.load(ROOT / "data/arrays" / f"{task.dataset}.npz") as file:
         x, y = arrays.unpack("x_train", file), file["y_train"]
-    folds = np.stack([np.random.default_rng(repeat).permutation(len(y)) % FOLDS for repeat in range(repeats)])
+    if task.rows > 1:  # made-up data of the same kind: rows drawn with replacement
+        drawn = np.random.default_rng(0).integers(len(y), size=task.rows * len(y))
+        x, y = x[drawn], y[drawn]
+    folds = np.stack([np.random.default_rng(repeat).permutation(len(y)) % FOLDS for repeat in range(task.repeats)])
     return x, y, folds, 0 if y.dtype.kind == "f" else int(y.max()) + 1
 
 
@@ -70,7 +101,7 @@ def tutorial(task):
 
     yield
     x, y, folds, classes = problem(task)
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     x = x.astype("float64") if isinstance(x, np.ndarray) else x.toarray().astype("float64")
     figures = []
     for inside, y_inside, outside, y_outside in splits(x, y, folds):
@@ -88,7 +119,7 @@ def keras_loop(task):
 
     yield
     x, y, folds, classes = problem(task)
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
 
     def rows(x, y):
         if isinstance(x, np.ndarray):
@@ -123,7 +154,7 @@ def scikit_learn(task):
 
     yield
     x, y, folds, classes = problem(task)
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     warnings.simplefilter("ignore", ConvergenceWarning)
     figures = []
     for inside, y_inside, outside, y_outside in splits(x, y, folds):
@@ -147,7 +178,7 @@ def torch_loop(task):
 
     yield
     x, y, folds, classes = problem(task)
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     outputs = 1 if classes in (0, 2) else classes
     loss = {0: nn.MSELoss(), 2: nn.BCEWithLogitsLoss()}.get(classes, nn.CrossEntropyLoss())
     text = not isinstance(x, np.ndarray)
@@ -218,7 +249,7 @@ def torch_batched(task):
 
     yield
     inside, y_inside, outside, y_outside = map(torch.from_numpy, stacked_problem(task))
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     replicas, rows, features = inside.shape
     weights = [torch.from_numpy(w) for w in stacked_weights(np.random.default_rng(0), replicas, features, units)]
     weights = [weight.requires_grad_() for weight in weights]
@@ -248,7 +279,7 @@ def jax_vmap(task):
 
     yield
     inside, y_inside, outside, y_outside = stacked_problem(task)
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     replicas, rows, features = inside.shape
     weights = list(stacked_weights(np.random.default_rng(0), replicas, features, units))
     steps = -(-rows // batch_size)
@@ -287,7 +318,7 @@ def this_project(task):
 
     yield
     x, y, folds, classes = problem(task)
-    _, _, epochs, batch_size, units, _ = TASKS[task]
+    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     head = networks.HEADS[{0: "regression", 2: "binary"}.get(classes, "multiclass")]
     network = keras_network(keras, x.shape[1], classes, units)
     members = [
@@ -307,14 +338,53 @@ CONTENDERS = {  # label -> contender, what it needs, tasks
     "PyTorch loop": (torch_loop, "torch", list(TASKS)),
     "PyTorch, folds batched by hand": (torch_batched, "torch", ["boston 4", "boston 40"]),
     "JAX vmap": (jax_vmap, "jax", ["boston 4", "boston 40"]),
-    "this project": (this_project, "keras", list(TASKS)),
+    "this project": (this_project, "keras", [*TASKS, *GROWTH]),
 }
 
 
-def run_one(label, task):
+def tutorial_script(dataset):
+    """One of the tutorial's three scripts: its loader, its dense rows, its fits, its pictures."""
+    import keras
+    import matplotlib.pyplot as plt
+
+    (x, y), (x_test, y_test) = getattr(keras.datasets, dataset).load_data(
+        **({} if dataset == "boston_housing" else {"num_words": 10_000})
+    )
+    if dataset == "boston_housing":
+        mean, std = x.mean(axis=0), x.std(axis=0)
+        x, maes = (x - mean) / std, []
+        for fold in np.array_split(np.arange(len(x)), FOLDS):
+            network = keras_network(keras, x.shape[1], 0, 64)
+            network.fit(np.delete(x, fold, axis=0), np.delete(y, fold), epochs=80, batch_size=16, verbose=0)
+            maes.append(network.evaluate(x[fold], y[fold], verbose=0)[1])
+        return print(np.mean(maes))
+
+    def vectorize(sequences):
+        results = np.zeros((len(sequences), 10_000))
+        for number, sequence in enumerate(sequences):
+            results[number, sequence] = 1
+        return results
+
+    x, x_test = vectorize(x), vectorize(x_test)
+    validation, epochs, classes, units = {"imdb": (10_000, 4, 2, 16), "reuters": (1_000, 9, 46, 64)}[dataset]
+    watched = {"validation_data": (x[:validation], y[:validation])}
+    network = keras_network(keras, 10_000, classes, units)
+    history = network.fit(x[validation:], y[validation:], epochs=20, batch_size=512, verbose=0, **watched).history
+    for curve in ("loss", "accuracy"):
+        plt.plot(history[curve], "bo")
+        plt.plot(history[f"val_{curve}"], "b")
+        plt.savefig(os.devnull, format="png")
+        plt.clf()
+    network = keras_network(keras, 10_000, classes, units)  # the new network that its comment speaks of
+    network.fit(x, y, epochs=epochs, batch_size=512, verbose=0)
+    print(network.evaluate(x_test, y_test, verbose=0))
+    network.predict(x_test, verbose=0)
+
+
+def run_one(label, name):
     """Run a contender in this process and print what it took as JSON."""
     start = time.perf_counter()
-    contender = CONTENDERS[label][0](task)
+    contender = CONTENDERS[label][0]((TASKS | GROWTH)[name])
     next(contender)  # its imports
     imported = time.perf_counter()
     figure = float(next(contender))
@@ -323,16 +393,24 @@ def run_one(label, task):
     print(json.dumps({"import": imported - start, "compute": done - imported, "peak": peak, "figure": figure}))
 
 
-def measure():
+def run(*command, folder=ROOT, **environment):
+    """Run a command; returns its output and its seconds."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout, time.perf_counter() - start
+
+
+def side_by_side():
     """{task: {label: {figure of a run: median over RUNS}}}, contenders in turns so that noise hits all alike."""
     runs: dict = {}
     for _ in range(RUNS):
-        for task in TASKS:
+        for task in TASKS | GROWTH:
             for label, (_, module, tasks) in CONTENDERS.items():
                 if task in tasks and importlib.util.find_spec(module):
-                    command = [sys.executable, "-m", "tools.bench", label, task]
-                    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-                    runs.setdefault(task, {}).setdefault(label, []).append(json.loads(done.stdout.splitlines()[-1]))
+                    output, _ = run(sys.executable, "-m", "tools.bench", label, task)
+                    runs.setdefault(task, {}).setdefault(label, []).append(json.loads(output.splitlines()[-1]))
                     print(f"{task}: {label}: {runs[task][label][-1]['compute']:.2f} s", file=sys.stderr)
     return {
         task: {
@@ -342,32 +420,94 @@ def measure():
     }
 
 
-def page(medians) -> str:
+def whole_runs():
+    """Seconds from start to finish, medians over RUNS, each data set's processes one after the other.
+
+    Keys: tutorial (its three scripts), default (`dvc repro` of everything), same (the scripts' work alone: one seed,
+    K-fold for Boston once), nothing (`dvc repro` with nothing to do).
+    """
+    seconds: dict = {"tutorial": [], "default": [], "same": [], "nothing": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        official, clone = Path(scratch) / "datasets", Path(scratch) / "clone"
+        official.mkdir()
+        for file in (ROOT / "data/raw").glob("*/*"):
+            shutil.copy(file, official)
+        run("git", "clone", "--quiet", ROOT, clone)
+        settings = (clone / "params.yaml").read_text()
+        once = yaml.safe_load(settings)
+        for name in once["datasets"]:
+            once[name]["kfold"]["repeats"] = once[name]["fit"]["seeds"] = 1
+        for _ in range(RUNS):
+            scripts = [
+                run(sys.executable, "-m", "tools.bench", "script", name, KERAS_HOME=scratch)[1]
+                for name in ("imdb", "reuters", "boston_housing")
+            ]
+            seconds["tutorial"].append(sum(scripts))
+            repro = sys.executable, "-m", "dvc", "repro", "--quiet"
+            mirror = {"folder": clone, "DATASETS_MIRROR": str(official)}
+            seconds["default"].append(run(*repro, "--force", **mirror)[1])
+            seconds["nothing"].append(run(*repro, **mirror)[1])
+            (clone / "params.yaml").write_text(yaml.safe_dump(once, sort_keys=False))
+            stages = "train@imdb", "train@reuters", "kfold@boston_housing"
+            seconds["same"].append(run(*repro, "--force", *stages, **mirror)[1])
+            (clone / "params.yaml").write_text(settings)
+    return {name: statistics.median(own) for name, own in seconds.items()}
+
+
+def page(medians, whole) -> str:
     """The medians as Markdown: ratios first."""
     lines = [
         "# Benchmark",
         "",
         f"Written by `make bench`: medians of {RUNS} runs, side by side in one go, each in a process of its own on "
-        f"2 cores; Python {platform.python_version()}. Compute includes compilation; imports stand apart. *Slower* is "
-        "a contender's compute over that of this project: above 1, this project is faster.",
+        f"{os.cpu_count()} cores; Python {platform.python_version()}. Compute includes compilation; imports stand "
+        "apart. *Slower* is a contender's compute over that of this project: above 1, this project is faster.",
+        "",
+        "## From start to finish",
+        "",
+        "Wall time with imports, official files at hand. *Of the tutorial* is the share of its three scripts' time.",
+        "",
+        "| | of the tutorial | s |",
+        "|---|---|---|",
     ]
-    for task, labels in medians.items():
-        figure = "held-out accuracy" if task in ("imdb", "reuters") else "held-out MAE"
-        lines += ["", f"## {TASKS[task][-1]}", "", f"| | slower | compute, s | import, s | peak, MiB | {figure} |"]
+    titles = {
+        "tutorial": "the tutorial's three scripts, one after the other",
+        "default": "`dvc repro`: everything, with K-fold and several seeds on all data sets",
+        "same": "`dvc repro` of the work that the scripts do",
+        "nothing": "`dvc repro` with nothing to do",
+    }
+    lines += [f"| {titles[key]} | {whole[key] / whole['tutorial']:.2f} | {whole[key]:.1f} |" for key in titles]
+    for name, task in TASKS.items():
+        figure = "held-out MAE" if task.dataset == "boston_housing" else "held-out accuracy"
+        lines += ["", f"## {task.title}", "", f"| | slower | compute, s | import, s | peak, MiB | {figure} |"]
         lines += ["|---|---|---|---|---|---|"]
-        own = labels["this project"]["compute"]
-        for label, run in labels.items():
-            lines.append(
-                f"| {label} | {run['compute'] / own:.2f} | {run['compute']:.2f} | {run['import']:.1f} "
-                f"| {run['peak']:.0f} | {run['figure']:.4f} |"
-            )
+        own = medians[name]["this project"]["compute"]
+        lines += [
+            f"| {label} | {run['compute'] / own:.2f} | {run['compute']:.2f} | {run['import']:.1f} "
+            f"| {run['peak']:.0f} | {run['figure']:.4f} |"
+            for label, run in medians[name].items()
+        ]
+    lines += ["", "## Growth", "", "This project alone. Rows are drawn with replacement from the data set's own."]
+    lines += ["Milliseconds are compute over epochs, for each 1,000 rows of each replica.", ""]
+    lines += ["| | rows | replicas | compute, s | ms | peak, MiB |", "|---|---|---|---|---|---|"]
+    for name, task in GROWTH.items():
+        run = medians[name]["this project"]
+        rows, replicas = task.rows * TABLE[task.dataset].rows, task.repeats * FOLDS
+        each = run["compute"] * 1e6 / (rows * replicas * task.epochs)
+        lines.append(
+            f"| {task.title.split(',')[0]} | {rows:,} | {replicas} | {run['compute']:.2f} | {each:.2f} "
+            f"| {run['peak']:.0f} |"
+        )
     notes = [f"- **{label}**: {contender.__doc__.splitlines()[0]}" for label, (contender, *_) in CONTENDERS.items()]
     return "\n".join([*lines, "", "## Contenders", "", *notes, ""])
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
+    if sys.argv[1:2] == ["script"]:
+        tutorial_script(sys.argv[2])
+    elif len(sys.argv) == 3:
         run_one(*sys.argv[1:])
     else:
+        whole, medians = whole_runs(), side_by_side()
         (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs/benchmark.md").write_text(page(measure()))
+        (ROOT / "docs/benchmark.md").write_text(page(medians, whole))
