@@ -10,10 +10,10 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro test check bench lint format setup lock
+.PHONY: help repro test check review up-to-date demo calibrate bench page lint format setup lock
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
 repro: .venv/ready ## a new clone to finished metrics
 	@python -m stages.core.params
@@ -24,6 +24,23 @@ test: .venv/ready-test ## the tests
 	python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
+
+BASE ?= main
+review: .venv/ready ## is the workspace better than BASE? (make review BASE=main [HEAD=...] [PAGE=review.html])
+	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE))
+
+up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Needs no data
+	@plan=$$(dvc repro --dry --allow-missing) || exit 1; \
+	if grep 'Running stage' <<< "$$plan"; then echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; fi
+
+demo: .venv/ready ## three changes and what the review says of them -> docs/demo.md
+	python -m tools.demo
+
+calibrate: .venv/ready ## does the review keep its word? -> docs/calibration.md
+	python -m tools.calibrate
+
+page: ## renew the Vega that the page of `dvc plots` carries (needs npm)
+	@$(PYTHON) -m tools.page
 
 bench: .venv/ready-test ## speed beside other ways to do the same -> docs/benchmark.md
 	python -m tools.bench

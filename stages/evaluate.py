@@ -6,14 +6,14 @@ Figures are rounded to four decimals: across types of processor the last digits 
 import json
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from sklearn import metrics
 
-from stages.core import params, pictures
+from stages.core import comparison, params, pictures
 from stages.core.datasets import TABLE
 from stages.core.files import whole
 
@@ -73,12 +73,10 @@ def test_figures(task, actual, predictions) -> dict[str, dict[str, float]]:
 def fold_figures(values, k) -> dict[str, float]:
     """Mean, standard deviation and 95 % interval of the mean of a figure over the replicas of an iterated K-fold.
 
-    values: (replicas,). Folds share training rows, so the variance of the mean is not variance / replicas: it is
-    multiplied by (1 / replicas + 1 / (k - 1)), the test rows over the training rows (Nadeau and Bengio 2003).
+    values: (replicas,). The interval is corrected for the training rows that folds share.
     """
-    replicas, mean, std = len(values), np.mean(values), np.std(values, ddof=1)
-    half = stats.t.ppf(0.975, replicas - 1) * std * np.sqrt(1 / replicas + 1 / (k - 1))
-    return {"high": mean + half, "low": mean - half, "mean": mean, "std": std}
+    low, high = comparison.interval(values, k)
+    return {"high": high, "low": low, "mean": np.mean(values), "std": np.std(values, ddof=1)}
 
 
 def baseline(task, y_train, y_test) -> dict[str, float]:
@@ -97,6 +95,15 @@ def outcome(task, actual, predictions) -> pd.DataFrame:
     return pairs.groupby(["actual", "predicted"]).size().rename("rows").reset_index()
 
 
+def row_figures(task, actual, predictions) -> pd.DataFrame:
+    """The main metric of each test row for each seed, (rows, seeds): 1 where it is right, or the absolute error."""
+    if task.name == "regression":
+        figures = np.abs(predictions[:, :, 0] - actual).round(DECIMALS)
+    else:
+        figures = np.stack([classes(own) == actual for own in predictions]).astype(int)
+    return pd.DataFrame(figures.T, columns=[f"seed_{number}" for number in range(len(figures))])
+
+
 def confusion_counts(pairs, size) -> np.ndarray:
     """The frame that `outcome` gives for classes as a (classes, classes) matrix: actual by predicted."""
     counts = np.zeros((size, size), int)
@@ -113,7 +120,10 @@ def fold_tables(folds, curves, metric):
     names = {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
     frame = pd.DataFrame({name: curves[key].ravel() for key, name in names.items()}, index).reset_index()
     last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
-    last.insert(2, "rows", [int((own == fold).sum()) for own in folds for fold in range(k)])
+    held_out = [np.flatnonzero(own == fold) for own in folds for fold in range(k)]
+    last.insert(2, "rows", [len(rows) for rows in held_out])
+    # A fingerprint of the row numbers: where it is the same in two experiments, their folds can be compared.
+    last.insert(3, "held_out", [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out])
     return last.rename(columns={"val_loss": "loss", f"val_{metric}": metric}), frame
 
 
@@ -129,11 +139,12 @@ def csv(frame) -> bytes:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
-def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[dict, dict[str, bytes]]:
+def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) -> tuple[dict, dict[str, bytes]]:
     """The figures for the metrics file, and the files for the folder beside it.
 
     history: frame of the exploring fit. test: predictions (seeds, rows, outputs) and parameters. kfold: folds
-    (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric.
+    (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric. summary: of the network,
+    as text in bytes.
     """
     task, metric, k = dataset.task, dataset.task.metric, int(kfold["folds"].max()) + 1
     last, curves = fold_tables(kfold["folds"], kfold, metric)
@@ -149,9 +160,6 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[di
     if "val_loss" in history:
         best = int(history.val_loss.idxmin())
         figures["validation"] = {"best_epoch": int(history.epoch[best]), "loss": history.val_loss[best]}
-    labels = {"loss": task.loss, metric: task.label}
-    if dataset.unit:
-        labels = {"loss": f"{task.loss} ({dataset.unit} squared)", metric: f"{task.label} ({dataset.unit})"}
     title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
     explored = {name: history[name].to_numpy() for name in history if name != "epoch"}
     names = {"loss": "loss", "val_loss": "val_loss", metric: "metric", f"val_{metric}": "val_metric"}
@@ -169,8 +177,10 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold) -> tuple[di
         "folds.csv": csv(last),
         "fold_curves.csv": csv(curves),
         "test.csv": csv(pairs),
-        "history.png": pictures.history(f"{title}: {fit}", explored, labels),
-        "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels),
+        "test_rows.csv": csv(row_figures(task, y_test, test["predictions"])),
+        "network.txt": summary,
+        "history.png": pictures.history(f"{title}: {fit}", explored, dataset.labels),
+        "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, dataset.labels),
         "test.png": picture,
     }
 
@@ -188,7 +198,8 @@ def main(name):
         y_train, y_test = file["y_train"], file["y_test"]
     models = Path("data/models") / name
     history, test = pd.read_csv(models / "history.csv"), load(models / "test.npz")
-    figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, load(f"data/folds/{name}.npz"))
+    kfold, summary = load(f"data/folds/{name}.npz"), (models / "summary.txt").read_bytes()
+    figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, kfold, summary)
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
     for file, content in files.items():
         with whole((Path("metrics") / name / file).resolve()) as path:

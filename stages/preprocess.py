@@ -29,7 +29,11 @@ def main(name):
     x_train, x_test = encode(split.x_train, section), encode(split.x_test, section)
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
         packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}
-        np.savez(file, **packed, y_train=split.y_train, y_test=split.y_test)
+        # The test rows' words in order, for people who look at what a model got wrong.
+        words = {}
+        if dataset.kind == "text":
+            words = {"words_test.ranks": split.x_test.ranks.astype("uint32"), "words_test.splits": split.x_test.splits}
+        np.savez(file, **packed, **words, y_train=split.y_train, y_test=split.y_test)
     rows = f"{x_train.shape[0]:,} training and {x_test.shape[0]:,} test rows of {x_train.shape[1]:,} features"
     print(f"preprocess {name}: {rows} as {section.encoding} in {time.time() - start:.1f} s")
 

@@ -79,7 +79,7 @@ def case(request):
     history = pd.DataFrame(
         {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [1.0, 3.0], metric: [0, 1], f"val_{metric}": [0, 1]}
     )
-    return dataset, evaluate.evaluate(dataset, "official", y, y, history, test, kfold)
+    return dataset, evaluate.evaluate(dataset, "official", y, y, history, test, kfold, b"layers")
 
 
 def leaves(figures):
@@ -112,10 +112,27 @@ def test_the_files_have_a_line_for_each_epoch_and_fold(case):
     dataset, (_, files) = case
     metric = dataset.task.metric
     folds, curves = (files[name].decode().splitlines() for name in ("folds.csv", "fold_curves.csv"))
-    assert folds[0] == f"repeat,fold,rows,loss,{metric}"
+    assert folds[0] == f"repeat,fold,rows,held_out,loss,{metric}"
     assert [line.split(",")[:3] for line in folds[1:]] == [[str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)]
     assert curves[0] == f"repeat,fold,epoch,loss,val_loss,{metric},val_{metric}"
     assert len(curves) == 1 + 8 * 3
+
+
+def test_folds_that_hold_out_the_same_rows_have_the_same_fingerprint(case):
+    _, (_, files) = case
+    prints = [line.split(",")[3] for line in files["folds.csv"].decode().splitlines()[1:]]
+    assert prints[:4] == prints[4:]  # both repeats of the case deal the same folds
+    assert len(set(prints)) == 4
+    assert all(len(print) == 8 for print in prints)
+
+
+def test_each_test_row_says_how_each_seed_fared():
+    actual = np.array([0, 1, 1])
+    classified = np.array([[[0.2], [0.9], [0.3]], [[0.7], [0.8], [0.9]]])
+    assert evaluate.row_figures(BINARY, actual, classified).to_numpy().T.tolist() == [[1, 1, 0], [0, 1, 1]]
+    numbers = np.array([[[1.5], [1.0], [3.25]]])
+    frame = evaluate.row_figures(TABLE["boston_housing"].task, np.array([1.0, 2.0, 3.0]), numbers)
+    assert frame.to_dict("list") == {"seed_0": [0.5, 1.0, 0.25]}
 
 
 def test_pictures_have_the_same_bytes_each_time(case):

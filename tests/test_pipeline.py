@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,15 @@ def test_forced_again_it_gives_the_same_bytes_and_lock(clone):
     again = ["train@reuters", "kfold@reuters", *(f"{stage}@boston_housing" for stage in ("train", "kfold", "evaluate"))]
     assert clone.ran(clone.dvc("repro", "-f", "-s", *again)) == again
     assert (clone.hashes("data", "metrics"), (clone.folder / "dvc.lock").read_text()) == before
+
+
+def test_data_sets_side_by_side_give_the_same_lock(clone):
+    before = (clone.folder / "dvc.lock").read_bytes(), clone.hashes("metrics")
+    with ThreadPoolExecutor() as pool:
+        targets = [f"{stage}@{name}" for stage in ("kfold", "evaluate") for name in SHRUNK]
+        runs = [pool.submit(clone.dvc, "repro", "--force", "--single-item", *targets[n::3]) for n in range(3)]
+        assert sorted(stage for run in runs for stage in clone.ran(run.result())) == sorted(targets)
+    assert ((clone.folder / "dvc.lock").read_bytes(), clone.hashes("metrics")) == before
 
 
 def test_a_change_of_the_network_runs_only_what_depends_on_it(clone):

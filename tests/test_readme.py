@@ -43,7 +43,7 @@ def test_every_path_in_the_readme_exists():
 
 
 def test_the_tree_names_every_module():
-    for path in [*ROOT.glob("stages/*.py"), *ROOT.glob("stages/core/*.py")]:
+    for path in [*ROOT.glob("stages/*.py"), *ROOT.glob("stages/core/*.py"), *ROOT.glob("tools/*.py")]:
         assert path.name == "__init__.py" or f" {path.name} " in README, path
 
 
@@ -53,6 +53,30 @@ def test_the_counts_of_rows_are_those_of_the_table():
 
 
 def test_make_targets_in_the_readme_exist():
-    for target in re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE):
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+
+
+def measured():
+    """docs/benchmark.md: {title of a task: {contender: how many times slower}}, and the shares of whole runs."""
+    text = (ROOT / "docs/benchmark.md").read_text()
+    tasks = {}
+    for section in text.split("\n## ")[1:]:
+        rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) \| [\d.]+ \| [\d.]+ \| \d+ \| [\d.]+ \|$", section, re.MULTILINE)
+        if rows:
+            tasks[section.splitlines()[0]] = dict(rows)
+    shares = dict(re.findall(r"^\| ([^|]*dvc repro[^|]*) \| ([\d.]+) \| [\d.]+ \|$", text, re.MULTILINE))
+    return tasks, shares
+
+
+def test_the_figures_of_speed_are_those_of_the_benchmark():
+    tasks, shares = measured()
+    contenders = ["the tutorial's loop", "Keras loop with tf.data", "scikit-learn MLP", "PyTorch loop"]
+    contenders += ["PyTorch, folds batched by hand", "JAX vmap"]
+    assert f"| times this project's compute | {' | '.join(contenders)} |" in README
+    assert len(tasks) == 4
+    for title, slower in tasks.items():
+        assert f"| {title} | " + " | ".join(slower.get(contender, "-") for contender in contenders) + " |" in README
+    everything, same, _ = shares.values()
+    assert f"takes {everything} of the time of the tutorial's three scripts, and {same} of it" in README

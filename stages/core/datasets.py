@@ -77,6 +77,12 @@ class Dataset:
     read: Callable[[dict[str, bytes]], Split]
     unit: str = ""
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What axes say: {"loss": ..., the main metric: ...}, with units."""
+        units = (f" ({self.unit} squared)", f" ({self.unit})") if self.unit else ("", "")
+        return {"loss": self.task.loss + units[0], self.task.metric: self.task.label + units[1]}
+
 
 def shuffled(random, *columns):
     """Each column in the order in which the Keras loaders give rows; `random` goes on from file part to file part."""

@@ -77,6 +77,7 @@ class KFold(_Section):
     k: Annotated[StrictInt, Field(ge=2)]
     repeats: Whole
     epochs: Whole
+    equivalent_within: Annotated[Number, Field(gt=0)]
 
 
 class Section(_Section):

@@ -104,3 +104,93 @@ def predicted_against_actual(title: str, actual: np.ndarray, predicted: np.ndarr
     axis.grid(alpha=0.25)
     axis.legend(frameon=False, loc="lower right")
     return png(figure)
+
+
+def compared_folds(title: str, sides: dict[str, dict[str, np.ndarray]], labels: dict[str, str]) -> bytes:
+    """Held-out loss and metric by epoch of two experiments: mean and the band of the middle 80 % of the replicas.
+
+    sides: {name of the experiment: {"val_loss": (replicas, epochs), "val_<metric>": (replicas, epochs)}}, base first.
+    labels: the two figures, "loss" and a metric, with the label of their axis.
+    """
+    figure, axes = _panels(title)
+    for axis, (name, label) in zip(axes, labels.items(), strict=True):
+        highest = []
+        for (side, columns), colour, style in zip(sides.items(), (ORANGE, BLUE), ("--", "-"), strict=True):
+            values = columns[f"val_{name}"]
+            epochs = np.arange(1, values.shape[1] + 1)
+            low, high = np.quantile(values, [0.1, 0.9], axis=0)
+            axis.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
+            axis.plot(epochs, values.mean(axis=0), style, color=colour, lw=2, label=side)
+            highest.append(np.quantile(values[:, values.shape[1] // 10 :], 0.95))
+        if name != "accuracy":
+            axis.set_ylim(0, 1.15 * max(highest))
+        _epoch_axis(axis, label)
+    handles, kinds = axes[0].get_legend_handles_labels()
+    kinds = [f"{kind}: mean and middle 80 % of the folds" for kind in kinds]
+    figure.legend(handles, kinds, loc="outside lower center", ncols=1, frameon=False, fontsize=9)
+    return png(figure)
+
+
+def fold_differences(title: str, differences: np.ndarray, interval, within, label: str) -> bytes:
+    """A dot for each fold's difference head - base, by repeat; below them their mean with its 95 % interval.
+
+    differences: (repeats, k). interval: (low, high). within: half the width of the band of differences that nobody
+    would care about, or None. label: of the axis, with the unit.
+    """
+    repeats = len(differences)
+    figure = Figure(figsize=(WIDTH, 2.6 + 0.18 * repeats), layout="constrained")
+    axis = figure.subplots()
+    if within:
+        axis.axvspan(-within, within, color=GREY, alpha=0.15, lw=0, label="nobody would care")
+    axis.axvline(0, color=GREY, lw=1)
+    for repeat, own in enumerate(differences, start=1):
+        axis.plot(own, np.full(len(own), repeat), "o", color=BLUE, ms=6, alpha=0.7, label="a fold" * (repeat == 1))
+    low, high = interval
+    mean = differences.mean()
+    bar = {"fmt": "D", "color": ORANGE, "capsize": 4, "lw": 2, "label": "mean of the folds, 95 % interval"}
+    axis.errorbar(mean, repeats + 1, xerr=[[mean - low], [high - mean]], **bar)
+    axis.set(title=title, xlabel=f"{label}: head - base", ylabel="repeat", ylim=(repeats + 1.7, 0.3))
+    axis.set_yticks([*np.arange(1, repeats + 1, max(1, repeats // 10)), repeats + 1])
+    axis.set_yticklabels([*map(str, np.arange(1, repeats + 1, max(1, repeats // 10))), "mean"])
+    axis.grid(alpha=0.25)
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return png(figure)
+
+
+def confusion_difference(title: str, base: np.ndarray, head: np.ndarray) -> bytes:
+    """Change in the share of each actual class that is predicted as each class, from two matrices of counts."""
+    classes = len(base)
+    shares = [counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) for counts in (base, head)]
+    change = 100 * (shares[1] - shares[0])
+    figure = Figure(figsize=(WIDTH, 6.4 if classes > 4 else 4.2), layout="constrained")
+    axis = figure.subplots()
+    most = max(np.abs(change).max(), 0.1)
+    image = axis.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, interpolation="nearest")
+    if classes <= 12:
+        for (row, column), points in np.ndenumerate(change):
+            text = f"{points:+.2f}\n{head[row, column] - base[row, column]:+,} rows"
+            colour = "white" if abs(points) > 0.6 * most else "black"
+            axis.text(column, row, text, ha="center", va="center", color=colour)
+    ticks = np.arange(0, classes, 1 if classes <= 12 else 5)
+    axis.set(title=title, xlabel="predicted class", ylabel="actual class", xticks=ticks, yticks=ticks)
+    figure.colorbar(image, ax=axis, label="head - base, percentage points of the actual class")
+    return png(figure)
+
+
+def compared_predictions(title: str, actual: np.ndarray, predicted: dict[str, np.ndarray], unit: str) -> bytes:
+    """Two dots for each row, one for each experiment's prediction, joined; on the line the prediction is right.
+
+    predicted: {name of the experiment: (rows,)}, base first.
+    """
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    axis = figure.subplots()
+    both = np.stack(list(predicted.values()))
+    ends = [min(actual.min(), both.min()), max(actual.max(), both.max())]
+    axis.plot(ends, ends, color=GREY, lw=1, ls="--", label="prediction = actual")
+    axis.vlines(actual, both.min(axis=0), both.max(axis=0), color=GREY, alpha=0.4, lw=1)
+    for (side, own), colour, marker in zip(predicted.items(), (ORANGE, BLUE), ("s", "o"), strict=True):
+        axis.plot(actual, own, marker, color=colour, alpha=0.7, ms=4, label=side)
+    axis.set(title=title, xlabel=f"actual ({unit})", ylabel=f"predicted ({unit})", aspect="equal")
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False, loc="lower right")
+    return png(figure)

@@ -1,0 +1,97 @@
+"""What the workflow for pull requests calls runs the same here, in a clone without data."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/pull-request.yml").read_text())
+COMMANDS = [step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step]
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """What Git would hold of the present files, as a repository with a main branch and a branch of a change."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "main")
+    git(tmp_path, "checkout", "-qb", "change")
+    return tmp_path
+
+
+def git(folder, *command):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    subprocess.run(["git", *identity, *command], cwd=folder, check=True, env=environment())
+
+
+def environment():
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "MAKE", "MFLAGS"))}
+    return own | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def make(folder, *arguments):
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+
+
+def test_every_command_that_decides_anything_is_a_make_target():
+    assert [
+        command for command in COMMANDS if not command.startswith(("make ", "cat review.md", "gh pr comment"))
+    ] == []
+    for target in ("up-to-date", "check", "review"):
+        assert any(re.match(rf"make .*\b{target}\b", command) for command in COMMANDS)
+        assert make(ROOT, "-n", target).returncode == 0
+
+
+def test_later_pushes_update_the_one_comment():
+    (comment,) = [command for command in COMMANDS if command.startswith("gh ")]
+    assert "--edit-last --create-if-none" in comment
+
+
+def test_the_lock_is_that_of_the_code_and_params_without_any_data(clone):
+    done = make(clone, "up-to-date")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_changed_param_without_its_results_is_out_of_date(clone):
+    params = clone / "params.yaml"
+    params.write_text(params.read_text().replace("    k: 4  ", "    k: 5  ", 1))
+    done = make(clone, "up-to-date")
+    assert done.returncode != 0
+    assert "'kfold@imdb'" in done.stdout
+    assert "run dvc repro" in done.stdout
+
+
+def test_the_review_of_a_branch_names_what_changed(clone):
+    folds = clone / "metrics/boston_housing/folds.csv"
+    lines = folds.read_text().splitlines()
+    better = [f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) - 1:.6g}" for line in lines[1:]]
+    folds.write_text("\n".join([lines[0], *better]) + "\n")
+    git(clone, "commit", "-qam", "every fold of Boston Housing is better by one")
+    done = make(clone, "review", "BASE=main", "HEAD=change", "PAGE=review.html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("# Review: main → change\n")
+    assert re.search(r"\| boston_housing \| \*\*better\*\* \|.*\| 40 of 40 \|", done.stdout)
+    assert re.search(r"\| imdb \| \*\*the same\*\* \|", done.stdout)
+    assert "<img" in (clone / "review.html").read_text()
+
+
+def test_a_base_that_is_not_there_is_one_clear_line(clone):
+    done = make(clone, "review", "BASE=nowhere")
+    assert done.returncode != 0
+    assert "nowhere is neither a Git revision nor a DVC experiment" in done.stderr
+    assert "Traceback" not in done.stderr

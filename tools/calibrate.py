@@ -1,0 +1,130 @@
+"""Does the review's verdict keep its word? Pairs of experiments whose true difference is known -> docs/calibration.md.
+
+- Same network, other seeds (Boston Housing): there is no difference, so "better" or "worse" is a false alarm.
+- Two networks on many small samples of IMDB: what both reach on thousands of rows outside the samples, averaged over
+  the samples, is the difference in truth, near enough; an interval that leaves it out is wrong. This has the noise of
+  the sample in it, and not that of training alone.
+- 64, 64 units against 4, 4 (Boston Housing): a difference that must be found.
+
+Beside each, the paired t-test over folds that ignores the training rows that folds share.
+
+`make calibrate` needs the arrays that `make repro` leaves in data/arrays/, and half an hour to an hour.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from scipy import stats
+from tqdm import tqdm
+
+from stages import kfold
+from stages.core import arrays, comparison, networks, params, replicas
+
+SAME, POWER, SAMPLES = 200, 50, 100  # pairs
+SAMPLE, OUTSIDE = 1000, 10_000  # rows of a sample, and rows outside it that are judged
+SMALL = {"batch_size": 64, "epochs": 10}  # fits on a sample
+ROOT = Path(__file__).parent.parent
+
+
+def load(name, *parts):
+    """Rows and labels of these parts of a data set, one below the other."""
+    with np.load(ROOT / f"data/arrays/{name}.npz") as file:
+        x = [arrays.unpack(f"x_{part}", file) for part in parts]
+        return sp.vstack(x, format="csr") if sp.issparse(x[0]) else np.vstack(x), np.hstack(
+            [file[f"y_{part}"] for part in parts]
+        )
+
+
+def boston(section, seeds, units) -> np.ndarray:
+    """K-fold MAE of the network with these hidden units, for each seed: (seeds, k x repeats)."""
+    x, y = load("boston_housing", "train")
+    head, settings = networks.HEADS["regression"], section.kfold
+    network = networks.build(section.model.model_copy(update={"units": units}), section.fit, head, x.shape[1:], 1)
+    folds = kfold.deal(y, settings.k, settings.repeats, 0, classifies=False)
+    members = [member for seed in seeds for member in kfold.members(folds, seed)]
+    arguments = settings.epochs, section.fit.batch_size, True, f"Boston Housing, {units}"
+    fitted = replicas.fit(network, head.metric, x, head.targets(y), members, *arguments)
+    return np.array([one.history["val_metric"][-1] for one in fitted]).reshape(len(seeds), -1)
+
+
+def imdb(section, variants, samples) -> tuple[np.ndarray, np.ndarray]:
+    """Two networks on small samples: (samples, 2, k x repeats) K-fold accuracy, (samples, 2) accuracy outside."""
+    x, y = load("imdb", "train", "test")
+    head, settings = networks.HEADS["binary"], section.kfold
+    models = [section.model.model_copy(update=variant) for variant in variants]
+    built = [networks.build(model, section.fit, head, x.shape[1:], 1) for model in models]
+    inside, outside = np.empty((samples, 2, settings.k * settings.repeats)), np.empty((samples, 2))
+    for sample in tqdm(range(samples), desc="IMDB samples", disable=None):
+        drawn = np.random.default_rng(sample).permutation(len(y))
+        own, others = drawn[:SAMPLE], drawn[SAMPLE : SAMPLE + OUTSIDE]
+        members = kfold.members(kfold.deal(y[own], settings.k, settings.repeats, sample, True), sample)
+        for number, network in enumerate(built):
+            data = x[own], head.targets(y[own])
+            fitted = list(replicas.fit(network, head.metric, *data, members, SMALL["epochs"], SMALL["batch_size"]))
+            inside[sample, number] = [one.history["val_metric"][-1] for one in fitted]
+            predicted = replicas.predict(network, fitted, x[others])[:, :, 0] > 0.5
+            outside[sample, number] = (predicted == y[others]).mean()
+    return inside, outside
+
+
+def alarms(pairs, k, truth=0.0) -> tuple[int, int]:
+    """Pairs (base, head) whose 95 % interval of head - base leaves out the truth: corrected, and the naive one."""
+    corrected = naive = 0
+    for base, head in pairs:
+        low, high = comparison.interval(head - base, k)
+        corrected += not low <= truth <= high
+        naive += stats.ttest_1samp(head - base, truth).pvalue < comparison.LEVEL
+    return corrected, naive
+
+
+def share(count, total) -> str:
+    """A share with its exact 95 % interval."""
+    low, high = stats.binomtest(count, total).proportion_ci()
+    return f"{count / total:.1%} ({low:.1%} to {high:.1%})"
+
+
+def page(same, samples, truth, power, found) -> str:
+    """The figures as Markdown. same, samples, power: (corrected, naive) counts."""
+    lines = [
+        "# Calibration",
+        "",
+        "Written by `make calibrate`: pairs of experiments whose true difference is known, judged as `make review` "
+        "judges one figure of one data set. In brackets, the 95 % interval of the share.",
+        "",
+        "| pairs | what is counted | the review | paired t-test over folds |",
+        "|---|---|---|---|",
+    ]
+    for what, counted, counts, total in [
+        (f"{SAME}, Boston Housing, other seeds alone", "false alarms", same, SAME),
+        (f"{SAMPLES}, IMDB, samples of {SAMPLE:,} rows", "intervals without the truth", samples, SAMPLES),
+        (f"{POWER}, Boston Housing, 64, 64 against 4, 4", "found worse", power, POWER),
+    ]:
+        lines.append(f"| {what} | {counted} | {share(counts[0], total)} | {share(counts[1], total)} |")
+    lines += [
+        "",
+        f"The networks of the IMDB samples are 16, 16 without and with dropout 0.5; the truth is {truth:+.4f}.",
+    ]
+    lines += [f"The mean difference of 64, 64 against 4, 4 is {found:+.3f} thousand dollars.", ""]
+    return "\n".join(lines)
+
+
+def main():
+    """Train all pairs and write the page."""
+    sections = params.load(ROOT / "params.yaml").sections
+    section = sections["boston_housing"]
+    k, seeds = section.kfold.k, range(2 * SAME)
+    large = boston(section, seeds, [64, 64])
+    same = alarms(zip(large[::2], large[1::2], strict=True), k)
+    tiny = boston(section, range(POWER), [4, 4])
+    power = alarms([(base, head) for base, head in zip(large, tiny, strict=False) if head.mean() > base.mean()], k)
+    inside, outside = imdb(sections["imdb"], ({"dropout": 0.0}, {"dropout": 0.5}), SAMPLES)
+    truth = float(np.diff(outside.mean(axis=0))[0])
+    samples = alarms(inside, sections["imdb"].kfold.k, truth)
+    found = float((tiny - large[:POWER]).mean())
+    (ROOT / "docs").mkdir(exist_ok=True)
+    (ROOT / "docs/calibration.md").write_text(page(same, samples, truth, power, found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Fill the scripts of .dvc/plots/page.html, the page that `dvc plots` writes, from npm (`make page`).
+
+DVC's own page loads Vega from the network; ours carries it. The page itself names the packages and their versions, one
+a script: change a version there, run this, and let tests/test_pages.py open it. Vega-Lite must be of the version that
+`$schema` of the templates asks for, DVC's own and those beside the page, and the other two must go with it.
+"""
+
+import re
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+PAGE = Path(__file__).parent.parent / ".dvc/plots/page.html"
+SCRIPT = re.compile(r'(<script data-npm="(.+?)@.+?">).*?</script>', re.DOTALL)
+
+
+def filled(found):
+    """The script of a match of `SCRIPT`, with the minified code of its package."""
+    tag, name = found.groups()
+    package = re.search('"(.+)"', tag)[1]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+            code = archive.extractfile(f"package/build/{name}.min.js").read().decode()
+    code = re.sub(r"//# sourceMappingURL=.*", "", code).strip()
+    if re.search(r"<!--|</?script|{(scripts|plot_divs|refresh_tag)}", code, re.IGNORECASE):
+        raise SystemExit(f"{package} has text that would end its script or that DVC would replace: nothing is written.")
+    return f"{tag}\n{code}\n</script>"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(SCRIPT.sub(filled, PAGE.read_text("utf-8")), "utf-8")

@@ -1,0 +1,587 @@
+"""Did the model get better? Compare two revisions of the project by their metrics, which Git holds.
+
+    python -m tools.review BASE [HEAD] [--html PAGE]
+
+BASE, HEAD: Git revisions or DVC experiments; HEAD is the workspace where it is not named. Markdown goes to standard
+output; PAGE gets the same with pictures, in one file that needs no network. Neither data nor TensorFlow is needed;
+where data/ is there, the texts that a model changed its mind on are shown.
+"""
+
+import argparse
+import base64
+import hashlib
+import html
+import io
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import unified_diff
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from markdown_it import MarkdownIt
+
+from stages.core import comparison, pictures
+from stages.core.arrays import INDEX_FROM, Text
+from stages.core.datasets import TABLE
+from stages.core.files import whole
+
+SHOWN = 5  # stable flips whose text is shown, at most, in each direction
+WORDS = 40  # of each text
+
+
+class Unreadable(Exception):
+    """A revision cannot be reviewed; the message says what to do."""
+
+
+def git(*arguments) -> bytes:
+    """The output of a git command. Raises Unreadable with what git says."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        raise Unreadable("git is not installed") from None
+    except subprocess.CalledProcessError as error:
+        raise Unreadable(error.stderr.decode(errors="replace").strip()) from None
+
+
+def numbered(value):
+    """Numbers such as 1e-4, which DVC and the stages read as numbers and PyYAML as text, as numbers."""
+    if isinstance(value, dict):
+        return {key: numbered(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [numbered(own) for own in value]
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        return float(value)
+    return value
+
+
+@dataclass(frozen=True, eq=False)  # each its own: the workspace may change under the same name
+class Revision:
+    """A state of the project. name: as the user gave it. commit: None for the workspace."""
+
+    name: str
+    commit: str | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, or None where there is none."""
+        try:
+            return Path(path).read_bytes() if self.commit is None else git("show", f"{self.commit}:./{path}")
+        except (FileNotFoundError, Unreadable):
+            return None
+
+    @cache  # noqa: B019
+    def yaml(self, path: str) -> dict:
+        """The content of a YAML file; empty where there is none."""
+        try:
+            content = numbered(yaml.safe_load(self.read(path) or b""))
+        except yaml.YAMLError:
+            raise Unreadable(f"{path} of {self.name} is no YAML") from None
+        return content if isinstance(content, dict) else {}
+
+    def json(self, path: str) -> dict:
+        """The content of a JSON file; empty where there is none."""
+        try:
+            return json.loads(self.read(path) or b"{}")
+        except ValueError:
+            raise Unreadable(f"{path} of {self.name} is no JSON") from None
+
+    def table(self, path: str) -> pd.DataFrame | None:
+        """The content of a CSV file, or None where there is none."""
+        content = self.read(path)
+        return None if content is None else pd.read_csv(io.BytesIO(content), dtype={"held_out": str})
+
+
+def resolve(name: str) -> Revision:
+    """The Git revision or DVC experiment of this name. Raises Unreadable."""
+    try:
+        return Revision(name, git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").decode().strip())
+    except Unreadable:
+        git("rev-parse", "--git-dir")  # says so where this is no repository
+    newest_first = "--sort=-committerdate", "--format=%(objectname)"
+    if experiments := git("for-each-ref", *newest_first, f"refs/exps/*/*/{name}").decode().split():
+        return Revision(name, experiments[0])
+    hint = f"`git branch --all` and `dvc exp list` show what is here; `git fetch origin {name}` may bring it."
+    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
+        branch = name.removeprefix("origin/")
+        hint = (
+            "This is a shallow clone, which lacks most of the history. Fetch what the review needs: "
+            f"`git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}` and review against "
+            f"origin/{branch}, or `git fetch --unshallow`."
+        )
+    raise Unreadable(f"{name} is neither a Git revision nor a DVC experiment that is here. {hint}")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a revision says of one data set; None or empty where it does not."""
+
+    revision: Revision
+    section: dict  # of params.yaml
+    settings: dict  # of params.yaml, what data sets share
+    figures: dict  # metrics/<dataset>.json
+    folds: pd.DataFrame | None
+    curves: pd.DataFrame | None
+    outcome: pd.DataFrame | None
+    rows: np.ndarray | None  # (seeds, test rows) the main metric of each
+    network: str
+    data: str  # hash of the raw data
+
+
+def load(revision: Revision, name: str) -> Results:
+    """What the revision says of this data set."""
+    chosen, folder = revision.yaml("params.yaml"), f"metrics/{name}"
+    rows = revision.table(f"{folder}/test_rows.csv")
+    inputs = (revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}).get("deps", [])
+    return Results(
+        revision,
+        chosen.get(name) or {},
+        {key: value for key, value in chosen.items() if key not in TABLE},
+        revision.json(f"metrics/{name}.json"),
+        revision.table(f"{folder}/folds.csv"),
+        revision.table(f"{folder}/fold_curves.csv"),
+        revision.table(f"{folder}/test.csv"),
+        None if rows is None else rows.to_numpy().T,
+        (revision.read(f"{folder}/network.txt") or b"").decode(),
+        next((dep.get("md5", "") for dep in inputs if dep["path"] == f"data/raw/{name}"), ""),
+    )
+
+
+def obstacle(base: Results, head: Results) -> str:
+    """Why the two cannot be compared fold by fold, or nothing."""
+    for side in (base, head):
+        if not side.figures or side.folds is None:
+            return f"{side.revision.name} has no figures for it"
+    for what, own, other in [
+        ("source", *(side.figures.get("source") for side in (base, head))),
+        ("split_seed", *(side.settings.get("split_seed") for side in (base, head))),
+        *(
+            (f"kfold.{key}", *(side.section.get("kfold", {}).get(key) for side in (base, head)))
+            for key in ("k", "repeats")
+        ),
+    ]:
+        if own != other:
+            return f"{what} is {own} in {base.revision.name} and {other} in {head.revision.name}"
+    if base.data != head.data or not base.data:
+        return "the data files differ, as far as dvc.lock tells"
+    for side in (base, head):
+        if "held_out" not in side.folds:
+            return f"{side.revision.name} does not say which rows its folds hold out; run `dvc repro` there"
+    if not base.folds[["repeat", "fold", "held_out"]].equals(head.folds[["repeat", "fold", "held_out"]]):
+        return "the folds hold out different rows"
+    return ""
+
+
+def compare(base: Results, head: Results, metric: str, main: str) -> comparison.Comparison:
+    """The comparison of one column of folds.csv; the band of equivalence is that of the main metric."""
+    within = head.section.get("kfold", {}).get("equivalent_within") if metric == main else None
+    k = int(head.folds.fold.max())
+    return comparison.compare(base.folds[metric], head.folds[metric], k, metric == "accuracy", within)
+
+
+def stale(revision: Revision) -> str:
+    """Stages whose params or code, as the revision has them, are not those that its dvc.lock was made with."""
+    params, found, hashes = revision.yaml("params.yaml"), [], {}
+    for stage, content in revision.yaml("dvc.lock").get("stages", {}).items():
+        recorded = content.get("params", {}).get("params.yaml", {})
+        changed = any(_at(params, key) != value for key, value in recorded.items())
+        for dep in content.get("deps", []):
+            if dep["path"].endswith(".py"):
+                path = dep["path"]
+                if path not in hashes:
+                    hashes[path] = hashlib.md5(revision.read(path) or b"", usedforsecurity=False).hexdigest()
+                changed |= hashes[path] != dep["md5"]
+        if changed:
+            found.append(stage.partition("@")[0])
+    return ", ".join(dict.fromkeys(found))
+
+
+def _at(tree, dotted):
+    for key in dotted.split("."):
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
+def flat(tree: dict, prefix="") -> dict:
+    """Nested keys as dotted ones."""
+    result = {}
+    for key, value in tree.items():
+        result |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return result
+
+
+def number(value, sign="") -> str:
+    """A figure for people: whole numbers in full, others with four decimals, or one where they are large."""
+    if value is None or isinstance(value, str):
+        return value or "-"
+    decimals = 0 if isinstance(value, int) else 4 if abs(value) < 100 else 1
+    return f"{value:{sign},.{decimals}f}"
+
+
+def span(low, high) -> str:
+    """An interval for people."""
+    return f"{number(low, '+')} to {number(high, '+')}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(" ".join(str(cell).split("\n")).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """One data set in both revisions. comparisons: {figure: Comparison}, empty where `obstacle` says why."""
+
+    name: str
+    base: Results
+    head: Results
+    obstacle: str
+    comparisons: dict[str, comparison.Comparison]
+
+    @property
+    def task(self):
+        """What is predicted."""
+        return TABLE[self.name].task
+
+
+def review(base: Revision, head: Revision) -> list[Reviewed]:
+    """All data sets that either revision runs on. Raises Unreadable where a revision has no figures at all."""
+    names = [name for side in (base, head) for name in side.yaml("params.yaml").get("datasets") or []]
+    reviewed = []
+    for name in dict.fromkeys(name for name in names if name in TABLE):
+        sides = load(base, name), load(head, name)
+        reason, metric = obstacle(*sides), TABLE[name].task.metric
+        found = {} if reason else {figure: compare(*sides, figure, metric) for figure in (metric, "loss")}
+        reviewed.append(Reviewed(name, *sides, reason, found))
+    for side in (base, head):
+        if not any((own.base if side is base else own.head).figures for own in reviewed):
+            raise Unreadable(f"{side.name} has no metrics/<dataset>.json; `dvc repro` makes them")
+    return reviewed
+
+
+def corrected(reviewed: list[Reviewed]) -> dict[tuple[str, str], float]:
+    """{(data set, figure): p after Holm}, over all comparisons that found any difference."""
+    pairs = [
+        ((own.name, figure), found.p)
+        for own in reviewed
+        for figure, found in own.comparisons.items()
+        if found.low or found.high
+    ]
+    return dict(zip((key for key, _ in pairs), comparison.holm([p for _, p in pairs]), strict=True))
+
+
+def verdict(own: Reviewed, figure: str, p: dict) -> str:
+    """The verdict on one figure of a data set."""
+    if own.obstacle:
+        return "not comparable"
+    return comparison.verdict(own.comparisons[figure], p.get((own.name, figure), 1.0), figure == "accuracy")
+
+
+def top(reviewed, p) -> str:
+    """A line for each data set."""
+    rows = []
+    for own in reviewed:
+        metric = own.task.metric
+        means = [side.figures.get("kfold", {}).get(metric, {}).get("mean") for side in (own.base, own.head)]
+        change, wins = own.obstacle, "-"
+        if found := own.comparisons.get(metric):
+            change = f"{number(found.mean, '+')} ({span(found.low, found.high)})"
+            wins = f"{found.wins} of {found.folds}"
+        figures = f"{number(means[0])} → {number(means[1])}"
+        label = f"{metric} ({own_unit})" if (own_unit := TABLE[own.name].unit) else metric
+        rows.append([own.name, f"**{verdict(own, metric, p)}**", label, figures, change, wins])
+    header = [
+        "data set",
+        "verdict",
+        "figure",
+        "base → head",
+        "difference (95 % interval)",
+        "folds in which head is better",
+    ]
+    return table(header, rows)
+
+
+EXPLANATION = """\
+A difference is head - base, measured on the same folds in both; were the review repeated with other rows and other
+seeds, the true difference would lie inside such an interval 95 times out of 100. Where the interval contains 0, or
+would once corrected for the number of figures that are looked at (p, Holm), these folds are no evidence that
+anything changed, and *equivalent* says more: that the difference is, with a probability of 95 %, too small to care."""
+
+
+def figure_rows(own: Reviewed, p) -> Iterator[list[str]]:
+    """The rows of the table of all figures: name, base, head, difference, p."""
+    for key in dict.fromkeys([*own.base.figures, *own.head.figures]):
+        sides = [side.figures.get(key) for side in (own.base, own.head)]
+        if key == "source":
+            continue
+        names = dict.fromkeys(name for side in sides if isinstance(side, dict) for name in side)
+        for name in names:
+            cells = [side.get(name) if isinstance(side, dict) else None for side in sides]
+            if any(isinstance(cell, dict) for cell in cells):
+                yield from _spread_rows(own, p, key, name, [cell if isinstance(cell, dict) else {} for cell in cells])
+            else:
+                yield [f"{key} {name}", *map(number, cells), _plain_difference(cells), "-"]
+
+
+def _plain_difference(cells):
+    if all(isinstance(cell, (int, float)) for cell in cells):
+        return number(cells[1] - cells[0], "+") if cells[0] != cells[1] else "same"
+    return "-"
+
+
+def _spread_rows(own, p, key, name, cells):
+    """A figure with a spread: a row for its mean and, where there is one, for the ensemble."""
+    found = own.comparisons.get(name) if key == "kfold" else None
+    change, holm = _plain_difference([cell.get("mean") for cell in cells]), "-"
+    if (own.name, name) in p and found:
+        change, holm = f"{number(found.mean, '+')} ({span(found.low, found.high)})", f"{p[own.name, name]:.3f}"
+    means = [f"{number(cell.get('mean'))}" + (f" ± {number(cell['std'])}" if "std" in cell else "") for cell in cells]
+    yield [f"{key} {name}", *means, change, holm]
+    if any("ensemble" in cell for cell in cells):
+        ensembles = [cell.get("ensemble") for cell in cells]
+        yield [f"{key} {name}, ensemble", *map(number, ensembles), _plain_difference(ensembles), "-"]
+
+
+def sentences(own: Reviewed, p) -> list[str]:
+    """What the folds and the test rows of one data set say, in words."""
+    lines, metric = [], own.task.metric
+    if own.obstacle:
+        return [f"Not comparable fold by fold: {own.obstacle}."]
+    found, within = own.comparisons[metric], own.head.section.get("kfold", {}).get("equivalent_within")
+    if found.better is not None:
+        lines.append(
+            f"Probabilities, with differences up to {within} taken as none: worse {found.worse:.3f}, "
+            f"equivalent {found.equivalent:.3f}, better {found.better:.3f}."
+        )
+    lines.append(
+        f"These {found.folds} folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more."
+    )
+    lines.append(f"More repeats bring that down to {found.floor:.4f} at best; a larger k goes further.")
+    if verdict(own, metric, p) == "no evidence":
+        answer = "might" if found.repeats_could_tell else "would not"
+        lines.append(f"If the difference stayed as it is, more repeats {answer} change the verdict.")
+    return [*lines, *_test_sentences(own), *_noise_sentences(own)]
+
+
+def _test_sentences(own):
+    base, head = own.base.rows, own.head.rows
+    if base is None or head is None or base.shape[1] != head.shape[1]:
+        return ["No test rows to compare: one of the two does not say how each row fared."]
+    change, low, high = comparison.bootstrap(base, head)
+    return [
+        f"On the fixed {base.shape[1]:,} test rows, {own.task.metric} of single models changes by "
+        f"{number(change, '+')} (95 % bootstrap interval over rows and seeds {span(low, high)}; "
+        f"{len(base)} and {len(head)} seeds). This says nothing about other training rows: the folds above do."
+    ]
+
+
+def _noise_sentences(own):
+    if own.head.rows is None:
+        return []
+    found = comparison.seed_share(own.head.folds[own.task.metric], own.head.rows.mean(axis=1))
+    if found is None:
+        return []
+    share, low, high = found
+    return [
+        f"Where the noise comes from (head): seeds alone, on the fixed test rows, vary by about {share:.0%} of the "
+        f"variance of one fold's {own.task.metric} ({low:.0%} to {high:.0%}, from {len(own.head.rows)} seeds); the "
+        "rest is which rows a fold trains on and is judged on."
+    ]
+
+
+def changes(base: Revision, head: Revision, reviewed) -> str:
+    """What differs between the two: params, network and code, in Markdown."""
+    sides = [flat(side.yaml("params.yaml")) for side in (base, head)]
+    rows = [
+        [f"`{key}`", *(f"`{side[key]}`" if key in side else "-" for side in sides)]
+        for key in dict.fromkeys([*sides[0], *sides[1]])
+        if sides[0].get(key) != sides[1].get(key)
+    ]
+    parts = [table(["param", "base", "head"], rows) if rows else "No param differs."]
+    for own in reviewed:
+        networks = [side.network for side in (own.base, own.head)]
+        if all(networks) and networks[0] != networks[1]:
+            counts = [side.figures.get("network", {}).get("parameters") for side in (own.base, own.head)]
+            diff = unified_diff(*(network.splitlines() for network in networks), "base", "head", lineterm="", n=1)
+            title = f"Network of {own.name}: {number(counts[0])} → {number(counts[1])} parameters"
+            parts.append("\n".join([f"{title}\n\n```diff", *diff, "```"]))
+    code = git(
+        "diff",
+        "--no-color",
+        "--no-ext-diff",
+        "--stat",
+        base.commit,
+        *([head.commit] if head.commit else []),
+        "--",
+        "stages",
+        "dvc.yaml",
+    )
+    parts.append(f"Code:\n\n```\n{code.decode().rstrip()}\n```" if code else "No code of a stage differs.")
+    return "\n\n".join(parts)
+
+
+def flipped(own: Reviewed) -> str:
+    """Stable flips in Markdown: test rows that changed sides in most seeds, with their text where it is here."""
+    base, head = own.base.rows, own.head.rows
+    if own.obstacle or not own.task.classifies or base is None or head is None or base.shape[1] != head.shape[1]:
+        return ""
+    lost, won = comparison.flips(base, head)
+    lines = [
+        f"Test rows that changed sides in at least 80 % of the seeds: {len(won):,} to right, {len(lost):,} to wrong."
+    ]
+    words = texts(own.name, [*won[:SHOWN], *lost[:SHOWN]], head.shape[1])
+    if words is None:
+        return f"{lines[0]} Their texts are not here: `dvc pull` or `dvc repro` brings data/."
+    for kind, rows in (("now right", won), ("now wrong", lost)):
+        lines += [f"- {kind}, row {row}: {words[row]}" for row in rows[:SHOWN]]
+    return "\n".join(lines)
+
+
+def texts(name: str, rows, total) -> dict[int, str] | None:
+    """{row: the first words of the test row}, from the cached arrays and the word index; None where these lack."""
+    arrays, index = Path(f"data/arrays/{name}.npz"), Path(f"data/raw/{name}/{name}_word_index.json")
+    if TABLE[name].kind != "text" or not arrays.is_file() or not index.is_file():
+        return None
+    with np.load(arrays) as file:
+        if "words_test.ranks" not in file:
+            return None
+        text = Text(file["words_test.ranks"], file["words_test.splits"])
+    if len(text) != total:
+        return None
+    word = {rank: word for word, rank in json.loads(index.read_bytes()).items()}
+    shown = {}
+    for row in rows:
+        ranks = text[[row]].ranks
+        cut = " …" if len(ranks) > WORDS else ""
+        shown[row] = " ".join(word.get(int(rank), f"[{rank + INDEX_FROM}]") for rank in ranks[:WORDS]) + cut
+    return shown
+
+
+def same(own: Reviewed) -> bool:
+    """Whether nothing at all differs."""
+    differs = any(found.low or found.high for found in own.comparisons.values())
+    return not own.obstacle and own.base.figures == own.head.figures and not differs
+
+
+def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str]:
+    """The review in Markdown: what concerns all data sets, then one section for each of `reviewed`."""
+    p = corrected(reviewed)
+    parts = [f"# Review: {base.name} → {head.name}"]
+    for side in (base, head):
+        if old := stale(side):
+            parts.append(f"> **Out of date:** in {side.name}, params or code are newer than the results of {old}.")
+    parts += [top(reviewed, p), EXPLANATION, "## What changed", changes(base, head, reviewed)]
+    result = ["\n\n".join(parts)]
+    for own in reviewed:
+        title = f"## {TABLE[own.name].title}"
+        if same(own):
+            result.append(f"{title}\n\nEvery figure is the same in both.")
+            continue
+        header = ["figure", "base", "head", "difference (95 % interval)", "p (Holm)"]
+        words = "\n".join(f"- {line}" for line in sentences(own, p))
+        parts = [title, table(header, [*figure_rows(own, p)]), words, flipped(own)]
+        result.append("\n\n".join(part for part in parts if part))
+    return result
+
+
+def drawn(own: Reviewed) -> dict[str, bytes]:
+    """{what it shows: PNG} for one data set."""
+    if own.obstacle or same(own):
+        return {}
+    dataset, metric = TABLE[own.name], own.task.metric
+    sides = {f"{kind}: {side.revision.name}": side for kind, side in (("base", own.base), ("head", own.head))}
+    found, repeats = own.comparisons[metric], int(own.head.folds.repeat.max())
+    differences = (own.head.folds[metric] - own.base.folds[metric]).to_numpy().reshape(repeats, -1)
+    within = own.head.section.get("kfold", {}).get("equivalent_within")
+    title = f"{dataset.title}: {metric} of each fold"
+    result = {
+        "Each fold's difference": pictures.fold_differences(
+            title, differences, (found.low, found.high), within, dataset.labels[metric]
+        )
+    }
+    if own.base.curves is not None and own.head.curves is not None:
+        columns = {name: _curves(side.curves, ("val_loss", f"val_{metric}")) for name, side in sides.items()}
+        result["K-fold curves"] = pictures.compared_folds(
+            f"{dataset.title}: held-out rows by epoch", columns, dataset.labels
+        )
+    outcomes = own.base.outcome, own.head.outcome
+    if any(outcome is None for outcome in outcomes):
+        return result
+    if own.task.classifies:
+        size = 1 + max(int(outcome[["actual", "predicted"]].to_numpy().max()) for outcome in outcomes)
+        counts = [np.zeros((size, size), int) for _ in outcomes]
+        for matrix, outcome in zip(counts, outcomes, strict=True):
+            matrix[outcome.actual, outcome.predicted] = outcome.rows
+        title = f"{dataset.title}: what the ensemble predicts for the test rows"
+        result["Confusion, head - base"] = pictures.confusion_difference(title, *counts)
+    elif outcomes[0].actual.equals(outcomes[1].actual):
+        predicted = {name: side.outcome.predicted.to_numpy() for name, side in sides.items()}
+        title, actual = f"{dataset.title}: test rows, ensemble", outcomes[0].actual.to_numpy()
+        result["Predicted against actual"] = pictures.compared_predictions(title, actual, predicted, dataset.unit)
+    return result
+
+
+def _curves(frame, names):
+    """{name: (replicas, epochs)} from fold_curves.csv."""
+    return {name: frame[name].to_numpy().reshape(-1, int(frame.epoch.max())) for name in names}
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
+table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }}
+th, td {{ border: 1px solid #ccc; padding: .3rem .6rem; text-align: left; white-space: nowrap; }}
+th {{ background: #f4f4f4; }}
+pre {{ background: #f4f4f4; padding: .8rem; overflow-x: auto; }}
+blockquote {{ border-left: .3rem solid #D55E00; margin-left: 0; padding-left: 1rem; }}
+figure {{ margin: 1.5rem 0; }} img {{ max-width: 100%; }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def page(parts: list[str], reviewed: list[Reviewed]) -> str:
+    """The review, as `sections` gives it, as one HTML file with its pictures inside."""
+    render = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"]).render
+    body = [render(parts[0])]
+    for text, own in zip(parts[1:], reviewed, strict=True):
+        body.append(render(text))
+        for name, png in drawn(own).items():
+            encoded = base64.b64encode(png).decode()
+            body.append(f'<figure><img alt="{html.escape(name)}" src="data:image/png;base64,{encoded}"></figure>')
+    title = html.escape(parts[0].splitlines()[0].removeprefix("# "))
+    return PAGE.format(title=title, body="\n".join(body))
+
+
+def main():
+    """Review BASE against HEAD."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("base", help="a Git revision or a DVC experiment")
+    parser.add_argument("head", nargs="?", help="the same; the workspace where it is not named")
+    parser.add_argument("--html", type=Path, help="write a page with pictures here")
+    chosen = parser.parse_args()
+    if chosen.html and chosen.html.is_dir():
+        parser.error(f"{chosen.html} is a folder; --html takes the name of a file")
+    try:
+        base = resolve(chosen.base)
+        head = resolve(chosen.head) if chosen.head else Revision("workspace")
+        reviewed = review(base, head)
+        parts = sections(base, head, reviewed)
+    except Unreadable as error:
+        raise SystemExit(f"review: {error}") from None
+    if chosen.html:
+        with whole(chosen.html) as path:
+            path.write_text(page(parts, reviewed), encoding="utf-8")
+    print("\n\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
