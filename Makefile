@@ -30,8 +30,8 @@ review: .venv/ready ## is the workspace better than BASE? (make review BASE=main
 	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE))
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Needs no data
-	@plan=$$(dvc repro --dry --allow-missing) || exit 1; \
-	if grep 'Running stage' <<< "$$plan"; then echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; fi
+	@plan=$$(dvc repro --dry --allow-missing 2>&1) && ! grep -q 'Running stage' <<< "$$plan" || { \
+	grep -E 'Running stage|ERROR' <<< "$$plan"; echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; }
 
 demo: .venv/ready ## three changes and what the review says of them -> docs/demo.md
 	python -m tools.demo

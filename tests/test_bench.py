@@ -17,14 +17,15 @@ def small(monkeypatch, tmp_path):
     """A task for text and one for features, on made-up rows: {"text": Task, "features": Task}."""
     random = np.random.default_rng(0)
     y = random.integers(2, size=200).astype("int32")
-    x = (random.random((200, 40)) < 0.1 + 0.4 * (np.arange(40) < 10) * y[:, None]).astype("float32")
-    numbers = random.normal(3, 5, (120, 4)).astype("float32")
+    x = (random.random((200, 40)) < 0.1 + 0.8 * (np.arange(40) < 20) * y[:, None]).astype("float32")
+    numbers = random.normal(3, 5, (200, 4)).astype("float32")
     folder = tmp_path / "data/arrays"
     folder.mkdir(parents=True)
     np.savez(folder / "text.npz", **arrays.pack("x_train", sp.csr_matrix(x)), y_train=y)
-    np.savez(folder / "features.npz", x_train=numbers, y_train=numbers.sum(axis=1))
+    np.savez(folder / "features.npz", x_train=numbers, y_train=(numbers[:, 0] - 3) / 5)
     monkeypatch.setattr(bench, "ROOT", tmp_path)
-    return {"text": bench.Task("", "text", 8, 16, 15), "features": bench.Task("", "features", 16, 8, 30)}
+    monkeypatch.setattr(bench, "FOLDS", 2)
+    return {"text": bench.Task("", "text", 16, 4, 6), "features": bench.Task("", "features", 32, 4, 10)}
 
 
 def test_every_contender_gets_the_same_folds_and_each_row_is_held_out_once(small):
@@ -63,8 +64,7 @@ def test_every_contender_learns(small, label):
             next(steps)
             figures[kind] = float(next(steps))
     assert figures.get("text", 1) > 0.8
-    y = bench.problem(small["features"])[1]
-    assert figures["features"] < 0.7 * np.abs(y - y.mean()).mean()
+    assert figures["features"] < 0.5  # 0.8 is the mean's
 
 
 def medians():

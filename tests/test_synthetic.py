@@ -68,7 +68,7 @@ def test_same_seed_gives_same_bytes():
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
     code = (
-        "from tests.test_synthetic import *\n"
+        "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\n"
         "print(digest(synthetic.text('t', **FEW_WORDS)), digest(synthetic.features('f', **synthetic.BOSTON)))"
     )
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": "."}

