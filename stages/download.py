@@ -6,20 +6,25 @@ Keras cache, the official address. Whatever the source, only bytes with the offi
 `python -m stages.download --reachable` tells by its exit status whether any source can be reached (0) or none (3).
 """
 
+import hashlib
 import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
-import pooch
 import requests
+from tqdm import tqdm
 
 from stages.core import params, synthetic
 from stages.core.datasets import TABLE
 from stages.core.files import whole
+from stages.core.stage import run
 
 TIMEOUT = 30  # seconds without a byte before a server counts as unreachable
+SLOWEST = 20_000  # bytes a second, over the whole file, before a server counts as stalled
+ATTEMPTS, BACK_OFF = 3, 1.0  # tries of a server that fails, and seconds before the second; twice that before the third
+CHUNK = 2**16  # bytes
 UNREACHABLE = 3  # exit status
 RAW = Path("data/raw")
 
@@ -32,7 +37,7 @@ def sources(file, folder: Path, environment) -> list[str]:
     """Where to look for a file, in order: paths and URLs."""
     mirror = environment.get("DATASETS_MIRROR", "").rstrip("/")
     cache = Path(environment.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    places = [folder / file.name, f"{mirror}/{file.name}" if mirror else None, cache / file.name, file.url]
+    places = [folder / file.name, f"{mirror}/{file.name}" if mirror else None, cache / file.name, file.address]
     return [str(place) for place in places if place]
 
 
@@ -60,7 +65,7 @@ def fetch(file, places: list[str], target: Path) -> str:
     problems = []
     for place in places:
         try:
-            copy(place, target)
+            copy(place, target, file.size)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
             problems.append(f"{place}: {reason(error)}")
         else:
@@ -72,13 +77,48 @@ def fetch(file, places: list[str], target: Path) -> str:
     raise NoSource("\n".join(f"  {problem}" for problem in problems))
 
 
-def copy(place: str, target: Path):
-    """Copy what is at a path or a URL to `target`, with a progress bar for a download that a person watches."""
-    if is_url(place):
-        bar = sys.stderr.isatty()
-        pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)(place, str(target), pooch=None)
-    else:
+def copy(place: str, target: Path, size: int):
+    """Copy what is at a path or a URL to `target`, at most `size` bytes; a server that fails is asked again.
+
+    Raises OSError or ValueError.
+    """
+    if not is_url(place):
+        if (found := Path(place).stat().st_size) != size:
+            raise ValueError(f"expected {size:,} bytes, got {found:,}")
         shutil.copyfile(place, target)
+        return
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return receive(place, target, size)
+        except requests.RequestException as error:
+            if attempt == ATTEMPTS or not worth_another_try(error):
+                raise
+            time.sleep(BACK_OFF * 2 ** (attempt - 1))
+
+
+def receive(url: str, target: Path, size: int):
+    """Download what is at a URL to `target`, with a progress bar for a person. Raises RequestException, ValueError.
+
+    Written here since no downloader that we know stops a server that sends without end, such as a compressed bomb.
+    """
+    deadline = time.monotonic() + TIMEOUT + size / SLOWEST
+    bar = tqdm(total=size, unit="B", unit_scale=True, desc=target.name, disable=None, leave=False)
+    with requests.get(url, stream=True, timeout=TIMEOUT) as answer, target.open("wb") as file, bar:
+        answer.raise_for_status()
+        for chunk in answer.iter_content(CHUNK):
+            file.write(chunk)
+            bar.update(len(chunk))
+            if file.tell() > size:
+                raise ValueError(f"expected {size:,} bytes, got more")
+            if time.monotonic() > deadline:
+                raise requests.Timeout(f"too slow: {file.tell():,} of {size:,} bytes in time")
+
+
+def worth_another_try(error: requests.RequestException) -> bool:
+    """Whether the trouble may pass: of the network or of the server, not an address that is wrong."""
+    if error.response is not None:
+        return error.response.status_code >= 500 or error.response.status_code == 429
+    return not isinstance(error, requests.TooManyRedirects | requests.exceptions.InvalidURL)
 
 
 def reason(error: Exception) -> str:
@@ -92,7 +132,8 @@ def reason(error: Exception) -> str:
 
 def difference(path: Path, file) -> str | None:
     """How the file at `path` differs from the official one; None when it does not."""
-    size, digest = path.stat().st_size, pooch.file_hash(str(path), alg="sha256")
+    with path.open("rb") as content:
+        size, digest = path.stat().st_size, hashlib.file_digest(content, "sha256").hexdigest()
     if (size, digest) == (file.size, file.sha256):
         return None
     return f"expected {file.size:,} bytes with SHA-256 {file.sha256}, got {size:,} bytes with {digest}"
@@ -104,6 +145,11 @@ def main(name):
     with whole(folder) as new:
         new.mkdir()
         if source == "synthetic":
+            if name not in synthetic.GENERATORS:
+                raise SystemExit(
+                    f"{name} has no generated stand-in: set `source: official` in params.yaml, take {name} out of "
+                    "`datasets`, or write it a generator (stages/core/synthetic.py)."
+                )
             for file, content in synthetic.GENERATORS[name]().items():
                 (new / file).write_bytes(content)
             places = ["generated stand-ins"]
@@ -128,13 +174,15 @@ def official(file, folder, target):
 def any_reachable() -> bool:
     """Whether a source can be reached for any file of the data sets in params.yaml, or none is needed."""
     chosen = params.load()
-    files = [(file, RAW / name) for name in chosen.datasets for file in TABLE[name].files]
-    return chosen.source == "synthetic" or any(
-        reachable(place) for file, folder in files for place in sources(file, folder, os.environ)
+    files = [(file, RAW / name) for name in chosen.datasets for file in TABLE[name].files if not file.packaged]
+    return (
+        chosen.source == "synthetic"
+        or not files
+        or any(reachable(place) for file, folder in files for place in sources(file, folder, os.environ))
     )
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--reachable":
         sys.exit(0 if any_reachable() else UNREACHABLE)
-    main(sys.argv[1])
+    run(main)

@@ -4,35 +4,38 @@ Figures are rounded to four decimals: across types of processor the last digits 
 """
 
 import json
-import sys
 import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import huber
 from sklearn import metrics
 
-from stages.core import comparison, params, pictures
+from stages.core import arrays, comparison, params, pictures
 from stages.core.datasets import TABLE
 from stages.core.files import whole
+from stages.core.stage import run
 
 DECIMALS = 4
 
 
-def scores(task, actual, predictions) -> dict[str, float]:
+def scores(task, actual, predictions, quantity) -> dict[str, float]:
     """Test figures of one model.
 
-    actual: (rows,) classes or numbers. predictions: (rows, outputs) probabilities or numbers.
+    actual: (rows,) classes or numbers. predictions: (rows, outputs) probabilities or numbers. quantity: what the loss
+    measures.
     """
     if task.name == "regression":
-        predicted = predictions[:, 0]
-        squared = metrics.mean_squared_error(actual, predicted)
-        return {
-            "loss": squared,
-            "mae": metrics.mean_absolute_error(actual, predicted),
-            "rmse": np.sqrt(squared),
+        error = predictions[:, 0] - actual
+        squared, absolute = np.mean(np.square(error)), np.mean(np.abs(error))
+        losses = {
+            "mean squared error": squared,
+            "mean absolute error": absolute,
+            "Huber loss": huber(1, error).mean(),
         }
+        return {"loss": losses[quantity], "mae": absolute, "rmse": np.sqrt(squared)}
     probabilities, predicted = as_probabilities(predictions), classes(predictions)
     figures = {
         "accuracy": metrics.accuracy_score(actual, predicted),
@@ -56,13 +59,13 @@ def classes(predictions) -> np.ndarray:
     return (predictions[:, 0] > 0.5).astype(int) if predictions.shape[1] == 1 else predictions.argmax(axis=1)
 
 
-def test_figures(task, actual, predictions) -> dict[str, dict[str, float]]:
+def test_figures(task, actual, predictions, quantity) -> dict[str, dict[str, float]]:
     """Each score as mean and standard deviation over the seeds, and of the ensemble that averages them.
 
     predictions: (seeds, rows, outputs). One seed has no standard deviation.
     """
-    table = pd.DataFrame([scores(task, actual, own) for own in predictions])
-    ensemble = scores(task, actual, predictions.mean(axis=0))
+    table = pd.DataFrame([scores(task, actual, own, quantity) for own in predictions])
+    ensemble = scores(task, actual, predictions.mean(axis=0), quantity)
     figures = {name: {"ensemble": ensemble[name], "mean": table[name].mean()} for name in table}
     if len(table) > 1:
         for name in table:
@@ -128,9 +131,11 @@ def fold_tables(folds, curves, metric):
 
 
 def rounded(figures):
-    """Nested figures with every float rounded, in the order of their names."""
+    """Nested figures with every float rounded, in the order of their names. Raises FloatingPointError for NaN."""
     if isinstance(figures, dict):
         return {name: rounded(figures[name]) for name in sorted(figures)}
+    if isinstance(figures, (float, np.floating)) and not np.isfinite(figures):
+        raise FloatingPointError(f"a figure is no number but {figures}; run dvc repro again from the training on")
     return round(float(figures), DECIMALS) if isinstance(figures, (float, np.floating)) else figures
 
 
@@ -142,19 +147,21 @@ def csv(frame) -> bytes:
 def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) -> tuple[dict, dict[str, bytes]]:
     """The figures for the metrics file, and the files for the folder beside it.
 
-    history: frame of the exploring fit. test: predictions (seeds, rows, outputs) and parameters. kfold: folds
+    history: frame of the exploring fit. test: predictions (seeds, rows, outputs), parameters, epochs of the final fits
+    and the quantity that the loss measures. kfold: folds
     (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric. summary: of the network,
     as text in bytes.
     """
     task, metric, k = dataset.task, dataset.task.metric, int(kfold["folds"].max()) + 1
+    quantity = str(test["quantity"])
     last, curves = fold_tables(kfold["folds"], kfold, metric)
     pairs = outcome(task, y_test, test["predictions"])
     figures = {
         "baseline": baseline(task, y_train, y_test),
         "kfold": {name: fold_figures(last[name].to_numpy("float64"), k) for name in (metric, "loss")},
-        "network": {"parameters": int(test["parameters"])},
+        "network": {"epochs": int(test["epochs"]), "loss": quantity, "parameters": int(test["parameters"])},
         "source": source,
-        "test": test_figures(task, y_test, test["predictions"]),
+        "test": test_figures(task, y_test, test["predictions"], quantity),
     }
     figures["kfold"]["replicas"] = len(last)
     if "val_loss" in history:
@@ -164,6 +171,7 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) ->
     explored = {name: history[name].to_numpy() for name in history if name != "epoch"}
     names = {"loss": "loss", "val_loss": "val_loss", metric: "metric", f"val_{metric}": "val_metric"}
     by_epoch = {name: kfold[key] for name, key in names.items()}
+    labels = dataset.labels(quantity)
     ensemble = f"ensemble of {len(test['predictions'])} seeds"
     fit = "exploring fit" if "val_loss" in history else "final fit"
     if task.classifies:
@@ -179,26 +187,19 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) ->
         "test.csv": csv(pairs),
         "test_rows.csv": csv(row_figures(task, y_test, test["predictions"])),
         "network.txt": summary,
-        "history.png": pictures.history(f"{title}: {fit}", explored, dataset.labels),
-        "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, dataset.labels),
+        "history.png": pictures.history(f"{title}: {fit}", explored, labels),
+        "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels),
         "test.png": picture,
     }
-
-
-def load(path):
-    """All arrays of an .npz file."""
-    with np.load(path) as file:
-        return dict(file)
 
 
 def main(name):
     """Run the stage for one data set."""
     start, source = time.time(), params.load().source
-    with np.load(Path("data/arrays") / f"{name}.npz") as file:
-        y_train, y_test = file["y_train"], file["y_test"]
-    models = Path("data/models") / name
-    history, test = pd.read_csv(models / "history.csv"), load(models / "test.npz")
-    kfold, summary = load(f"data/folds/{name}.npz"), (models / "summary.txt").read_bytes()
+    labels, models = arrays.stored(Path("data/arrays") / f"{name}.npz"), Path("data/models") / name
+    y_train, y_test = labels["y_train"], labels["y_test"]
+    history, test = pd.read_csv(models / "history.csv"), arrays.stored(models / "test.npz")
+    kfold, summary = arrays.stored(Path("data/folds") / f"{name}.npz"), (models / "summary.txt").read_bytes()
     figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, kfold, summary)
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
     for file, content in files.items():
@@ -214,4 +215,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run(main)

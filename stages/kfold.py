@@ -1,15 +1,15 @@
 """Iterated K-fold evaluation: k folds x repeats, all replicas of one program -> data/folds/<dataset>.npz."""
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from stages.core import arrays, networks, params, replicas
+from stages.core import arrays, networks, params, replicas, weightings
 from stages.core.datasets import TABLE
 from stages.core.files import whole
+from stages.core.stage import run
 
 
 def deal(labels, k, repeats, split_seed, classifies) -> np.ndarray:
@@ -41,22 +41,32 @@ def main(name):
     """Run the stage for one data set."""
     start, chosen, dataset = time.time(), params.load(), TABLE[name]
     section, settings = chosen.sections[name], chosen.sections[name].kfold
-    with np.load(Path("data/arrays") / f"{name}.npz") as file:
-        x, y = arrays.unpack("x_train", file), file["y_train"]
+    file = arrays.stored(Path("data/arrays") / f"{name}.npz")
+    x, y = arrays.unpack("x_train", file), file["y_train"]
     if dataset.task.classifies and settings.k > np.bincount(y).max():
         largest = np.bincount(y).max()
         raise SystemExit(
             f"params.yaml: {name}.kfold.k: expected at most the {largest:,} rows of the largest class, got {settings.k}"
         )
-    head = networks.HEADS[dataset.task.name]
-    network = networks.build(section.model, section.fit, head, x.shape[1:], dataset.outputs)
+    x = weightings.WEIGHTINGS[section.model.weighting].values(x)
+    network, head = networks.build(section, x.shape[1:], dataset.outputs), networks.head(section.model)
     folds = deal(y, settings.k, settings.repeats, chosen.split_seed, dataset.task.classifies)
     chosen_members = members(folds, chosen.seed)
 
     predictions = np.empty((*folds.shape, dataset.outputs), "float32")
     histories = []
-    arguments = settings.epochs, section.fit.batch_size, dataset.kind == "features", f"{name} K-fold"
-    fits = replicas.fit(network, head.metric, x, head.targets(y), chosen_members, *arguments)
+    fits = replicas.fit(
+        network,
+        head.metric,
+        x,
+        head.targets(y, dataset.outputs),
+        chosen_members,
+        settings.epochs,
+        section.fit.batch_size,
+        f"{name} K-fold",
+        scaler=weightings.scaler(section.model.weighting, x, y),
+        balance=weightings.balance(section.model.class_weights, y),
+    )
     for number, (member, fitted) in enumerate(zip(chosen_members, fits, strict=True)):
         predictions[number // settings.k, member.held_out_rows] = fitted.held_out
         histories.append(fitted.history)
@@ -69,7 +79,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except replicas.Diverged as error:
-        raise SystemExit(f"kfold {sys.argv[1]}: {error}") from None
+    run(main)

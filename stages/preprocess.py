@@ -1,19 +1,28 @@
 """Raw files -> arrays ready for a network: data/raw/<dataset>/ -> data/arrays/<dataset>.npz."""
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from stages.core import arrays, params
+from stages.core import arrays, encodings, params
 from stages.core.datasets import TABLE
 from stages.core.files import whole
+from stages.core.stage import run
 
 
-def encode(x, section) -> np.ndarray:
-    """Rows as the network takes them: text as multi-hot CSR rows, features as they are."""
-    return arrays.multi_hot(x, section.num_words) if section.encoding == "multi_hot" else x
+def check(split, dataset):
+    """Raise UnreadableFile where rows or labels are not those of the table of data sets."""
+    if len(split.y_train) != dataset.rows:
+        raise arrays.UnreadableFile(f"expected {dataset.rows} training rows, got {len(split.y_train)}")
+    for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
+        if len(x) != len(y) or not len(y):
+            raise arrays.UnreadableFile(f"expected a label for each row, got {len(x)} rows and {len(y)} labels")
+        if isinstance(x, np.ndarray) and x.shape[1:] != dataset.shape:
+            raise arrays.UnreadableFile(f"expected rows of shape {dataset.shape}, got {x.shape[1:]}")
+        classes = max(2, dataset.outputs)
+        if dataset.task.classifies and y.max() >= classes:
+            raise arrays.UnreadableFile(f"expected classes from 0 to {classes - 1}, got {y.max()}")
 
 
 def main(name):
@@ -22,21 +31,24 @@ def main(name):
     folder = Path("data/raw") / name
     try:
         split = dataset.read({path.name: path.read_bytes() for path in folder.iterdir()})
+        check(split, dataset)
     except arrays.UnreadableFile as error:
         raise SystemExit(f"{folder} cannot be read: {error}. Remove the folder and run dvc repro again.") from None
-    if len(split.y_train) != dataset.rows:
-        raise SystemExit(f"{folder}: expected {dataset.rows} training rows, got {len(split.y_train)}")
-    x_train, x_test = encode(split.x_train, section), encode(split.x_test, section)
+    # The vocabulary is chosen over all training rows: it looks at no label.
+    pairs = section.encoding == "multi_hot" and section.ngrams == 2
+    terms = {"terms": encodings.terms(split.x_train, section.num_words)} if pairs else {}
+    x_train, x_test = (encodings.encode(x, section, terms.get("terms")) for x in (split.x_train, split.x_test))
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
-        packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}
+        packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test), **terms}
         # The test rows' words in order, for people who look at what a model got wrong.
         words = {}
         if dataset.kind == "text":
             words = {"words_test.ranks": split.x_test.ranks.astype("uint32"), "words_test.splits": split.x_test.splits}
         np.savez(file, **packed, **words, y_train=split.y_train, y_test=split.y_test)
-    rows = f"{x_train.shape[0]:,} training and {x_test.shape[0]:,} test rows of {x_train.shape[1]:,} features"
+    shape = " x ".join(f"{size:,}" for size in x_train.shape[1:])
+    rows = f"{x_train.shape[0]:,} training and {x_test.shape[0]:,} test rows of {shape}"
     print(f"preprocess {name}: {rows} as {section.encoding} in {time.time() - start:.1f} s")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run(main)

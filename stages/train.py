@@ -6,31 +6,48 @@ here the final fits start from new weights, on all training rows.
 
 import json
 import re
-import sys
 import time
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from stages.core import arrays, networks, params, replicas
+from stages.core import arrays, networks, params, replicas, weightings
 from stages.core.datasets import TABLE
 from stages.core.files import whole
 from stages.core.lean_keras import keras
+from stages.core.stage import run
 
 
-def explore(network, metric, x, targets, fit, seed, standardize, title):
+@dataclass(frozen=True)
+class Problem:
+    """What all fits of a data set share: arguments of replicas.fit, under its names."""
+
+    model: keras.Model
+    metric: Callable
+    rows: np.ndarray
+    targets: np.ndarray
+    batch_size: int
+    scaler: Callable | None = None
+    balance: Callable | None = None
+
+    def fit(self, members, epochs, title):
+        """A list of Fitted, one for each member."""
+        return list(replicas.fit(replicas=members, epochs=epochs, title=title, **vars(self)))
+
+
+def explore(problem, fit, seed, title):
     """One replica watched on the first `fit.validation` rows: a Fitted; its history has the validation figures."""
-    folds = np.where(np.arange(len(targets)) < fit.validation, 0, -1)
+    folds = np.where(np.arange(len(problem.targets)) < fit.validation, 0, -1)
     replica = replicas.Replica(replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0)
-    arguments = fit.epochs, fit.batch_size, standardize, title
-    (fitted,) = replicas.fit(network, metric, x, targets, [replica], *arguments)
-    return fitted
+    return problem.fit([replica], fit.epochs, title)[0]
 
 
-def final(network, metric, x, targets, fit, epochs, seed, standardize, title):
-    """`fit.seeds` new replicas on all rows: a list of Fitted."""
-    nothing_held_out = np.full(len(targets), -1)
+def final(problem, seeds, epochs, seed, title):
+    """New replicas on all rows, `seeds` of them: a list of Fitted."""
+    nothing_held_out = np.full(len(problem.targets), -1)
     members = [
         replicas.Replica(
             replicas.seed_of(seed, "final", number),
@@ -38,10 +55,9 @@ def final(network, metric, x, targets, fit, epochs, seed, standardize, title):
             nothing_held_out,
             0,
         )
-        for number in range(fit.seeds)
+        for number in range(seeds)
     ]
-    arguments = epochs, fit.batch_size, standardize, title
-    return list(replicas.fit(network, metric, x, targets, members, *arguments))
+    return problem.fit(members, epochs, title)
 
 
 def best_epoch(history) -> int:
@@ -92,33 +108,39 @@ def main(name):
     """Run the stage for one data set."""
     start, chosen, dataset = time.time(), params.load(), TABLE[name]
     section, fit = chosen.sections[name], chosen.sections[name].fit
-    with np.load(Path("data/arrays") / f"{name}.npz") as file:
-        x_train, x_test = arrays.unpack("x_train", file), arrays.unpack("x_test", file)
-        y_train = file["y_train"]
-    head = networks.HEADS[dataset.task.name]
-    network = networks.build(section.model, fit, head, x_train.shape[1:], dataset.outputs)
-    problem = network, head.metric, x_train, head.targets(y_train), fit
-    standardize = dataset.kind == "features"
+    file = arrays.stored(Path("data/arrays") / f"{name}.npz")
+    x_train, x_test, y_train = arrays.unpack("x_train", file), arrays.unpack("x_test", file), file["y_train"]
+    weighting = weightings.WEIGHTINGS[section.model.weighting]
+    x_train, x_test = weighting.values(x_train), weighting.values(x_test)
+    network, head = networks.build(section, x_train.shape[1:], dataset.outputs), networks.head(section.model)
+    problem = Problem(
+        network,
+        head.metric,
+        x_train,
+        head.targets(y_train, dataset.outputs),
+        fit.batch_size,
+        weightings.scaler(section.model.weighting, x_train, y_train),
+        weightings.balance(section.model.class_weights, y_train),
+    )
 
     done, epochs, history = "", fit.final_epochs, None
     if fit.validation:
-        history = explore(*problem, chosen.seed, standardize, f"{name} explore").history
+        history = explore(problem, fit, chosen.seed, f"{name} explore").history
         best = best_epoch(history)
         epochs = best if epochs == "best" else epochs
         rows = f"{len(y_train) - fit.validation:,} of {len(y_train):,} rows"
         done = f"explored {fit.epochs} epochs on {rows}, validation loss lowest after {best}; "
-    fitted = final(*problem, epochs, chosen.seed, standardize, f"{name} final fit")
+    fitted = final(problem, fit.seeds, epochs, chosen.seed, f"{name} final fit")
 
     with whole(Path("data/models") / name) as folder:
         folder.mkdir()
         for number, one in enumerate(fitted):
-            network.set_weights(one.weights)
-            complete = networks.standardized(network, one.mean, one.scale) if standardize else network
-            save(complete, folder / f"seed_{number}.keras")
+            save(networks.complete(network, one), folder / f"seed_{number}.keras")
         (folder / "summary.txt").write_text(networks.summary(network))
         (folder / "history.csv").write_text(as_csv(history or mean_history(fitted), dataset.task.metric))
         predictions = replicas.predict(network, fitted, x_test)
-        np.savez(folder / "test.npz", predictions=predictions, parameters=network.count_params())
+        figures = {"parameters": network.count_params(), "quantity": head.quantity, "epochs": epochs}
+        np.savez(folder / "test.npz", predictions=predictions, **figures)
     print(
         f"train {name}: {done}{fit.seeds} new networks of {network.count_params():,} parameters, {epochs} epochs on "
         f"{len(y_train):,} rows, tested on {x_test.shape[0]:,}, in {time.time() - start:.1f} s"
@@ -126,7 +148,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except replicas.Diverged as error:
-        raise SystemExit(f"train {sys.argv[1]}: {error}") from None
+    run(main)

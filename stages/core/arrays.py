@@ -1,19 +1,17 @@
-"""The cached arrays: read official files safely, text to sparse multi-hot rows, write and read .npz files."""
+"""The cached arrays: read official files safely, write and read .npz files."""
 
+import gzip
 import io
+import json
 import pickle
 import zipfile
+import zlib
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-
-START, OUT_OF_VOCABULARY, INDEX_FROM = (
-    1,
-    2,
-    3,
-)  # the ids of the Keras loaders: 0 pads, word of rank r has id r + 3
 
 
 class UnreadableFile(ValueError):
@@ -127,41 +125,57 @@ def features(file, key) -> np.ndarray:
     raise UnreadableFile(f"{key}: expected finite numbers (as float32), got {numbers.dtype} {numbers.shape}")
 
 
-def multi_hot(documents: Text, num_words: int) -> sp.csr_matrix:
-    """1 where a document has a word, as the tutorial's vectorize_sequences gives: (documents, num_words) float32 CSR.
+def word_index(content: bytes) -> dict[str, int]:
+    """The word index of a data set: {word: rank from 1}."""
+    try:
+        index = json.loads(content)
+    except ValueError as error:
+        raise UnreadableFile(f"the word index is no JSON ({error})") from error
+    ranks = index.values() if isinstance(index, dict) else ()
+    if not ranks or not all(type(rank) is int and 1 <= rank < 2**31 - 4 for rank in ranks):
+        raise UnreadableFile("the word index: expected words with whole ranks from 1 below 2**31 - 4")
+    return index
 
-    Ids are those of the Keras loaders: every document begins with id 1, and words with ids of num_words or more
-    become id 2.
-    """
-    ids = documents.ranks + INDEX_FROM
-    ids[ids >= num_words] = OUT_OF_VOCABULARY
-    rows = np.repeat(np.arange(len(documents)), np.diff(documents.splits))
-    rows = np.concatenate([rows, np.arange(len(documents))])
-    ids = np.concatenate([ids, np.full(len(documents), START)])
-    matrix = sp.csr_matrix((np.ones(len(ids), "float32"), (rows, ids)), shape=(len(documents), num_words))
-    matrix.sum_duplicates()
-    matrix.data[:] = 1
-    return matrix
+
+def gzipped_table(content: bytes, columns: int, low: int, high: int) -> np.ndarray:
+    """Whole numbers from low to high, a line of `columns` of them for each row: (rows, columns) int64."""
+    try:
+        lines = gzip.decompress(content).strip()
+        numbers = np.loadtxt(io.BytesIO(lines), delimiter=",", dtype="int64", ndmin=2) if lines else np.zeros((1, 0))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise UnreadableFile(f"it is no gzipped table of whole numbers ({error})") from error
+    if numbers.shape[1] != columns or numbers.min() < low or numbers.max() > high:
+        got = f"{numbers.shape[1]} from {numbers.min(initial=0)} to {numbers.max(initial=0)}"
+        raise UnreadableFile(f"expected rows of {columns} numbers from {low} to {high}, got {got}")
+    return numbers
+
+
+def stored(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an .npz file that a stage wrote. Raises UnreadableFile where it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnreadableFile(f"{path} is damaged ({error}); remove it and run dvc repro again") from error
 
 
 def pack(name: str, array) -> dict[str, np.ndarray]:
-    """An array, or a multi-hot CSR matrix (the places of its ones, in the smallest integers), as plain arrays."""
+    """An array, or a CSR matrix of counts (places and counts in the smallest integers), as plain arrays."""
     if not sp.issparse(array):
         return {name: array}
-    if not (array.data == 1).all():
-        raise ValueError(f"{name} is no multi-hot matrix")
-    columns = array.indices.astype(np.min_scalar_type(array.shape[1] - 1))
+    if not (array.data == array.data.astype("int64")).all() or (len(array.data) and array.data.min() < 1):
+        raise ValueError(f"{name} is no matrix of counts")
     return {
-        f"{name}.columns": columns,
+        f"{name}.columns": array.indices.astype(np.min_scalar_type(array.shape[1] - 1)),
+        f"{name}.counts": array.data.astype(np.min_scalar_type(int(array.data.max(initial=1)))),
         f"{name}.splits": array.indptr,
         f"{name}.shape": np.array(array.shape),
     }
 
 
 def unpack(name: str, file) -> np.ndarray | sp.csr_matrix:
-    """What `pack` made plain, from a mapping such as the one that np.load gives."""
+    """What `pack` made plain, from a mapping such as the one that np.load gives; counts are float32."""
     if name in file:
         return file[name]
-    columns = file[f"{name}.columns"].astype("int32")
-    ones = np.ones(len(columns), "float32")
-    return sp.csr_matrix((ones, columns, file[f"{name}.splits"]), shape=tuple(file[f"{name}.shape"]))
+    columns, counts = file[f"{name}.columns"].astype("int32"), file[f"{name}.counts"].astype("float32")
+    return sp.csr_matrix((counts, columns, file[f"{name}.splits"]), shape=tuple(file[f"{name}.shape"]))

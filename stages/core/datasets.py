@@ -1,8 +1,10 @@
 """One table: what each data set is, where its files come from and how they are read. No TensorFlow, no paths."""
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -14,15 +16,11 @@ SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, and so the va
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted.
-
-    metric: the main metric, under the name that metrics files use. label, loss: what axes say for it and the loss.
-    """
+    """What is predicted. metric: the main one, under the name that metrics files use. label: what axes say for it."""
 
     name: str
     metric: str
     label: str
-    loss: str
 
     @property
     def classifies(self) -> bool:
@@ -30,24 +28,35 @@ class Task:
         return self.metric == "accuracy"
 
 
-BINARY = Task("binary", "accuracy", "accuracy (share of rows)", "loss: cross-entropy (nats)")
-MULTICLASS = Task("multiclass", "accuracy", "accuracy (share of rows)", "loss: cross-entropy (nats)")
-REGRESSION = Task("regression", "mae", "mean absolute error", "loss: mean squared error")
+BINARY = Task("binary", "accuracy", "accuracy (share of rows)")
+MULTICLASS = Task("multiclass", "accuracy", "accuracy (share of rows)")
+REGRESSION = Task("regression", "mae", "mean absolute error")
 
 
 @dataclass(frozen=True)
 class File:
-    """An official file: its name, size in bytes and SHA-256, and the URL of its folder where that is not Keras' own."""
+    """An official file: its name, size in bytes and SHA-256, and where it is when not at Keras' own address.
+
+    folder: a URL, or a folder inside an installed package such as "package:sklearn/datasets/data/".
+    """
 
     name: str
     size: int
     sha256: str
-    folder: str | None = None
+    folder: str = ""
 
     @property
-    def url(self) -> str:
-        """The official address."""
-        return (self.folder or KERAS) + self.name
+    def address(self) -> str:
+        """The official address, or the path inside the installed package."""
+        if not self.packaged:
+            return (self.folder or KERAS) + self.name
+        package, _, path = self.folder.removeprefix("package:").partition("/")
+        return str(Path(importlib.util.find_spec(package).origin).parent / path / self.name)
+
+    @property
+    def packaged(self) -> bool:
+        """Whether the file comes with a package, so that no download is needed."""
+        return self.folder.startswith("package:")
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,9 @@ class Split:
 class Dataset:
     """One data set.
 
-    rows: training rows. outputs: classes of a multiclass task, otherwise 1. kind: "text" or "features".
-    read: {file name: bytes} -> Split. unit: of a target that is a number.
+    rows: training rows. outputs: classes of a multiclass task, otherwise 1. kind: "text", "features" or "images".
+    read: {file name: bytes} -> Split. unit: of a target that is a number. columns: names of the features, where they
+    have some. classes: names of the classes, where they have some.
     """
 
     title: str
@@ -76,12 +86,17 @@ class Dataset:
     files: tuple[File, ...]
     read: Callable[[dict[str, bytes]], Split]
     unit: str = ""
+    shape: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
-    @property
-    def labels(self) -> dict[str, str]:
-        """What axes say: {"loss": ..., the main metric: ...}, with units."""
-        units = (f" ({self.unit} squared)", f" ({self.unit})") if self.unit else ("", "")
-        return {"loss": self.task.loss + units[0], self.task.metric: self.task.label + units[1]}
+    def labels(self, quantity: str) -> dict[str, str]:
+        """What axes say, with units: {"loss": ..., the main metric: ...}. quantity: what the loss measures."""
+        units = {"cross-entropy": "nats"}
+        if self.unit:
+            units |= {"mean squared error": f"{self.unit} squared", "mean absolute error": self.unit}
+        loss = f"loss: {quantity}" + (f" ({units[quantity]})" if quantity in units else "")
+        return {"loss": loss, self.task.metric: self.task.label + (f" ({self.unit})" if self.unit else "")}
 
 
 def shuffled(random, *columns):
@@ -114,11 +129,25 @@ def read_text(files, name):
     return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.text(file, "x"), arrays.classes(file, "y")))
 
 
-def read_features(files, name):
-    """Rows of features (Boston Housing): x, y."""
+def read_features(files, name, labels=arrays.features):
+    """Rows of features (Boston Housing): x, y. labels: how y is read; arrays.classes where it is no number."""
     file = arrays.read_npz(files[name])
-    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.features(file, "x"), arrays.features(file, "y")))
+    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.features(file, "x"), labels(file, "y")))
 
+
+def read_images(files, name, shape, highest):
+    """Images whose file holds a line each, pixels and class with commas between (digits): values from 0 to 1."""
+    numbers = arrays.gzipped_table(files[name], int(np.prod(shape)) + 1, 0, highest)
+    pixels, labels = numbers[:, :-1].reshape(-1, *shape) / highest, numbers[:, -1]
+    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), pixels.astype("float32"), labels.astype("int32")))
+
+
+TOPICS = (  # of Reuters, in the order of the classes
+    "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves "
+    "ship cotton carcass crude nat-gas cpi money-fx interest gnp meal-feed alum oilseed gold "
+    "tin strategic-metal livestock retail ipi iron-steel rubber heat jobs lei bop zinc orange "
+    "pet-chem dlr gas silver wpi hog lead"
+)
 
 TABLE = {
     "imdb": Dataset(
@@ -136,6 +165,7 @@ TABLE = {
             ),
         ),
         read=partial(read_split_text, name="imdb.npz"),
+        classes=("bad", "good"),
     ),
     "reuters": Dataset(
         title="Reuters newswires",
@@ -152,6 +182,7 @@ TABLE = {
             ),
         ),
         read=partial(read_text, name="reuters.npz"),
+        classes=tuple(TOPICS.split()),
     ),
     "boston_housing": Dataset(
         title="Boston Housing",
@@ -168,5 +199,25 @@ TABLE = {
         ),
         read=partial(read_features, name="boston_housing.npz"),
         unit="thousand dollars",
+        shape=(13,),
+        columns=("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT"),
+    ),
+    "digits": Dataset(
+        title="Digits",
+        task=MULTICLASS,
+        kind="images",
+        rows=1_437,
+        outputs=10,
+        files=(
+            File(
+                "digits.csv.gz",
+                57_523,
+                "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
+                folder="package:sklearn/datasets/data/",
+            ),
+        ),
+        read=partial(read_images, name="digits.csv.gz", shape=(8, 8, 1), highest=16),
+        shape=(8, 8, 1),
+        columns=tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8)),
     ),
 }

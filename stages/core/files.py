@@ -6,17 +6,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A name beside `path` to write a file or a folder under; it takes the place of `path` when the block ends well.
 
-    When the block fails, what it wrote is removed and what stood at `path` before stays.
+    When the block fails, what it wrote is removed and what stood at `path` before stays. The name is this process's
+    own, so that one that was left alone and goes on writing cannot get in the way.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (path.with_name(f".{path.name}.{word}") for word in ("new", "old"))
-    for stale in (new, old):  # left by a run that was killed
-        _remove(stale)
+    for left in path.parent.glob(f".{path.name}.*.part"):  # by a run that was killed
+        *_, pid, word, _ = left.name.split(".")
+        if psutil.pid_exists(int(pid)):
+            continue
+        if word == "old":
+            _put_back(left, path)
+        else:
+            _remove(left)
+    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}.part") for word in ("new", "old"))
     try:
         yield new
         new.stat()  # a block that wrote nothing must not cost what stood there before
@@ -24,8 +33,15 @@ def whole(path: Path) -> Iterator[Path]:
             os.replace(path, old)
         os.replace(new, path)
     finally:
-        for stale in (new, old):
-            _remove(stale)
+        _remove(new)
+        _put_back(old, path)
+
+
+def _put_back(old, path):
+    """Give what was moved away its place again, unless there is something new there."""
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+    _remove(old)
 
 
 def _remove(path):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 
@@ -11,69 +11,137 @@ from stages.core.lean_keras import keras
 
 @dataclass(frozen=True)
 class Head:
-    """What follows from the task: the output layer, the loss, the metric and the form of the targets.
+    """What follows from the task and the loss: the output layer, the metric and the form of the targets.
 
-    metric: function (targets, predictions) -> one figure a row. targets: labels (rows,) -> what the loss takes.
+    loss: Keras' name. quantity: what it measures, as metrics files and axes name it. metric: function (targets,
+    predictions) -> one figure a row. targets: (labels (rows,), outputs) -> what the loss takes.
     """
 
-    activation: str
     loss: str
+    quantity: str
+    activation: str
     metric: Callable
-    targets: Callable[[np.ndarray], np.ndarray]
+    targets: Callable[[np.ndarray, int], np.ndarray]
 
 
 def _binary_accuracy(targets, predictions):
     return keras.ops.mean(keras.metrics.binary_accuracy(targets, predictions), axis=-1)
 
 
-def _column(labels):
+def _column(labels, _):
     return labels.astype("float32")[:, None]
 
 
-HEADS = {
-    "binary": Head("sigmoid", "binary_crossentropy", _binary_accuracy, _column),
-    "multiclass": Head(
-        "softmax",
-        "sparse_categorical_crossentropy",
-        keras.metrics.sparse_categorical_accuracy,
-        lambda labels: labels.astype("int32"),
+def _integers(labels, _):
+    return labels.astype("int32")
+
+
+def _number(loss, quantity):
+    return Head(loss, quantity, "linear", keras.metrics.mean_absolute_error, _column)
+
+
+_classes = partial(Head, quantity="cross-entropy", activation="softmax")
+TWO_CLASSES = Head("binary_crossentropy", "cross-entropy", "sigmoid", _binary_accuracy, _column)
+LABELS = {  # form of the labels of three classes and more
+    "integer": _classes(
+        "sparse_categorical_crossentropy", metric=keras.metrics.sparse_categorical_accuracy, targets=_integers
     ),
-    "regression": Head("linear", "mean_squared_error", keras.metrics.mean_absolute_error, _column),
+    "one_hot": _classes(
+        "categorical_crossentropy",
+        metric=keras.metrics.categorical_accuracy,
+        targets=lambda labels, outputs: keras.utils.to_categorical(labels, outputs).astype("float32"),
+    ),
+}
+LOSSES = {  # of a regression
+    "mse": _number("mean_squared_error", "mean squared error"),
+    "mae": _number("mean_absolute_error", "mean absolute error"),
+    "huber": _number("huber", "Huber loss"),
 }
 
 
-def build(model, fit, head: Head, shape: tuple[int, ...], outputs: int):
+def head(model) -> Head:
+    """The head that this section asks for: `loss` is that of a regression, `labels` those of more than two classes."""
+    return LOSSES[model.loss] if model.loss else LABELS[model.labels] if model.labels else TWO_CLASSES
+
+
+def build(section, shape: tuple[int, ...], outputs: int):
     """A compiled keras.Model for rows of this shape (without the axis of the rows).
 
-    model, fit: the sections of params.yaml. outputs: units of the output layer.
+    section: of params.yaml. outputs: units of the output layer.
     """
-    layers = [*NETWORKS[model.network](model), keras.layers.Dense(outputs, activation=head.activation)]
-    inputs = keras.Input(shape)
+    model, own = section.model, head(section.model)
+    layers = [*NETWORKS[model.network](section), keras.layers.Dense(outputs, activation=own.activation)]
+    inputs = keras.Input(shape, dtype="int32" if section.preprocess.encoding == "sequence" else "float32")
     if model.api == "sequential":
         network = keras.Sequential([inputs, *layers])
     else:
         network = keras.Model(inputs, reduce(lambda tensor, layer: layer(tensor), layers, inputs))
-    optimizer = keras.optimizers.get({"class_name": fit.optimizer, "config": {"learning_rate": fit.learning_rate}})
-    network.compile(optimizer=optimizer, loss=head.loss)
+    network.compile(optimizer=_optimizer(section.fit), loss=own.loss)
     return network
 
 
-def _dense(model):
+def _optimizer(fit):
+    config = {"learning_rate": fit.learning_rate} | ({"momentum": fit.momentum} if fit.momentum else {})
+    return keras.optimizers.get({"class_name": fit.optimizer, "config": config})
+
+
+def _regularizer(model):
+    """A penalty on a hidden kernel. Keras keeps a reference to it, so each layer gets one of its own."""
+    return keras.regularizers.L1L2(l1=model.l1, l2=model.l2) if model.l1 or model.l2 else None
+
+
+def _dropout(model):
+    return [keras.layers.Dropout(model.dropout)] if model.dropout else []
+
+
+def _dense(section):
     """Hidden layers on rows of shape (features,): Dense, each with its dropout behind it."""
+    model = section.model
     for units in model.units:
-        # Keras keeps a reference to the regularizer, so each layer gets one of its own.
-        regularizer = keras.regularizers.L1L2(l1=model.l1, l2=model.l2) if model.l1 or model.l2 else None
-        yield keras.layers.Dense(units, activation=model.activation, kernel_regularizer=regularizer)
-        if model.dropout:
-            yield keras.layers.Dropout(model.dropout)
+        yield keras.layers.Dense(units, activation=model.activation, kernel_regularizer=_regularizer(model))
+        yield from _dropout(model)
 
 
-NETWORKS = {"dense": _dense}
+def _lstm(section):
+    """Hidden layers on word ids of shape (timesteps,): an embedding, then LSTM, the last of which gives its last step.
+
+    They keep the activations of their gates, whatever `activation` says.
+    """
+    model = section.model
+    yield keras.layers.Embedding(section.preprocess.num_words, model.embedding)
+    for number, units in enumerate(model.units, 1):
+        each_step = number < len(model.units)
+        yield keras.layers.LSTM(units, return_sequences=each_step, kernel_regularizer=_regularizer(model))
+        yield from _dropout(model)
 
 
-def standardized(network, mean, scale):
-    """A network that takes rows as they are: one layer that standardises, then the layers of `network`."""
-    normalize = keras.layers.Normalization(mean=mean, variance=np.square(scale))
+def _conv2d(section):
+    """Hidden layers on images (height, width, channels): 3 x 3 convolutions, each halved; then flat."""
+    model = section.model
+    for filters in model.units:
+        yield keras.layers.Conv2D(
+            filters, 3, padding="same", activation=model.activation, kernel_regularizer=_regularizer(model)
+        )
+        yield keras.layers.MaxPooling2D(padding="same")
+        yield from _dropout(model)
+    yield keras.layers.Flatten()
+
+
+NETWORKS = {"dense": _dense, "lstm": _lstm, "conv2d": _conv2d}
+
+
+def complete(network, fitted):
+    """The network with these weights, for rows that are not weighted yet: what the fit learned of them is part of it.
+
+    fitted: a replicas.Fitted. Factors alone become part of the first kernel; with means there is a layer in front.
+    """
+    network.set_weights(fitted.weights)
+    if fitted.factor is None:
+        return network
+    if fitted.mean is None:
+        network.set_weights([fitted.weights[0] * fitted.factor[:, None], *fitted.weights[1:]])
+        return network
+    normalize = keras.layers.Normalization(mean=fitted.mean, variance=1 / np.square(fitted.factor))
     inputs = keras.Input(network.input_shape[1:])
     return keras.Model(inputs, network(normalize(inputs)))
 

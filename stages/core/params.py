@@ -4,14 +4,18 @@
 """
 
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 
 from stages.core.datasets import TABLE
+from stages.core.encodings import ENCODINGS, TAKES
 
 PATH = Path("params.yaml")
+SHORT = Repr()  # what was given, however large it is
+SHORT.maxstring = SHORT.maxother = 60
 
 
 class WrongParams(ValueError):
@@ -43,27 +47,35 @@ class _Section(BaseModel):
 class Preprocess(_Section):
     """How rows become arrays."""
 
-    encoding: Literal["multi_hot", "features"]
+    encoding: Literal[tuple(ENCODINGS)]
     num_words: Annotated[StrictInt, Field(ge=4)] | None = None
+    ngrams: Annotated[StrictInt, Field(ge=1, le=2)] | None = None
+    length: Whole | None = None
 
 
 class Model(_Section):
-    """The network."""
+    """The network, what it takes and what it minimises."""
 
-    network: Literal["dense"]
+    network: Literal[tuple(TAKES)]
     api: Literal["sequential", "functional"]
+    weighting: Literal["binary", "tf_idf", "nb", "standardize", "none"]
+    embedding: Whole | None = None
     units: list[Whole]
     activation: Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh"]
     dropout: Annotated[Number, Field(ge=0, lt=1)]
     l1: Annotated[Number, Field(ge=0)]
     l2: Annotated[Number, Field(ge=0)]
+    loss: Literal["mse", "mae", "huber"] | None = None
+    labels: Literal["integer", "one_hot"] | None = None
+    class_weights: Literal["equal", "balanced"] | None = None
 
 
 class Fit(_Section):
     """The exploring fit and the final one."""
 
-    optimizer: Literal["rmsprop", "adam", "sgd"]
+    optimizer: Literal["rmsprop", "adam", "sgd", "adamw"]
     learning_rate: Annotated[Number, Field(gt=0)]
+    momentum: Annotated[Number, Field(ge=0, lt=1)]
     batch_size: Whole
     epochs: Whole
     validation: Annotated[StrictInt, Field(ge=0)]
@@ -99,14 +111,24 @@ class Params(_Section):
     sections: dict[str, Section]
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """Reads YAML as PyYAML does, which takes the last of several equal keys, but refuses the second."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def parse(document: str | bytes) -> Params:
     """The params in this YAML text. Raises WrongParams with a line for each wrong key: path, expected, got."""
     try:
-        content = yaml.safe_load(document)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: a date or a number that YAML cannot make
-        raise WrongParams(f"it is no YAML: {error}") from error
+        content = _EachKeyOnce(document).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError: a date or a number that cannot be
+        raise WrongParams(f"it is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise WrongParams(f"expected keys and values, got {content!r}")
+        raise WrongParams(f"expected keys and values, got {SHORT.repr(content)}")
     sections = {key: value for key, value in content.items() if key in TABLE}
     others = {key: value for key, value in content.items() if key not in TABLE and key != "sections"}
     if "sections" in content:
@@ -131,13 +153,14 @@ EXPECTED = {  # where pydantic's own words say little to a person who edits a YA
 
 
 def _line(error):
-    path = ".".join(map(str, error["loc"][error["loc"][0] == "sections" :])).removesuffix(".[key]")
+    keys = (str(key) for key in error["loc"][error["loc"][0] == "sections" :])
+    path = ".".join(key if key.isprintable() and key else repr(key) for key in keys).removesuffix(".[key]")
     if error["type"] in ("extra_forbidden", "invalid_key"):
         return f"{path}: there is no such key"
     if error["type"] == "missing":
         return f"{path}: the key is missing"
     words = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
-    return f"{path}: expected {EXPECTED.get(error['type'], words)}, got {error['input']!r}"
+    return f"{path}: expected {EXPECTED.get(error['type'], words)}, got {SHORT.repr(error['input'])}"
 
 
 def _misfits(params):
@@ -147,22 +170,58 @@ def _misfits(params):
     for name in params.datasets:
         if name not in params.sections:
             yield f"{name}: the key is missing, and datasets names it"
-    encodings = {"text": "multi_hot", "features": "features"}
     for name, section in params.sections.items():
-        dataset, preprocess, fit = TABLE[name], section.preprocess, section.fit
-        if preprocess.encoding != encodings[dataset.kind]:
-            expected = f"{encodings[dataset.kind]} for {dataset.kind}"
-            yield f"{name}.preprocess.encoding: expected {expected}, got {preprocess.encoding!r}"
-        if dataset.kind == "text" and preprocess.num_words is None:
-            yield f"{name}.preprocess.num_words: the key is missing; text needs a size of its vocabulary"
-        if dataset.kind != "text" and preprocess.num_words is not None:
-            yield f"{name}.preprocess.num_words: there is no such key for {dataset.kind}"
+        dataset, fit = TABLE[name], section.fit
+        yield from (f"{name}.{line}" for line in [*_keys(dataset, section), *_shapes(dataset, section)])
         if fit.validation >= dataset.rows:
             yield f"{name}.fit.validation: expected less than the {dataset.rows} training rows, got {fit.validation}"
         if fit.final_epochs == "best" and not fit.validation:
             yield f"{name}.fit.final_epochs: expected a number where fit.validation is 0, got 'best'"
         if section.kfold.k > dataset.rows:
             yield f"{name}.kfold.k: expected at most the {dataset.rows} training rows, got {section.kfold.k}"
+
+
+def _keys(dataset, section):
+    """Keys that belong to one kind of data or to one kind of task: there, they must be; elsewhere, they must not."""
+    text, task = dataset.kind == "text", dataset.task
+    belongs = {
+        "preprocess.num_words": text,
+        "preprocess.ngrams": text,
+        "preprocess.length": text,
+        "model.embedding": text,
+        "model.loss": not task.classifies,
+        "model.labels": task.name == "multiclass",
+        "model.class_weights": task.classifies,
+    }
+    for path, wanted in belongs.items():
+        part, key = path.split(".")
+        given = getattr(getattr(section, part), key) is not None
+        if given != wanted:
+            what = "the key is missing" if wanted else "there is no such key"
+            yield f"{path}: {what} for {dataset.kind}, {task.name}"
+
+
+def _shapes(dataset, section):
+    """Encodings, weightings and networks that do not fit the data or each other."""
+    name, weighting, network = section.preprocess.encoding, section.model.weighting, section.model.network
+    encoding = ENCODINGS[name]
+    if dataset.kind not in encoding.reads:
+        fitting = " or ".join(name for name, other in ENCODINGS.items() if dataset.kind in other.reads)
+        yield f"preprocess.encoding: expected {fitting} for {dataset.kind}, got {name!r}"
+        return
+    if weighting not in encoding.weightings:
+        expected = " or ".join(encoding.weightings)
+        yield f"model.weighting: expected {expected} for the encoding {name}, got {weighting!r}"
+    if weighting == "nb" and dataset.task.name != "binary":
+        yield f"model.weighting: expected binary or tf_idf for more than two classes, got {weighting!r}"
+    if name == "sequence" and section.preprocess.ngrams != 1:
+        yield f"preprocess.ngrams: expected 1 for the encoding sequence, got {section.preprocess.ngrams}"
+    gives, takes = encoding.gives(section, dataset.shape), TAKES[network]
+    if len(gives) + 1 != len(takes):
+        expected, got = ", ".join(takes), ", ".join(map(str, ["samples", *gives]))
+        yield f"model.network: {network} takes ({expected}), but the encoding {name} gives ({got})"
+    if section.fit.momentum and section.fit.optimizer != "sgd":
+        yield f"fit.momentum: expected 0 for {section.fit.optimizer}, got {section.fit.momentum}; it belongs to sgd"
 
 
 def load(path: Path = PATH) -> Params:

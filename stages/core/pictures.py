@@ -21,7 +21,7 @@ def png(figure) -> bytes:
 def _panels(title, columns=2, height=3.9):
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     figure.suptitle(title)
-    return figure, figure.subplots(1, columns)
+    return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
 def _epoch_axis(axis, label):
@@ -83,10 +83,10 @@ def confusion(title: str, counts: np.ndarray) -> bytes:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axis.imshow(shares, cmap="cividis", vmin=0, vmax=1, interpolation="nearest")
     if classes <= 12:
-        for (row, column), share in np.ndenumerate(shares):
-            colour = "white" if share < 0.5 else "black"
-            text = f"{share:.3f}\n{counts[row, column]:,} rows"
-            axis.text(column, row, text, ha="center", va="center", color=colour)
+        for row, column in np.argwhere(counts):
+            share = shares[row, column]
+            text, colour = f"{share:.3f}\n{counts[row, column]:,} rows", "white" if share < 0.5 else "black"
+            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=10 if classes <= 4 else 8)
     ticks = np.arange(0, classes, 1 if classes <= 12 else 5)
     axis.set(title=title, xlabel="predicted class", ylabel="actual class", xticks=ticks, yticks=ticks)
     figure.colorbar(image, ax=axis, label="share of the actual class")
@@ -110,9 +110,9 @@ def compared_folds(title: str, sides: dict[str, dict[str, np.ndarray]], labels: 
     """Held-out loss and metric by epoch of two experiments: mean and the band of the middle 80 % of the replicas.
 
     sides: {name of the experiment: {"val_loss": (replicas, epochs), "val_<metric>": (replicas, epochs)}}, base first.
-    labels: the two figures, "loss" and a metric, with the label of their axis.
+    labels: "loss" and a metric, or the metric alone, with the label of their axis.
     """
-    figure, axes = _panels(title)
+    figure, axes = _panels(title, len(labels))
     for axis, (name, label) in zip(axes, labels.items(), strict=True):
         highest = []
         for (side, columns), colour, style in zip(sides.items(), (ORANGE, BLUE), ("--", "-"), strict=True):
@@ -128,6 +128,33 @@ def compared_folds(title: str, sides: dict[str, dict[str, np.ndarray]], labels: 
     handles, kinds = axes[0].get_legend_handles_labels()
     kinds = [f"{kind}: mean and middle 80 % of the folds" for kind in kinds]
     figure.legend(handles, kinds, loc="outside lower center", ncols=1, frameon=False, fontsize=9)
+    return png(figure)
+
+
+def against_the_first(curves: dict[str, dict[str, np.ndarray]], labels: dict[str, str]) -> bytes:
+    """A row of panels for each data set: in each the loss by epoch of one variant and, dashed, of the first.
+
+    curves: {data set: {variant: (epochs,)}}. labels: {data set: label of the axis of its loss}.
+    """
+    variants = list(next(iter(curves.values())))
+    figure = Figure(figsize=(1.5 * WIDTH, 2.3 * len(curves) + 0.5), layout="constrained")
+    panels = figure.subplots(len(curves), len(variants) - 1, squeeze=False, sharex="row", sharey="row")
+    for row, (name, losses) in zip(panels, curves.items(), strict=True):
+        first = losses[variants[0]]
+        epochs = np.arange(1, len(first) + 1)
+        for axis, variant in zip(row, variants[1:], strict=True):
+            axis.plot(epochs, losses[variant], color=BLUE, lw=2, label="the variant")
+            axis.plot(epochs, first, "--", color="black", lw=1.2, label=variants[0])
+            axis.grid(alpha=0.25)
+            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        # High enough for the end of every curve; what is above it on the way is cut off.
+        highest = max(3 * first.min(), *(1.1 * loss[-1] for loss in losses.values()))
+        row[0].set_ylim(0.9 * min(map(np.min, losses.values())), highest)
+        row[0].set_ylabel(f"{name}\n{labels[name]}", fontsize=9)
+    for top, bottom, variant in zip(panels[0], panels[-1], variants[1:], strict=True):
+        top.set_title(variant)
+        bottom.set_xlabel("epoch")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return png(figure)
 
 
@@ -167,10 +194,11 @@ def confusion_difference(title: str, base: np.ndarray, head: np.ndarray) -> byte
     most = max(np.abs(change).max(), 0.1)
     image = axis.imshow(change, cmap="PuOr_r", vmin=-most, vmax=most, interpolation="nearest")
     if classes <= 12:
-        for (row, column), points in np.ndenumerate(change):
+        for row, column in np.argwhere(base + head):
+            points = change[row, column]
             text = f"{points:+.2f}\n{head[row, column] - base[row, column]:+,} rows"
             colour = "white" if abs(points) > 0.6 * most else "black"
-            axis.text(column, row, text, ha="center", va="center", color=colour)
+            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=10 if classes <= 4 else 8)
     ticks = np.arange(0, classes, 1 if classes <= 12 else 5)
     axis.set(title=title, xlabel="predicted class", ylabel="actual class", xticks=ticks, yticks=ticks)
     figure.colorbar(image, ax=axis, label="head - base, percentage points of the actual class")

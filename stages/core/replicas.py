@@ -40,8 +40,8 @@ SLICE = 64  # replicas that train at the same time, at most
 CHUNK = 4096  # rows that are predicted at the same time, at most
 
 
-class Diverged(ArithmeticError):
-    """The loss of a replica is no longer a number."""
+class Diverged(FloatingPointError):
+    """The loss or a weight of a replica is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -82,31 +82,35 @@ class Fitted:
     """One replica after training.
 
     weights: arrays in the order of `model.get_weights()`.
-    mean, scale: (features,) float32, what its rows were standardised with; None where they were taken as they are.
+    mean, factor: (features,) float32, what the scaler gave for its training rows; None for 0 and for 1.
     history: (epochs,) float32 arrays under "loss", "metric" and, where rows are held out, "val_loss" and
         "val_metric": means over rows. The training figures are those of the batches as they were trained on, as
-        in Keras. No loss contains the L1 or L2 penalty, so networks with and without one can be compared.
+        in Keras. No loss contains the L1 or L2 penalty or weights of rows, so networks with and without compare.
     held_out: (held-out rows, outputs) float32, predictions after the last epoch, in the order of the rows.
     """
 
     weights: list[np.ndarray]
     mean: np.ndarray | None
-    scale: np.ndarray | None
+    factor: np.ndarray | None
     history: dict[str, np.ndarray]
     held_out: np.ndarray
 
 
-def fit(model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, standardize=False, title=""):
+def fit(
+    model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, title="", scaler=None, balance=None
+):
     """Train each replica from initial weights of its own; yield a `Fitted` for each, in their order.
 
     model: compiled Keras model: the network, its loss (by name) and its optimizer; itself left as it is.
     metric: function (targets, predictions) -> one figure a row, as in `keras.metrics`.
     rows: (n, ...) array, or (n, words) CSR matrix for a network that begins with a Dense layer.
     targets: (n, outputs) float32, or (n,) integers for sparse_categorical_crossentropy.
-    standardize: scale each feature by its mean and standard deviation over the rows that the replica trains on.
     title: what the progress bar says; there is no bar where the output is no terminal.
+    scaler: function (numbers of the rows that a replica trains on) -> (mean, factor), each (features,) float32; its
+        network sees (rows - mean) * factor. mean None is 0, and must be for sparse rows.
+    balance: function (numbers of the rows that a replica trains on) -> (n,) float32, the weight of each row's loss.
 
-    Raises Diverged, naming the replica and the epoch, when a loss is not finite.
+    Raises Diverged, naming the replica and the epoch, when a loss or a weight is not finite.
     """
     slices = _slices(replicas, batch_size, by_stream=sp.issparse(rows))
     longest = max(len(replica.held_out_rows) for replica in replicas)
@@ -115,11 +119,11 @@ def fit(model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch
         for members in slices:
             if program is None or program.count != len(members):
                 program = _Program(model, rows, len(members), metric, targets)
-            program.start(members, longest, standardize)
+            program.start(members, longest, scaler, balance)
             history = []
             for epoch in range(epochs):
                 history.append(program.epoch(*_batches(members, epoch, batch_size)))
-                _stop_if_diverged(history[-1]["loss"], epoch, members)
+                _stop_if_diverged(history[-1], epoch, members)
                 bar.set_postfix(loss=f"{history[-1]['loss'].mean():.4f}", refresh=False)
                 bar.update()
             yield from program.finish(members, history)
@@ -191,19 +195,23 @@ def _union(rows):
     return union.astype("int32"), np.stack([place.reshape(rows.shape[1:]) for _, place in pairs]).astype("int32")
 
 
-def _stop_if_diverged(loss, epoch, members):
-    for number in np.flatnonzero(~np.isfinite(loss)):
-        raise Diverged(
-            f"the loss of the replica with seed {members[number].seed}, fold {members[number].held_out}, is "
-            f"{loss[number]} in epoch {epoch + 1}; a lower learning_rate is the usual remedy"
-        )
+def _stop_if_diverged(figures, epoch, members):
+    """Raise Diverged for the first replica whose loss, or held-out loss, is not a number any more."""
+    for name in figures.keys() & {"loss", "val_loss"}:
+        for number in np.flatnonzero(~np.isfinite(figures[name])):
+            _diverged(members[number], f"its {name} is {figures[name][number]} in epoch {epoch + 1}")
+
+
+def _diverged(member, what):
+    fold = f", fold {member.held_out}" if len(member.held_out_rows) else ""
+    raise Diverged(f"the replica with seed {member.seed}{fold}: {what}; a lower learning_rate is the usual remedy")
 
 
 def _initial(model, seed):
     """New values for all variables of the model, as `keras.utils.set_random_seed(seed)` and a new build give them.
 
     Keras draws the seeds of initializers and of dropout from Python's `random`. Building the layers alone and
-    leaving TensorFlow's own generator alone saves three quarters of the time of a new model.
+    leaving TensorFlow's own generator alone saves most of the time of a new model.
     """
     before = random.getstate()
     random.seed(seed)
@@ -266,7 +274,6 @@ class _Program:
     def __init__(self, model, rows, count, metric=None, targets=None):
         self.model, self.count, self.metric, self.sparse = model, count, metric, sp.issparse(rows)
         self.rows = _SparseRows(rows) if self.sparse else tf.constant(rows)
-        self.array = rows
         # For sparse rows the network is cut behind its first Dense layer, which becomes the sparse product.
         self.first = next(layer for layer in model.layers if layer.variables) if self.sparse else None
         self.upper = self._behind_first() if self.sparse else model
@@ -284,11 +291,12 @@ class _Program:
     def _behind_first(self):
         return keras.Model(self.first.output, keras.layers.Identity()(self.model.outputs[0]))
 
-    # XLA makes small dense networks faster and the sparse product slower; recurrent layers fail under it.
-    # There, only the optimizer's update is compiled.
+    # XLA makes small dense networks faster, but one replica alone many times slower, and the sparse product slower;
+    # recurrent layers and stacked convolutions fail under it. There, only the optimizer's update is compiled.
     @cached_property
     def _xla(self):
-        return not self.sparse and not any(isinstance(layer, keras.layers.RNN) for layer in self.model.layers)
+        dense = all(isinstance(layer, keras.layers.Dense) for layer in self.model.layers if layer.variables)
+        return dense and not self.sparse and self.count > 1
 
     def _wide(self, variable):
         return self.sparse and variable is self.first.kernel
@@ -306,14 +314,16 @@ class _Program:
         stacked = self.stacks[id(variable)].numpy()
         return np.split(stacked, self.count, axis=1) if self._wide(variable) else list(stacked)
 
-    def start(self, members, longest, standardize):
-        """Give each member its initial weights, its scaler and its held-out rows."""
+    def start(self, members, longest, scaler, balance):
+        """Give each member its initial weights, what it learns of its training rows, and its held-out rows."""
         initial = [_initial(self.model, member.seed) for member in members]
         for variable in self.model.trainable_variables + self.model.non_trainable_variables:
             self._assign(variable, [values[id(variable)] for values in initial])
         for variable, value in zip(self.optimizer.variables, self.optimizer_start, strict=True):
             variable.assign(value)
-        self.scaler = _scaler(self.array, members) if standardize else None
+        training = [np.flatnonzero(member.folds != member.held_out) for member in members]
+        self._scale([scaler(own) if scaler else (None, None) for own in training])
+        self.balance = balance and np.stack([balance(own) for own in training])
         held_out = [np.resize(member.held_out_rows, longest) if longest else [] for member in members]
         self.held_out = np.stack(held_out).astype("int32")
         self.held_out_predictions = np.empty((self.count, 0, *self.model.output_shape[1:]), "float32")
@@ -324,18 +334,33 @@ class _Program:
         """Give each replica the weights and the scaler of a fitted one."""
         for variable, *values in zip(self.model.weights, *(f.weights for f in fitted), strict=True):
             self._assign(variable, values)
-        scaled = fitted[0].mean is not None
-        self.scaler = (np.stack([f.mean for f in fitted]), np.stack([f.scale for f in fitted])) if scaled else None
+        self._scale([(one.mean, one.factor) for one in fitted])
+
+    def _scale(self, scalers):
+        """Keep each replica's mean and factor, and stack them: None, or means (replicas, features) and factors.
+
+        For the sparse product the factors have the shape of the kernels: words are weighted there, not in the rows.
+        """
+        self.scalers, (means, factors) = scalers, zip(*scalers, strict=True)
+        if factors[0] is None:
+            self.scaler = None
+        elif self.sparse:
+            self.scaler = None, tf.constant(np.repeat(np.stack(factors, axis=1), self.first.units, axis=1))
+        else:
+            self.scaler = np.stack(means), np.stack(factors)
 
     def finish(self, members, history):
         """What each member became: an iterator of Fitted."""
         weights = [self._values(variable) for variable in self.model.weights]
         held_out = self.held_out_predictions
         for number, member in enumerate(members):
+            own = [values[number] for values in weights]
+            if not all(np.isfinite(values).all() for values in own):
+                _diverged(member, f"its weights are no numbers any more after epoch {len(history)}")
             yield Fitted(
-                weights=[values[number] for values in weights],
-                mean=self.scaler and self.scaler[0][number],
-                scale=self.scaler and self.scaler[1][number],
+                weights=own,
+                mean=self.scalers[number][0],
+                factor=self.scalers[number][1],
                 history={name: np.array([epoch[name][number] for epoch in history]) for name in history[0]},
                 held_out=held_out[number, : len(member.held_out_rows)],
             )
@@ -343,7 +368,8 @@ class _Program:
     def epoch(self, rows, taken):
         """Train on one epoch's batches; returns the figures of the epoch: {"loss": (replicas,) float32, ...}."""
         gathered, place = _union(rows) if self.sparse else (rows, rows)
-        figures = self._train(*map(tf.constant, (rows, gathered, place, taken)), self.scaler)
+        weight = taken if self.balance is None else taken * self.balance[np.arange(self.count)[:, None], rows]
+        figures = self._train(*map(tf.constant, (rows, gathered, place, taken, weight)), self.scaler)
         if self.held_out.size:
             judged, predictions = self._judge(self.held_out, self.counted, self.scaler)
             self.held_out_predictions, figures = predictions.numpy(), figures | judged
@@ -373,22 +399,23 @@ class _Program:
     def _apply(self, gradients):
         self.optimizer.apply(gradients, self.trainable)
 
-    def _train_epoch(self, rows, gathered, place, taken, scaler):
+    def _train_epoch(self, rows, gathered, place, taken, weight, scaler):
         def step(number, sums):
-            targets, weight = tf.gather(self.targets, rows[number]), taken[number]
+            targets, counted = tf.gather(self.targets, rows[number]), taken[number]
             with tf.GradientTape() as tape:
                 weights = _read(self.trainable)
                 tape.watch(weights)
                 inputs = self._inputs(gathered[number], place[number], weights, scaler)
                 predictions, state = self._call(weights, _read(self.state), inputs, training=True)
-                loss = self.loss(targets, predictions) * weight  # (replicas, width)
-                total = tf.reduce_sum(tf.reduce_sum(loss, 1) / tf.reduce_sum(weight, 1)) + self._penalty(weights)
+                loss = self.loss(targets, predictions)  # (replicas, width)
+                means = tf.reduce_sum(loss * weight[number], 1) / tf.reduce_sum(counted, 1)
+                total = tf.reduce_sum(means) + self._penalty(weights)
             gradients = tape.gradient(total, weights)
             self._update([tf.convert_to_tensor(gradient) for gradient in gradients])
             for variable, value in zip(self.state, state, strict=True):
                 variable.assign(value)
-            metric = self.metric(targets, predictions) * weight
-            return number + 1, sums + tf.stack([tf.reduce_sum(loss, 1), tf.reduce_sum(metric, 1)])
+            figures = tf.stack([loss, self.metric(targets, predictions)])
+            return number + 1, sums + tf.reduce_sum(figures * counted, 2)
 
         start = 0, tf.zeros((2, self.count))
         _, sums = tf.while_loop(lambda number, _: number < tf.shape(rows)[0], step, start)
@@ -412,10 +439,15 @@ class _Program:
         """
         if not self.sparse:
             return _scaled(tf.gather(self.rows, gathered), scaler)
-        columns = _product(self.rows.batch(gathered), weights[self.place[id(self.first.kernel)]])
+        columns = _product(self.rows.batch(gathered), self._wide_kernel(weights, scaler))
         columns = tf.reshape(columns, (-1, self.count, self.first.units))
         hidden = tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
         return self._first_layer(hidden, weights)
+
+    def _wide_kernel(self, weights, scaler):
+        """The first kernels of all replicas, each word by its factor: (words, replicas x units)."""
+        kernel = weights[self.place[id(self.first.kernel)]]
+        return kernel if scaler is None else kernel * scaler[1]
 
     def _first_layer(self, hidden, weights):
         """Bias and activation of the first Dense layer, after its product: (replicas, width, units)."""
@@ -442,7 +474,7 @@ class _Program:
         """Each replica's predictions for the rows that it holds out: (replicas, longest, outputs)."""
         weights = _read(self.trainable)
         if self.sparse:
-            kernels = tf.split(weights[self.place[id(self.first.kernel)]], self.count, axis=1)
+            kernels = tf.split(self._wide_kernel(weights, scaler), self.count, axis=1)
             hidden = [
                 _product(self.rows.batch(own), kernel) for own, kernel in zip(tf.unstack(rows), kernels, strict=True)
             ]
@@ -464,12 +496,5 @@ def _read(variables):
 
 
 def _scaled(inputs, scaler):
-    """Inputs (replicas or 1, width, features), each replica's by its own mean and scale."""
-    return inputs if scaler is None else (inputs - scaler[0][:, None]) / scaler[1][:, None]
-
-
-def _scaler(rows, members):
-    """Mean and standard deviation (1 where a feature is constant) of the rows that each member trains on."""
-    training = [rows[member.folds != member.held_out] for member in members]
-    mean, deviation = (np.stack([getattr(own, name)(axis=0) for own in training]) for name in ("mean", "std"))
-    return mean.astype("float32"), np.where(deviation > 0, deviation, 1).astype("float32")
+    """Inputs (replicas or 1, width, features), each replica's by its own mean and factor."""
+    return inputs if scaler is None else (inputs - scaler[0][:, None]) * scaler[1][:, None]

@@ -1,0 +1,53 @@
+"""How a stage runs: a user's mistake is one message, and nothing goes on once whoever started the stage is gone."""
+
+import os
+import sys
+import threading
+import time
+
+import psutil
+
+from stages.core.arrays import UnreadableFile
+
+WATCH = 0.2  # seconds between looks at the parent
+SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
+
+
+def run(main):
+    """Run main(name of the data set) as a stage that DVC starts; what goes wrong is said in one message."""
+    stop_with_parent()
+    stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # as a shell says of a command that Ctrl-C ended
+    except (UnreadableFile, FloatingPointError, OSError) as error:
+        raise SystemExit(f"{stage} {sys.argv[1]}: {error}. Earlier results are as they were.") from None
+    except MemoryError:
+        raise SystemExit(
+            f"{stage} {sys.argv[1]}: there is too little memory. Earlier results are as they were."
+        ) from None
+
+
+def stop_with_parent():
+    """From now on, end this process when the one that started it ends: DVC, or whoever ran the stage by hand.
+
+    DVC starts a command through a shell, which stays when DVC is killed: there, the parent of the shell is watched too.
+    """
+    shell = psutil.Process(os.getppid())
+    shell = shell if shell.name() in SHELLS and "DVC_STAGE" in os.environ else None
+    threading.Thread(target=_watch, args=(shell,), daemon=True).start()
+
+
+def _watch(shell):
+    before = _parents(shell)
+    while _parents(shell) == before:
+        time.sleep(WATCH)
+    os._exit(1)  # at once, also from within a training; what was being written has a name that nobody reads
+
+
+def _parents(shell):
+    try:
+        return os.getppid(), shell and shell.ppid()
+    except psutil.NoSuchProcess:
+        return None
