@@ -10,7 +10,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro test check review up-to-date demo calibrate bench page lint format setup lock
+.PHONY: help repro test test-faults audit check review up-to-date demo study calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -21,7 +21,13 @@ repro: .venv/ready ## a new clone to finished metrics
 	dvc repro
 
 test: .venv/ready-test ## the tests
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-faults: .venv/ready-test ## kills, full disks, lying sources, hostile files -> docs/reliability.md
+	python -m pytest tests/faults -m '' --reliability docs/reliability.md
+
+audit: .venv/ready-test ## known vulnerabilities of what the lock files name
+	@python -m tools.audit
 
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 
@@ -33,8 +39,11 @@ up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Need
 	@plan=$$(dvc repro --dry --allow-missing 2>&1) && ! grep -q 'Running stage' <<< "$$plan" || { \
 	grep -E 'Running stage|ERROR' <<< "$$plan"; echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; }
 
-demo: .venv/ready ## three changes and what the review says of them -> docs/demo.md
-	python -m tools.demo
+demo: .venv/ready ## changes, better variants, and what the review says of them -> docs/demo.md
+	@python -m tools.demo
+
+study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> docs/study.md
+	@python -m tools.study
 
 calibrate: .venv/ready ## does the review keep its word? -> docs/calibration.md
 	python -m tools.calibrate

@@ -27,8 +27,9 @@ import yaml
 from markdown_it import MarkdownIt
 
 from stages.core import comparison, pictures
-from stages.core.arrays import INDEX_FROM, Text
+from stages.core.arrays import Text, word_index
 from stages.core.datasets import TABLE
+from stages.core.encodings import INDEX_FROM
 from stages.core.files import whole
 
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
@@ -250,6 +251,22 @@ class Reviewed:
         """What is predicted."""
         return TABLE[self.name].task
 
+    @property
+    def quantities(self) -> list[str]:
+        """What the losses of base and head measure: one thing, or two that cannot be compared."""
+        names = (side.figures.get("network", {}).get("loss") for side in (self.base, self.head))
+        return list(dict.fromkeys(name for name in names if name))
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The figures of a fold that mean the same in both."""
+        return (self.task.metric,) if len(self.quantities) > 1 else (self.task.metric, "loss")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What axes say for these figures."""
+        return TABLE[self.name].labels(" or ".join(self.quantities))
+
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
     """All data sets that either revision runs on. Raises Unreadable where a revision has no figures at all."""
@@ -258,8 +275,10 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
     for name in dict.fromkeys(name for name in names if name in TABLE):
         sides = load(base, name), load(head, name)
         reason, metric = obstacle(*sides), TABLE[name].task.metric
-        found = {} if reason else {figure: compare(*sides, figure, metric) for figure in (metric, "loss")}
-        reviewed.append(Reviewed(name, *sides, reason, found))
+        own = Reviewed(name, *sides, reason, {})
+        for figure in () if reason else own.shared:
+            own.comparisons[figure] = compare(*sides, figure, metric)
+        reviewed.append(own)
     for side in (base, head):
         if not any((own.base if side is base else own.head).figures for own in reviewed):
             raise Unreadable(f"{side.name} has no metrics/<dataset>.json; `dvc repro` makes them")
@@ -360,6 +379,8 @@ def sentences(own: Reviewed, p) -> list[str]:
             f"Probabilities, with differences up to {within} taken as none: worse {found.worse:.3f}, "
             f"equivalent {found.equivalent:.3f}, better {found.better:.3f}."
         )
+    if len(own.quantities) > 1:
+        lines.append(f"The losses measure different things ({', '.join(own.quantities)}) and are not compared.")
     lines.append(
         f"These {found.folds} folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more."
     )
@@ -367,6 +388,13 @@ def sentences(own: Reviewed, p) -> list[str]:
     if verdict(own, metric, p) == "no evidence":
         answer = "might" if found.repeats_could_tell else "would not"
         lines.append(f"If the difference stayed as it is, more repeats {answer} change the verdict.")
+        if found.wins in (0, found.folds):
+            each = (own.head.folds[metric] - own.base.folds[metric]).sort_values(key=abs)
+            lines.append(
+                f"Yet head is {'better' if found.wins else 'worse'} in every fold, by {number(each.median(), '+')} in "
+                f"the middle and {number(each.iloc[-1], '+')} at most: the interval takes the folds to be alike, and "
+                "some of these are not. Look at the folds that stand out: a fit may have failed there."
+            )
     return [*lines, *_test_sentences(own), *_noise_sentences(own)]
 
 
@@ -455,7 +483,7 @@ def texts(name: str, rows, total) -> dict[int, str] | None:
         text = Text(file["words_test.ranks"], file["words_test.splits"])
     if len(text) != total:
         return None
-    word = {rank: word for word, rank in json.loads(index.read_bytes()).items()}
+    word = {rank: word for word, rank in word_index(index.read_bytes()).items()}
     shown = {}
     for row in rows:
         ranks = text[[row]].ranks
@@ -503,14 +531,13 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     title = f"{dataset.title}: {metric} of each fold"
     result = {
         "Each fold's difference": pictures.fold_differences(
-            title, differences, (found.low, found.high), within, dataset.labels[metric]
+            title, differences, (found.low, found.high), within, own.labels[metric]
         )
     }
     if own.base.curves is not None and own.head.curves is not None:
-        columns = {name: _curves(side.curves, ("val_loss", f"val_{metric}")) for name, side in sides.items()}
-        result["K-fold curves"] = pictures.compared_folds(
-            f"{dataset.title}: held-out rows by epoch", columns, dataset.labels
-        )
+        labels = {figure: own.labels[figure] for figure in reversed(own.shared)}
+        columns = {name: _curves(side.curves, [f"val_{figure}" for figure in labels]) for name, side in sides.items()}
+        result["K-fold curves"] = pictures.compared_folds(f"{dataset.title}: held-out rows by epoch", columns, labels)
     outcomes = own.base.outcome, own.head.outcome
     if any(outcome is None for outcome in outcomes):
         return result

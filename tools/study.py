@@ -1,0 +1,71 @@
+"""The tutorial's chapter on regularisation as experiments -> docs/study.md and docs/study.png (`make study`).
+
+Smaller and larger networks, L1, L2, both, and dropout, each against the original: the validation loss by epoch, as the
+chapter draws it, and K-fold figures with the review's verdict, which the chapter does not have.
+"""
+
+from pathlib import Path
+
+from stages.core import pictures
+from stages.core.datasets import TABLE
+from tools import review, variants
+
+DOCS = Path("docs")
+DATASETS = ["imdb", "reuters", "boston_housing"]
+
+
+def losses(revision, name):
+    """Validation loss by epoch: of the exploring fit or, where it keeps no rows back, the median over the folds."""
+    history = revision.table(f"metrics/{name}/history.csv")
+    if "val_loss" in history:
+        return history.val_loss.to_numpy()
+    return revision.table(f"metrics/{name}/fold_curves.csv").groupby("epoch").val_loss.median().to_numpy()
+
+
+def line(original, revision) -> str:
+    """A line of the table: for each data set the K-fold figure, its standard deviation over the folds, the verdict."""
+    own = {own.name: own for own in review.review(original, revision)}
+    cells = []
+    for name in DATASETS:
+        metric = own[name].task.metric
+        figure = revision.json(f"metrics/{name}.json")["kfold"][metric]
+        verdict = review.verdict(own[name], metric, review.corrected([own[name]]))
+        said = "" if revision is original else f", **{verdict}**"
+        cells.append(f"{figure['mean']:.4f} ± {figure['std']:.4f}{said}")
+    return f"| {revision.name} | {' | '.join(cells)} |"
+
+
+def main():
+    """Run what has no result yet, draw, and write the table."""
+    variants.run(variants.STUDY)
+    revisions = [review.resolve(name) for name in variants.STUDY]
+    original, curves, labels = revisions[0], {}, {}
+    for name in DATASETS:
+        curves[TABLE[name].title] = {revision.name: losses(revision, name) for revision in revisions}
+        quantity = original.json(f"metrics/{name}.json")["network"]["loss"]
+        label = TABLE[name].labels(quantity)["loss"].replace("loss: ", "validation loss:\n", 1)
+        labels[TABLE[name].title] = label.replace(" (", "\n(")
+    DOCS.mkdir(exist_ok=True)
+    (DOCS / "study.png").write_bytes(pictures.against_the_first(curves, labels))
+    titles = " | ".join(f"{TABLE[name].title}: {TABLE[name].task.metric}" for name in DATASETS)
+    lines = [
+        "# Regularisation",
+        "",
+        "Written by `make study`: K-fold mean ± standard deviation over the folds, and the review's verdict on the "
+        "variant against the original, each data set by itself.",
+        "",
+        f"| variant | {titles} |",
+        "|---|" + "---|" * len(DATASETS),
+        *(line(original, revision) for revision in revisions),
+        "",
+        "![Validation loss by epoch of each variant against the original](study.png)",
+        "",
+        "The loss is that of the exploring fit on its validation rows; of Boston Housing, which keeps none back, the "
+        "median over the folds.",
+        "",
+    ]
+    (DOCS / "study.md").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Named variants, and how they run: each as a DVC experiment of that name, in the queue, on top of the last commit.
+
+python -m tools.variants NAME ...       without a name: what there is
+"""
+
+import subprocess
+import sys
+import time
+
+POLL = 10  # seconds between looks at the queue: a worker needs some to sign on
+
+
+def on_all(setting):
+    """The setting for the three data sets of the tutorial."""
+    return [f"{name}.model.{setting}" for name in ("imdb", "reuters", "boston_housing")]
+
+
+STUDY = {  # the tutorial's chapter on regularisation
+    "original": [],
+    "smaller": on_all("units=[4,4]"),
+    "larger": on_all("units=[512,512]"),
+    "l1": on_all("l1=0.001"),
+    "l2": on_all("l2=0.001"),
+    "l1_l2": [*on_all("l1=0.001"), *on_all("l2=0.001")],
+    "dropout": on_all("dropout=0.5"),
+}
+BETTER = {  # chosen by K-fold on the training rows
+    "bigrams": [
+        "imdb.preprocess.ngrams=2",
+        "imdb.preprocess.num_words=100000",
+        "imdb.model.weighting=nb",
+        "imdb.model.units=[16]",
+        "imdb.model.dropout=0.5",
+        "imdb.fit.final_epochs=7",
+        "imdb.kfold.epochs=7",
+    ],
+    "balanced": [
+        "reuters.model.weighting=tf_idf",
+        "reuters.model.class_weights=balanced",
+        "reuters.model.units=[512]",
+        "reuters.model.dropout=0.7",
+    ],
+    "deeper": [
+        "boston_housing.model.loss=mae",
+        "boston_housing.model.units=[64,64,64]",
+        "boston_housing.model.activation=gelu",
+        "boston_housing.fit.optimizer=adam",
+        "boston_housing.fit.final_epochs=120",
+        "boston_housing.kfold.epochs=120",
+    ],
+}
+DEMO = {  # what a colleague might propose
+    "balanced": BETTER["balanced"],
+    "softer": ["reuters.model.activation=softplus"],
+    "smoother": ["boston_housing.model.activation=elu"],
+}
+BOTTLENECK = {"bottleneck": ["reuters.model.units=[64,4]"]}  # a layer narrower than what it must tell apart
+VARIANTS = STUDY | BETTER | DEMO | BOTTLENECK
+
+
+def options(name) -> list[str]:
+    """The options of `dvc exp run` that make this variant."""
+    return [word for setting in VARIANTS[name] for word in ("-S", setting)]
+
+
+def command(name) -> str:
+    """The command that makes this variant, for people."""
+    return " \\\n    ".join([f"dvc exp run --name {name}", *(f"-S {setting}" for setting in VARIANTS[name])])
+
+
+def output(*command) -> str:
+    """What a command prints; what it says on the way goes to the terminal. Exits where it fails."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed; mend what it says and run this again.")
+    return done.stdout
+
+
+def finished() -> set[str]:
+    """Names of the experiments on top of the last commit."""
+    head = output("git", "rev-parse", "HEAD").strip()
+    names = output("git", "for-each-ref", "--format=%(refname)", f"refs/exps/{head[:2]}/{head[2:]}")
+    return {name.rpartition("/")[2] for name in names.split()}
+
+
+def queued() -> dict[str, str]:
+    """{name: state} of the tasks in the queue."""
+    lines = (line.split() for line in output("dvc", "queue", "status").splitlines())
+    states = "Queued", "Running", "Failed", "Success"
+    return {words[1]: words[-1] for words in lines if len(words) > 3 and words[-1] in states}
+
+
+def must_be_clean():
+    """Exit where what experiments are made of is not as in the last commit: they would carry the changes with them."""
+    if changed := output("git", "status", "--porcelain", "--", "params.yaml", "dvc.yaml", "dvc.lock", "stages"):
+        raise SystemExit(f"Variants run on top of the last commit. Commit or put back first:\n{changed.rstrip()}")
+
+
+def run(names):
+    """Run those of the variants that have no result yet on top of the last commit; returns when all have one.
+
+    What was killed or failed before is taken out of the queue and run anew, so a second call goes on where the first
+    was stopped. Exits with the names of those that fail.
+    """
+    must_be_clean()
+    wanted = [name for name in names if name not in finished()]
+    waiting = queued()
+    for name in wanted:
+        if waiting.get(name) in ("Failed", "Success"):
+            output("dvc", "queue", "remove", name)
+        if waiting.get(name) not in ("Queued", "Running"):
+            output("dvc", "exp", "run", "--queue", "--name", name, *options(name))
+    while wanted:
+        states = queued()
+        if not any(states.get(name) in ("Queued", "Running") for name in wanted):
+            break
+        output("dvc", "queue", "start")  # says so where its worker is at work already
+        time.sleep(POLL)
+    if failed := set(wanted) - finished():
+        names = ", ".join(sorted(failed))
+        raise SystemExit(f"No result: {names}. `dvc queue logs NAME` says why; running this again tries them again.")
+
+
+def main():
+    """Run the named variants, or list them."""
+    names = sys.argv[1:]
+    if unknown := set(names) - set(VARIANTS):
+        raise SystemExit(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
+    if names:
+        run(names)
+    else:
+        for name in VARIANTS:
+            print(command(name))
+
+
+if __name__ == "__main__":
+    main()
