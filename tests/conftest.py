@@ -1,4 +1,4 @@
-"""Fixtures that more than one test file uses."""
+"""What more than one test file uses."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,11 @@ import pytest
 import scipy.sparse as sp
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items):
+    """The pipeline's tests take longest: begun first, they run beside all others."""
+    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +36,8 @@ def rows():
 def as_stored(request):
     """Rows as a dense array and as CSR: what holds for one must hold for the other."""
     return sp.csr_matrix if request.param == "sparse" else np.asarray
+
+
+def pytest_addoption(parser):
+    """Where `make test-faults` wants its page."""
+    parser.addoption("--reliability", help="write what tests/faults tried, and what came of it, to this file")

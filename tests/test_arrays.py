@@ -1,6 +1,7 @@
-"""Official files are read without running code; text becomes the tutorial's rows; what is packed comes back."""
+"""Official files are read without running code; what is packed comes back."""
 
 import builtins
+import gzip
 import io
 import os
 import pickle
@@ -11,22 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from samples import npz, objects
 
 from stages.core import arrays
-
-
-def objects(*items):
-    """An object array with these items, which NumPy would else make a matrix of when they are equally long."""
-    array = np.empty(len(items), dtype=object)
-    for place, item in enumerate(items):
-        array[place] = item
-    return array
-
-
-def npz(**columns):
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=True, **columns)
-    return file.getvalue()
 
 
 def zipped(member):
@@ -259,35 +247,6 @@ def test_a_slice_of_text_holds_the_same_documents(rows):
     assert [part.tolist() for part in np.split(chosen.ranks, chosen.splits[1:-1])][: len(chosen)] == expected
 
 
-def vectorize_sequences(sequences, dimension):
-    """The tutorial's, with the types that it leaves to NumPy."""
-    results = np.zeros((len(sequences), dimension))
-    for i, sequence in enumerate(sequences):
-        results[i, sequence] = 1
-    return results
-
-
-def keras_ids(documents, num_words):
-    """What the Keras loaders make of word ranks: 1 begins, 2 stands for a rare word, others move up by 3."""
-    return [[1] + [rank + 3 if rank + 3 < num_words else 2 for rank in document] for document in documents]
-
-
-@pytest.mark.parametrize("num_words", [4, 5, 20, 43, 44, 100])
-def test_multi_hot_is_what_the_tutorial_makes_of_keras_ids(num_words):
-    random = np.random.default_rng(0)
-    documents = [random.integers(1, 41, length).tolist() for length in (3, 0, 1, 50, 10)] + [
-        [40],
-        [1] * 9,
-        [num_words],
-    ]
-    text = arrays.text({"x": objects(*documents)}, "x")
-    matrix = arrays.multi_hot(text, num_words)
-    assert (type(matrix), matrix.dtype) == (sp.csr_matrix, np.dtype("float32"))
-    assert matrix.has_canonical_format
-    np.testing.assert_array_equal(matrix.toarray(), vectorize_sequences(keras_ids(documents, num_words), num_words))
-    assert [part.tolist() for part in np.split(text.ranks, text.splits[1:-1])] == documents, "text is left as it was"
-
-
 def saved(plain):
     """The same arrays after a turn through a file that holds no pickle."""
     file = io.BytesIO()
@@ -299,11 +258,12 @@ def saved(plain):
 
 @pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("shape", [(7, 5), (1, 300), (3, 1), (0, 4)])
-def test_a_packed_multi_hot_matrix_comes_back(shape, density):
-    ones = (np.random.default_rng(0).random(shape) < density).astype("float32")
-    back = arrays.unpack("x", saved(arrays.pack("x", sp.csr_matrix(ones)) | arrays.pack("y", ones)))
+def test_a_packed_matrix_of_counts_comes_back(shape, density):
+    random = np.random.default_rng(0)
+    counts = (random.integers(1, 1000, shape) * (random.random(shape) < density)).astype("float32")
+    back = arrays.unpack("x", saved(arrays.pack("x", sp.csr_matrix(counts)) | arrays.pack("y", counts)))
     assert (type(back), back.dtype, back.shape) == (sp.csr_matrix, np.dtype("float32"), shape)
-    np.testing.assert_array_equal(back.toarray(), ones)
+    np.testing.assert_array_equal(back.toarray(), counts)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
@@ -314,9 +274,10 @@ def test_a_packed_dense_array_comes_back(dtype):
     np.testing.assert_array_equal(back, array)
 
 
-def test_pack_refuses_a_matrix_that_is_no_multi_hot():
-    with pytest.raises(ValueError, match="x is no multi-hot matrix"):
-        arrays.pack("x", sp.csr_matrix(np.array([[0.0, 2.0]])))
+@pytest.mark.parametrize("value", [0.5, 1.5, 0, -1])
+def test_pack_refuses_a_matrix_of_other_numbers_than_counts(value):
+    with pytest.raises(ValueError, match="x is no matrix of counts"):
+        arrays.pack("x", sp.csr_matrix((np.array([2, value]), ([0, 1], [0, 0])), shape=(2, 1)))
 
 
 @pytest.mark.parametrize(
@@ -335,3 +296,65 @@ def test_columns_are_stored_in_the_smallest_unsigned_integers(width, smallest):
     packed = arrays.pack("x", matrix)
     assert packed["x.columns"].dtype == smallest
     assert (arrays.unpack("x", packed) != matrix).nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("most", "smallest"), [(1, "uint8"), (255, "uint8"), (256, "uint16"), (65_535, "uint16"), (65_536, "uint32")]
+)
+def test_counts_are_stored_in_the_smallest_unsigned_integers(most, smallest):
+    packed = arrays.pack("x", sp.csr_matrix(np.array([[1, most]], "float32")))
+    assert packed["x.counts"].dtype == smallest
+    assert arrays.unpack("x", packed).toarray().tolist() == [[1, most]]
+
+
+TABLE = b"".join(b"%d,16,%d\n" % (row % 17, row % 10) for row in range(100))
+
+
+def test_a_gzipped_table_has_a_row_for_each_line():
+    table = arrays.gzipped_table(gzip.compress(TABLE), 3, 0, 16)
+    assert (table.shape, table.dtype) == ((100, 3), "int64")
+    assert table[:3].tolist() == [[0, 16, 0], [1, 16, 1], [2, 16, 2]]
+    assert arrays.gzipped_table(gzip.compress(b"3,0,16"), 3, 0, 16).tolist() == [[3, 0, 16]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        gzip.compress(b""),
+        gzip.compress(b"\n"),
+        TABLE,
+        gzip.compress(TABLE)[:-3],
+        gzip.compress(TABLE)[:50],
+        gzip.compress(TABLE)[:-6] + bytes(6),
+        gzip.compress(TABLE)[:10] + b"\xff" * 50,
+        gzip.compress(TABLE + b"1,2\n"),
+        gzip.compress(TABLE + b"1,2,3,4\n"),
+        gzip.compress(b"1,2\n"),
+        gzip.compress(b"1,2,1.5\n"),
+        gzip.compress(b"1,2,nan\n"),
+        gzip.compress(b"1,2,three\n"),
+        gzip.compress(b"1,2,\n"),
+        gzip.compress(b"1,2,17\n"),
+        gzip.compress(b"1,2,-1\n"),
+        gzip.compress(b"\x00\xff\xfe"),
+    ],
+    ids=[
+        *[
+            "empty",
+            "nothing in it",
+            "a blank line",
+            "not gzipped",
+            "three bytes short",
+            "half",
+            "wrong checksum",
+            "broken inside",
+            "a short line",
+            "a long line",
+        ],
+        *["few columns", "a fraction", "nan", "a word", "an empty cell", "too large", "too small", "no text"],
+    ],
+)
+def test_says_that_what_is_no_such_table_is_unreadable(content):
+    with pytest.raises(arrays.UnreadableFile, match=r"table of whole numbers|expected rows of 3 numbers from 0 to 16"):
+        arrays.gzipped_table(content, 3, 0, 16)

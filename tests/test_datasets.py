@@ -1,14 +1,17 @@
 """What is read here is, element by element, what the Keras loaders and the tutorial make of the same file."""
 
+import gzip
 import importlib
-import io
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import npz, vectorize_sequences
+from sklearn.datasets import load_digits
 
 from stages import download
-from stages.core import arrays
+from stages.core import arrays, datasets, encodings, synthetic
 from stages.core.datasets import TABLE
 from stages.core.lean_keras import keras
 
@@ -55,14 +58,6 @@ def keras_split(monkeypatch):
     return load
 
 
-def vectorize_sequences(sequences, dimension):
-    """The tutorial's."""
-    results = np.zeros((len(sequences), dimension))
-    for i, sequence in enumerate(sequences):
-        results[i, sequence] = 1
-    return results
-
-
 def as_keras_ids(text, num_words):
     """Documents of ranks as the Keras loaders give them, one after the other, and the length of each."""
     ids = text.ranks + 3
@@ -77,16 +72,18 @@ def assert_same_documents(text, sequences, num_words):
 
 
 def assert_same_rows(text, sequences, num_words, first):
-    """All rows have the ones of the ids that Keras gives; the first of them stand as in the tutorial's matrix."""
-    matrix = arrays.multi_hot(text, num_words)
+    """All rows count the ids that Keras gives; the first of them are above 0 where the tutorial's matrix has a 1."""
+    matrix = encodings.counts(text, num_words)
     assert matrix.shape == (len(sequences), num_words)
-    assert (matrix.data == 1).all()
     lengths = [len(sequence) for sequence in sequences]
     ids = np.fromiter(chain.from_iterable(sequences), "int64", sum(lengths))
+    places = np.repeat(np.arange(len(sequences)), lengths) * num_words + ids
+    expected, counts = np.unique(places, return_counts=True)
     rows, columns = matrix.nonzero()
-    expected = np.unique(np.repeat(np.arange(len(sequences)), lengths) * num_words + ids)
-    np.testing.assert_array_equal(np.sort(rows.astype("int64") * num_words + columns), expected)
-    np.testing.assert_array_equal(matrix[:first].toarray(), vectorize_sequences(sequences[:first], num_words))
+    found = rows.astype("int64") * num_words + columns
+    np.testing.assert_array_equal(np.sort(found), expected)
+    np.testing.assert_array_equal(matrix.data[np.argsort(found)], counts)
+    np.testing.assert_array_equal(matrix[:first].toarray() > 0, vectorize_sequences(sequences[:first], num_words))
 
 
 def assert_same_features(split, parts):
@@ -102,12 +99,12 @@ def assert_same_features(split, parts):
 @pytest.mark.parametrize("name", TEXT)
 def test_text_of_a_small_file_is_what_keras_gives(name, seed, keras_split, tmp_path):
     path = tmp_path / f"{name}.npz"
-    np.savez(path, allow_pickle=True, **MADE[name](np.random.default_rng(seed)))
+    path.write_bytes(npz(**MADE[name](np.random.default_rng(seed))))
     split = TABLE[name].read({path.name: path.read_bytes()})
     parts = keras_split(name, path, num_words=20)
     for (x, y), text, classes in zip(parts, (split.x_train, split.x_test), (split.y_train, split.y_test), strict=True):
         assert_same_documents(text, x, 20)
-        np.testing.assert_array_equal(arrays.multi_hot(text, 20).toarray(), vectorize_sequences(x, 20))
+        assert_same_rows(text, x, 20, first=len(x))
         assert classes.dtype == "int32"
         np.testing.assert_array_equal(classes, y)
 
@@ -115,7 +112,7 @@ def test_text_of_a_small_file_is_what_keras_gives(name, seed, keras_split, tmp_p
 @pytest.mark.parametrize("seed", [0, 1])
 def test_features_of_a_small_file_are_what_keras_gives(seed, keras_split, tmp_path):
     path = tmp_path / "boston_housing.npz"
-    np.savez(path, **make_boston_housing(np.random.default_rng(seed)))
+    path.write_bytes(npz(**make_boston_housing(np.random.default_rng(seed))))
     split = TABLE["boston_housing"].read({path.name: path.read_bytes()})
     assert_same_features(split, keras_split("boston_housing", path))
 
@@ -129,21 +126,54 @@ def test_a_file_whose_columns_do_not_go_together_is_unreadable(name, change):
         del columns[key]
     else:
         columns[key] = columns[key][:-1] if change == "shorter" else np.append(columns[key], columns[key][:1])
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=True, **columns)
     with pytest.raises(arrays.UnreadableFile, match="expected"):
-        TABLE[name].read({f"{name}.npz": file.getvalue()})
+        TABLE[name].read({f"{name}.npz": npz(**columns)})
+
+
+def official(entry, folder):
+    """The official files of a data set: {name: where it is}."""
+    return {file.name: Path(file.address) if file.packaged else folder / file.name for file in entry.files}
+
+
+def contents(paths):
+    return {name: path.read_bytes() for name, path in paths.items()}
+
+
+def assert_fits(entry, split):
+    """The rows are as many, of the shape and of the classes that the table tells."""
+    assert len(split.x_train) == len(split.y_train) == entry.rows
+    assert len(split.x_test) == len(split.y_test)
+    if entry.kind == "text":
+        assert (type(split.x_train), type(split.x_test), entry.shape) == (arrays.Text, arrays.Text, ())
+    else:
+        assert split.x_train.shape[1:] == split.x_test.shape[1:] == entry.shape
+        assert (split.x_train.dtype, split.x_test.dtype) == ("float32", "float32")
+    if entry.task.classifies:
+        assert split.y_train.dtype == "int32"
+        assert set(split.y_train) == set(range(max(2, entry.outputs)))
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_table_tells_the_hashes_rows_and_classes_of_the_official_files(name, mirror):
+def test_the_table_tells_the_hashes_rows_shape_and_classes_of_the_official_files(name, mirror):
     entry = TABLE[name]
-    assert [download.difference(mirror / file.name, file) for file in entry.files] == [None] * len(entry.files)
-    split = entry.read({file.name: (mirror / file.name).read_bytes() for file in entry.files})
-    assert len(split.x_train) == len(split.y_train) == entry.rows
-    assert len(split.x_test) == len(split.y_test)
-    if entry.task.classifies:
-        assert set(split.y_train) == set(range(max(2, entry.outputs)))
+    paths = official(entry, mirror)
+    assert [download.difference(paths[file.name], file) for file in entry.files] == [None] * len(entry.files)
+    assert_fits(entry, entry.read(contents(paths)))
+
+
+@pytest.mark.parametrize("name", synthetic.GENERATORS)
+def test_the_stand_ins_have_the_rows_shape_and_classes_of_the_table(name):
+    assert_fits(TABLE[name], TABLE[name].read(synthetic.GENERATORS[name]()))
+
+
+@pytest.mark.parametrize("entry", TABLE.values(), ids=TABLE)
+def test_columns_and_classes_have_a_name_each_or_none(entry):
+    assert len(entry.columns) == len(set(entry.columns)) in (0, np.prod(entry.shape))
+    assert len(entry.classes) == len(set(entry.classes)) in (0, max(2, entry.outputs))
+
+
+def test_the_topics_of_reuters_are_those_of_keras():
+    assert TABLE["reuters"].classes == keras.datasets.reuters.get_label_names()
 
 
 @pytest.mark.parametrize("name", TEXT)
@@ -161,3 +191,47 @@ def test_official_features_are_what_keras_gives(mirror, keras_split):
     path = mirror / "boston_housing.npz"
     split = TABLE["boston_housing"].read({path.name: path.read_bytes()})
     assert_same_features(split, keras_split("boston_housing", path))
+
+
+def test_digits_are_those_of_scikit_learn_in_the_order_of_the_keras_loaders():
+    entry, expected = TABLE["digits"], load_digits()
+    split = entry.read(contents(official(entry, None)))
+    order = np.arange(1_797)
+    np.random.RandomState(113).shuffle(order)
+    pixels, labels = expected.images[order, :, :, None] / 16, expected.target[order]
+    for x, y, rows in ((split.x_train, split.y_train, slice(1_437)), (split.x_test, split.y_test, slice(1_437, None))):
+        np.testing.assert_array_equal(x, pixels[rows])
+        np.testing.assert_array_equal(y, labels[rows])
+
+
+def test_the_file_of_digits_comes_with_scikit_learn():
+    (file,) = TABLE["digits"].files
+    assert file.packaged
+    assert Path(file.address).parts[-4:] == ("sklearn", "datasets", "data", "digits.csv.gz")
+    assert download.difference(Path(file.address), file) is None
+
+
+@pytest.mark.parametrize("lines", ["1,2,3,4,5\n", "1,2,3\n", "1,2,3,17\n", "1,2,3,-1\n"])
+def test_images_of_another_size_or_range_are_unreadable(lines):
+    with pytest.raises(arrays.UnreadableFile, match="expected rows of 4 numbers from 0 to 16"):
+        datasets.read_images({"images": gzip.compress(lines.encode())}, "images", shape=(1, 3, 1), highest=16)
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "loss", "metric"),
+    [
+        ("imdb", "cross-entropy", "loss: cross-entropy (nats)", "accuracy (share of rows)"),
+        ("digits", "cross-entropy", "loss: cross-entropy (nats)", "accuracy (share of rows)"),
+        *(
+            ("boston_housing", quantity, f"loss: {quantity}{unit}", "mean absolute error (thousand dollars)")
+            for quantity, unit in {
+                "mean squared error": " (thousand dollars squared)",
+                "mean absolute error": " (thousand dollars)",
+                "Huber loss": "",  # squares of small errors, and large ones as they are
+            }.items()
+        ),
+    ],
+)
+def test_labels_of_axes_have_units_where_there_is_one(name, quantity, loss, metric):
+    entry = TABLE[name]
+    assert entry.labels(quantity) == {"loss": loss, entry.task.metric: metric}

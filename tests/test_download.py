@@ -17,7 +17,7 @@ import requests
 import yaml
 
 from stages import download
-from stages.core import datasets
+from stages.core import datasets, synthetic
 from stages.core.datasets import TABLE, File
 
 ROOT = Path(__file__).parent.parent
@@ -38,6 +38,7 @@ def this_machine_only(monkeypatch, tmp_path):
 
     monkeypatch.setattr(socket, "getaddrinfo", only_here)
     monkeypatch.setattr(datasets, "KERAS", "http://127.0.0.1:1/official/")  # where nobody listens
+    monkeypatch.setattr(download, "BACK_OFF", 0)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.delenv("DATASETS_MIRROR", raising=False)
@@ -92,9 +93,9 @@ def project(tmp_path, monkeypatch):
     return root / "data/raw/imdb"
 
 
-def set_source(source):
+def set_source(source, chosen=("imdb",)):
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    Path("params.yaml").write_text(yaml.safe_dump(content | {"source": source, "datasets": ["imdb"]}))
+    Path("params.yaml").write_text(yaml.safe_dump(content | {"source": source, "datasets": list(chosen)}))
 
 
 def put(folder, content):
@@ -152,8 +153,13 @@ def test_refuses_wrong_bytes_and_says_where_what_was_expected_and_got(mirror, tm
     place, target = f"{base}/{FILE.name}", tmp_path / "target"
     with pytest.raises(download.NoSource) as caught:
         download.fetch(FILE, [place], target)
-    got = f"{len(WRONG[wrong]):,} bytes with {hashlib.sha256(WRONG[wrong]).hexdigest()}"
-    assert str(caught.value) == f"  {place}: expected 2,048 bytes with SHA-256 {FILE.sha256}, got {got}"
+    length, digest = f"{len(WRONG[wrong]):,}", hashlib.sha256(WRONG[wrong]).hexdigest()
+    whole = f"expected 2,048 bytes with SHA-256 {FILE.sha256}, got {length} bytes with {digest}"
+    if base.startswith("http"):
+        reason = "expected 2,048 bytes, got more" if wrong == "longer" else whole
+    else:
+        reason = whole if wrong == "altered" else f"expected 2,048 bytes, got {length}"
+    assert str(caught.value) == f"  {place}: {reason}"
     assert not target.exists()
 
 
@@ -174,7 +180,7 @@ def test_names_every_source_with_its_reason(server, tmp_path):
     a_folder.mkdir(parents=True)
     reasons = {
         str(tmp_path / "none" / FILE.name): "there is no such file",
-        str(a_folder): "directory",
+        str(a_folder): "expected 2,048 bytes",
         f"{base}/none/{FILE.name}": "404",
         f"{base}/altered/{FILE.name}": "expected 2,048 bytes",
         f"{base}/cut/{FILE.name}": "IncompleteRead",
@@ -192,7 +198,7 @@ def test_names_every_source_with_its_reason(server, tmp_path):
 
 @pytest.mark.parametrize("error", [TimeoutError(), requests.Timeout(), OSError("")], ids=repr)
 def test_an_error_without_a_message_is_a_reason_too(monkeypatch, tmp_path, error):
-    def fails(place, target):
+    def fails(place, target, size):
         target.write_bytes(CONTENT[:10])
         raise error
 
@@ -276,7 +282,7 @@ def heads(monkeypatch):
 def test_nothing_is_reachable_where_there_is_nothing(project, heads, monkeypatch, tmp_path):
     monkeypatch.setenv("DATASETS_MIRROR", str(tmp_path / "mirror"))
     assert download.any_reachable() is False
-    assert heads[0] == [FILE.url], "the official address was tried"
+    assert heads[0] == [FILE.address], "the official address was tried"
 
 
 @pytest.mark.parametrize("content", [CONTENT, ALTERED, b""], ids=["right", "altered", "empty"])
@@ -296,14 +302,14 @@ def test_an_altered_file_on_a_server_is_reachable(project, server, monkeypatch):
 
 @pytest.mark.parametrize(("status", "expected"), [(200, True), (404, False)])
 def test_the_official_address_counts_when_it_has_the_file(project, heads, status, expected):
-    heads[1][FILE.url] = status
+    heads[1][FILE.address] = status
     assert download.any_reachable() is expected
 
 
 def test_one_file_of_many_is_enough(project, heads, monkeypatch):
     other = File("other.npz", 1, "")
     monkeypatch.setitem(TABLE, "imdb", replace(TABLE["imdb"], files=(FILE, other)))
-    heads[1][other.url] = 200
+    heads[1][other.address] = 200
     assert download.any_reachable() is True
 
 
@@ -335,8 +341,40 @@ def test_the_command_tells_by_its_exit_status(tmp_path, kept, status):
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
-def test_the_table_names_a_hash_and_a_size_for_every_file():
+def test_the_table_names_a_hash_a_size_and_an_address_for_every_file():
     for file in (file for entry in TABLE.values() for file in entry.files):
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert file.size > 0
-        assert file.url == datasets.KERAS + file.name
+        assert Path(file.address).is_file() if file.packaged else file.address == datasets.KERAS + file.name
+
+
+def test_a_file_that_comes_with_a_package_is_taken_from_it_when_nothing_else_has_it(project, tmp_path, capsys):
+    (file,) = TABLE["digits"].files
+    official = Path(file.address).read_bytes()
+    download.main("digits")
+    assert everything_in(project.parent) == {"digits/digits.csv.gz": official}
+    assert str(Path(file.address).parent) in capsys.readouterr().out
+
+
+def test_a_mirror_comes_before_the_package(project, mirror, monkeypatch, capsys):
+    folder, base = mirror
+    (file,) = TABLE["digits"].files
+    (folder / file.name).write_bytes(Path(file.address).read_bytes())
+    monkeypatch.setenv("DATASETS_MIRROR", base)
+    download.main("digits")
+    assert base in capsys.readouterr().out
+
+
+def test_a_data_set_without_a_generator_says_so_when_the_source_is_synthetic(project, monkeypatch):
+    monkeypatch.delitem(synthetic.GENERATORS, "imdb")
+    set_source("synthetic")
+    with pytest.raises(SystemExit, match="imdb has no generated stand-in: set `source: official`"):
+        download.main("imdb")
+    assert everything_in(project.parent) == {}
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(["digits"], True), (["imdb", "digits"], False)], ids=str)
+def test_a_file_that_comes_with_a_package_makes_no_other_reachable_and_needs_none(project, heads, chosen, expected):
+    set_source("official", chosen)
+    assert download.any_reachable() is expected
+    assert heads[0] == ([] if expected else [FILE.address])

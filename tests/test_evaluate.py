@@ -6,11 +6,14 @@ import pytest
 from scipy import stats
 
 from stages import evaluate
+from stages.core import networks
 from stages.core.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
+from stages.core.lean_keras import keras
 
 
 def test_binary_scores_are_those_worked_by_hand():
-    scores = evaluate.scores(BINARY, np.array([0, 0, 1, 1]), np.array([[0.1], [0.6], [0.8], [0.9]], "float32"))
+    probabilities = np.array([[0.1], [0.6], [0.8], [0.9]], "float32")
+    scores = evaluate.scores(BINARY, np.array([0, 0, 1, 1]), probabilities, "cross-entropy")
     assert scores["accuracy"] == 0.75
     assert scores["roc_auc"] == 1.0
     assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
@@ -19,7 +22,7 @@ def test_binary_scores_are_those_worked_by_hand():
 
 def test_multiclass_scores_are_those_worked_by_hand():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]], "float32")
-    scores = evaluate.scores(MULTICLASS, np.array([0, 1]), probabilities)
+    scores = evaluate.scores(MULTICLASS, np.array([0, 1]), probabilities, "cross-entropy")
     assert scores["accuracy"] == 0.5
     assert scores["loss"] == pytest.approx(-np.log([0.7, 0.3]).mean(), rel=1e-6)
     assert scores["macro_f1"] == pytest.approx(1 / 3)
@@ -27,19 +30,43 @@ def test_multiclass_scores_are_those_worked_by_hand():
 
 
 def test_regression_scores_are_those_worked_by_hand():
-    scores = evaluate.scores(REGRESSION, np.array([1.0, 3.0]), np.array([[2.0], [6.0]]))
+    scores = evaluate.scores(REGRESSION, np.array([1.0, 3.0]), np.array([[2.0], [6.0]]), "mean squared error")
     assert scores == {"loss": 5.0, "mae": 2.0, "rmse": pytest.approx(np.sqrt(5))}
+
+
+@pytest.mark.parametrize("head", networks.LOSSES.values(), ids=networks.LOSSES)
+def test_the_loss_of_a_regression_is_that_of_keras(head):
+    random = np.random.default_rng(0)
+    actual, predictions = random.normal(20, 3, 200), random.normal(20, 3, (200, 1))
+    assert np.abs(predictions[:, 0] - actual).min() < 1 < np.abs(predictions[:, 0] - actual).max()  # where Huber bends
+    expected = keras.losses.get(head.loss)(actual[:, None], predictions).numpy().mean()
+    scores = evaluate.scores(REGRESSION, actual, predictions, head.quantity)
+    assert scores["loss"] == pytest.approx(expected, rel=1e-5)
+    assert scores["mae"] == pytest.approx(np.abs(predictions[:, 0] - actual).mean())
+
+
+@pytest.mark.parametrize(
+    "head", [networks.TWO_CLASSES, *networks.LABELS.values()], ids=["two classes", *networks.LABELS]
+)
+def test_the_loss_of_a_classifier_is_that_of_keras(head):
+    random, outputs = np.random.default_rng(0), 1 if head is networks.TWO_CLASSES else 4
+    predictions = random.dirichlet(np.ones(4), 50)[:, :outputs]
+    actual = random.integers(0, max(2, outputs), 50)
+    expected = keras.losses.get(head.loss)(head.targets(actual, outputs), predictions).numpy().mean()
+    task = BINARY if outputs == 1 else MULTICLASS
+    assert evaluate.scores(task, actual, predictions, head.quantity)["loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_test_figures_have_mean_and_deviation_over_seeds_and_the_ensemble():
     predictions = np.array([[[1.0], [1.0]], [[5.0], [5.0]]])  # (seeds, rows, outputs)
-    figures = evaluate.test_figures(REGRESSION, np.array([3.0, 3.0]), predictions)
-    assert figures["mae"] == {"ensemble": 0.0, "mean": 2.0, "std": 0.0}
+    figures = evaluate.test_figures(REGRESSION, np.array([3.0, 3.0]), predictions, "mean absolute error")
+    assert figures["mae"] == figures["loss"] == {"ensemble": 0.0, "mean": 2.0, "std": 0.0}
 
 
 def test_one_seed_has_no_deviation():
-    figures = evaluate.test_figures(REGRESSION, np.array([3.0]), np.array([[[1.0]]]))
+    figures = evaluate.test_figures(REGRESSION, np.array([3.0]), np.array([[[1.0]]]), "mean squared error")
     assert figures["mae"] == {"ensemble": 2.0, "mean": 2.0}
+    assert figures["loss"] == {"ensemble": 4.0, "mean": 4.0}
 
 
 def test_the_interval_of_the_k_fold_mean_is_corrected_for_shared_training_rows():
@@ -64,14 +91,16 @@ def test_pairs_of_classes_are_counted():
     assert evaluate.confusion_counts(pairs, 2).tolist() == [[1, 0], [1, 1]]
 
 
-@pytest.fixture(params=["imdb", "reuters", "boston_housing"])
+@pytest.fixture(params=["imdb", "reuters", "boston_housing", "digits"])
 def case(request):
     """A whole evaluation on made predictions: the figures and the files of a data set."""
     dataset, random = TABLE[request.param], np.random.default_rng(0)
     y = random.normal(20, 5, 40).astype("float32")
     if dataset.task.classifies:
         y = np.arange(40).astype("int32") % max(2, dataset.outputs)
-    test = {"predictions": random.dirichlet(np.ones(dataset.outputs + 1), (3, 40)), "parameters": np.array(7)}
+    test = {"predictions": random.dirichlet(np.ones(dataset.outputs + 1), (3, 40))}
+    quantity = "cross-entropy" if dataset.task.classifies else "Huber loss"
+    test |= {"parameters": np.array(7), "epochs": np.array(5), "quantity": np.array(quantity)}
     test["predictions"] = test["predictions"][..., : dataset.outputs].astype("float32")
     kfold = {"folds": np.stack([np.arange(40) % 4] * 2)}
     kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
@@ -96,13 +125,14 @@ def test_the_metrics_file_has_scalars_alone_sorted_and_rounded(case):
 
 def test_the_metrics_file_has_the_same_shape_for_every_data_set(case):
     dataset, (figures, _) = case
+    quantity = "cross-entropy" if dataset.task.classifies else "Huber loss"
     metric = dataset.task.metric
     assert sorted(figures) == ["baseline", "kfold", "network", "source", "test", "validation"]
     assert sorted(figures["kfold"]) == sorted([metric, "loss", "replicas"])
     assert sorted(figures["kfold"][metric]) == ["high", "low", "mean", "std"]
     assert sorted(figures["test"][metric]) == ["ensemble", "mean", "std"]
     assert figures["kfold"]["replicas"] == 8
-    assert figures["network"] == {"parameters": 7}
+    assert figures["network"] == {"epochs": 5, "loss": quantity, "parameters": 7}
     assert figures["source"] == "official"
     assert figures["validation"] == {"best_epoch": 1, "loss": 1.0}
     assert list(figures["baseline"]) == [metric]

@@ -1,5 +1,7 @@
 """Outputs appear whole or not at all."""
 
+import os
+
 import pytest
 
 from stages.core.files import whole
@@ -81,19 +83,37 @@ def test_what_stood_there_stays_when_the_block_writes_nothing(tmp_path, kind):
     assert list(tmp_path.iterdir()) == [path]
 
 
+NOBODY = 2**22 + 1  # no process of Linux has a number above 2**22
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 @pytest.mark.parametrize("leftover", ["file", "folder"])
 def test_leftovers_of_a_killed_run_are_cleared(tmp_path, kind, leftover):
     path = tmp_path / "output"
+    fill(path, kind, "old")
+    for word in ("new", "old"):  # as a run leaves them that is killed inside the block
+        fill(tmp_path / f".output.{NOBODY}.{word}.part", leftover, "half")
     with whole(path) as new:
-        fill(new, kind, "old")
-    for name in (
-        new.name,
-        new.name.replace("new", "old"),
-    ):  # as a run leaves them that is killed inside the block
-        fill(tmp_path / name, leftover, "half")
-    with whole(path) as new:
-        assert not new.exists()
+        assert sorted(tmp_path.iterdir()) == [path]
+        assert held(path) == OLD[kind]
         fill(new, kind, "new")
     assert held(path) == NEW[kind]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_run_had_moved_away_is_put_back(tmp_path):
+    path = tmp_path / "output"
+    fill(tmp_path / f".output.{NOBODY}.old.part", "folder", "old")
+    fill(tmp_path / f".output.{NOBODY}.new.part", "folder", "half")
+    with pytest.raises(ValueError, match="stopped"), whole(path):
+        raise ValueError("stopped")
+    assert held(path) == OLD["folder"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_process_that_is_alive_writes_is_left_alone(tmp_path):
+    path, other = tmp_path / "output", tmp_path / f".output.{os.getppid()}.new.part"
+    fill(other, "file", "half")
+    with whole(path) as new:
+        fill(new, "file", "new")
+    assert (held(path), held(other)) == ("new", "half")

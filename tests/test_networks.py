@@ -1,52 +1,110 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from samples import section
 
-from stages.core import networks
+from stages.core import networks, replicas, weightings
 from stages.core.lean_keras import keras
-from stages.core.params import Fit, Model
-
-FIT = Fit(optimizer="sgd", learning_rate=0.25, batch_size=1, epochs=1, validation=0, final_epochs=1, seeds=1)
 
 
-def model(**changes):
-    plain = {"network": "dense", "api": "sequential", "units": [4, 3], "activation": "relu"}
-    return Model(**{**plain, "dropout": 0.0, "l1": 0.0, "l2": 0.0, **changes})
+def build(outputs=5, shape=(7,), **changes):
+    return networks.build(section(**{"labels": "integer", **changes}), shape, outputs)
 
 
-def build(task="multiclass", outputs=5, **changes):
-    return networks.build(model(**changes), FIT, networks.HEADS[task], (7,), outputs)
+RANDOM = np.random.default_rng(0)
+SEQUENCES = {"encoding": "sequence", "network": "lstm", "num_words": 30, "length": 12, "embedding": 6}
+KINDS = {  # network -> keys of params.yaml, rows
+    "dense": ({}, RANDOM.normal(size=(6, 7)).astype("float32")),
+    "lstm": (SEQUENCES, RANDOM.integers(0, 30, (6, 12)).astype("int32")),
+    "conv2d": ({"encoding": "image", "network": "conv2d"}, RANDOM.random((6, 5, 4, 1)).astype("float32")),
+}
 
 
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"l1": 0.1, "l2": 0.1}, {"units": []}], ids=str)
-def test_sequential_and_functional_are_the_same_network(changes):
-    sequential, functional = (build(api=api, **changes) for api in ("sequential", "functional"))
+@pytest.mark.parametrize("kind", networks.NETWORKS)
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"l1": 0.1, "l2": 0.1}, {"units": [3]}], ids=str)
+def test_sequential_and_functional_are_the_same_network(kind, changes):
+    keys, x = KINDS[kind]
+    sequential, functional = (build(5, x.shape[1:], api=api, **keys, **changes) for api in ("sequential", "functional"))
     assert isinstance(sequential, keras.Sequential)
     assert not isinstance(functional, keras.Sequential)
     functional.set_weights(sequential.get_weights())
-    x = np.random.default_rng(0).normal(size=(6, 7)).astype("float32")
     np.testing.assert_array_equal(sequential.predict(x, verbose=0), functional.predict(x, verbose=0))
-    assert len(sequential.losses) == len(functional.losses)
+    assert len(sequential.losses) == len(functional.losses) == ("l1" in changes) * 2
+    assert [type(layer) for layer in sequential.layers] == [type(layer) for layer in functional.layers[1:]]
+
+
+def test_a_network_may_have_no_hidden_layer():
+    assert [build(api=api, units=[]).count_params() for api in ("sequential", "functional")] == [40, 40]
+
+
+@pytest.mark.parametrize("kind", networks.NETWORKS)
+def test_hidden_layers_have_the_units_the_activation_and_the_dropout_of_params(kind):
+    keys, x = KINDS[kind]
+    layers = [layer.get_config() for layer in build(5, x.shape[1:], **keys, activation="gelu", dropout=0.25).layers]
+    hidden = [layer for layer in layers[:-1] if "activation" in layer]
+    assert [layer.get("units", layer.get("filters")) for layer in hidden] == [4, 3]
+    assert [layer["activation"] for layer in hidden] == ["tanh" if kind == "lstm" else "gelu"] * 2
+    assert [layer["rate"] for layer in layers if "rate" in layer] == [0.25, 0.25]
 
 
 def test_the_tutorials_networks_have_its_numbers_of_parameters():
-    imdb = networks.build(model(units=[16, 16]), FIT, networks.HEADS["binary"], (10_000,), 1)
-    reuters = networks.build(model(units=[64, 64]), FIT, networks.HEADS["multiclass"], (10_000,), 46)
-    boston = networks.build(model(units=[64, 64]), FIT, networks.HEADS["regression"], (13,), 1)
+    imdb = build(1, (10_000,), units=[16, 16], labels=None)
+    reuters = build(46, (10_000,), units=[64, 64])
+    boston = build(1, (13,), units=[64, 64], labels=None, loss="mse")
     assert [network.count_params() for network in (imdb, reuters, boston)] == [160_305, 647_214, 5_121]
 
 
-@pytest.mark.parametrize(
-    ("task", "activation", "loss"),
-    [
-        ("binary", "sigmoid", "binary_crossentropy"),
-        ("multiclass", "softmax", "sparse_categorical_crossentropy"),
-        ("regression", "linear", "mean_squared_error"),
-    ],
-)
-def test_output_and_loss_follow_from_the_task(task, activation, loss):
-    network = build(task)
-    assert network.layers[-1].activation.__name__ == activation
-    assert network.loss == loss
+HEADS = {  # keys of params.yaml, activation of the output, loss
+    "two classes": ({"labels": None}, "sigmoid", "binary_crossentropy"),
+    "integer": ({"labels": "integer"}, "softmax", "sparse_categorical_crossentropy"),
+    "one_hot": ({"labels": "one_hot"}, "softmax", "categorical_crossentropy"),
+    "mse": ({"labels": None, "loss": "mse"}, "linear", "mean_squared_error"),
+    "mae": ({"labels": None, "loss": "mae"}, "linear", "mean_absolute_error"),
+    "huber": ({"labels": None, "loss": "huber"}, "linear", "huber"),
+}
+
+
+@pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
+def test_output_and_loss_follow_from_params(keys, activation, loss):
+    network = build(**keys)
+    assert (network.layers[-1].activation.__name__, network.loss) == (activation, loss)
+
+
+@pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
+def test_losses_and_metrics_give_one_figure_a_row(keys, activation, loss):
+    head = networks.head(section(**keys).model)
+    labels = np.array([0, 1, 1])
+    outputs = np.array([[0.2, 0.8]] * 3 if activation == "softmax" else [[0.7]] * 3, "float32")
+    for figure in (keras.losses.get(loss), head.metric):
+        assert figure(head.targets(labels, outputs.shape[1]), outputs).shape == (3,)
+
+
+@pytest.mark.parametrize("labels", networks.LABELS)
+def test_both_forms_of_labels_have_the_same_loss_and_metric(labels):
+    head = networks.head(section(labels=labels).model)
+    classes, outputs = np.array([2, 0, 1]), np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], "float32")
+    targets = head.targets(classes, 3)
+    np.testing.assert_allclose(keras.losses.get(head.loss)(targets, outputs), -np.log([0.5, 0.1, 0.6]), rtol=1e-6)
+    np.testing.assert_array_equal(head.metric(targets, outputs), [1, 0, 1])
+
+
+def test_both_forms_of_labels_train_the_same(rows):
+    x, y, folds = rows
+    members = [replicas.Replica(seed, 7, folds, seed) for seed in range(4)]
+    fits = []
+    for labels in networks.LABELS:
+        head = networks.head(section(labels=labels).model)
+        network = build(shape=(50,), labels=labels, learning_rate=0.1)
+        fits.append(list(replicas.fit(network, head.metric, x, head.targets(y, 5), members, 3, 32)))
+    for one, other in zip(*fits, strict=True):
+        for name in one.history:
+            np.testing.assert_allclose(one.history[name], other.history[name], rtol=1e-5)
+
+
+def test_binary_accuracy_counts_rows():
+    head = networks.TWO_CLASSES
+    outputs = np.array([[0.7], [0.7], [0.2]], "float32")
+    np.testing.assert_array_equal(head.metric(head.targets(np.array([1, 0, 0]), 1), outputs), [1, 0, 1])
 
 
 def test_penalties_dropout_and_optimizer_come_from_params():
@@ -58,29 +116,55 @@ def test_penalties_dropout_and_optimizer_come_from_params():
     assert float(network.optimizer.learning_rate) == 0.25
 
 
-@pytest.mark.parametrize("task", networks.HEADS)
-def test_losses_and_metrics_give_one_figure_a_row(task):
-    head = networks.HEADS[task]
-    labels = np.array([0, 1, 1])
-    outputs = np.array([[0.2, 0.8]] * 3 if task == "multiclass" else [[0.7]] * 3, "float32")
-    for figure in (keras.losses.get(head.loss), head.metric):
-        assert figure(head.targets(labels), outputs).shape == (3,)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("rmsprop", keras.optimizers.RMSprop),
+        ("adam", keras.optimizers.Adam),
+        ("adamw", keras.optimizers.AdamW),
+        ("sgd", keras.optimizers.SGD),
+    ],
+)
+def test_the_optimizer_is_the_one_that_is_named(name, kind):
+    optimizer = build(optimizer=name, learning_rate=0.125).optimizer
+    assert type(optimizer) is kind
+    assert float(optimizer.learning_rate) == 0.125
 
 
-def test_binary_accuracy_counts_rows():
-    head = networks.HEADS["binary"]
-    outputs = np.array([[0.7], [0.7], [0.2]], "float32")
-    np.testing.assert_array_equal(head.metric(head.targets(np.array([1, 0, 0])), outputs), [1, 0, 1])
+def test_momentum_reaches_sgd():
+    assert [build(momentum=momentum).optimizer.momentum for momentum in (0.0, 0.9)] == [0.0, 0.9]
 
 
-def test_a_standardized_network_takes_rows_as_they_are():
-    network = build("regression", outputs=1)
-    x = np.random.default_rng(0).normal(5, 3, size=(6, 7)).astype("float32")
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    whole = networks.standardized(network, mean, scale)
-    np.testing.assert_allclose(
-        whole.predict(x, verbose=0), network.predict((x - mean) / scale, verbose=0), rtol=1e-4, atol=1e-5
-    )
+NUMBERS = RANDOM.normal(5, 3, size=(20, 7)).astype("float32")
+COUNTS = sp.csr_matrix(RANDOM.poisson(0.4, (20, 7)).astype("float32"))
+WEIGHTED = {"none": NUMBERS, "standardize": NUMBERS, "binary": COUNTS, "tf_idf": COUNTS, "nb": COUNTS}
+
+
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
+def test_a_complete_network_takes_rows_that_are_not_weighted_by_what_the_fit_learned(weighting):
+    network = build(1, labels=None)
+    rows = weightings.WEIGHTINGS[weighting].values(WEIGHTED[weighting])
+    scaler = weightings.scaler(weighting, rows, np.arange(20) % 2)
+    mean, factor = scaler(np.arange(12)) if scaler else (None, None)
+    assert (factor is None) == (weighting in ("none", "binary"))
+    fitted = replicas.Fitted(build(1, labels=None).get_weights(), mean, factor, {}, np.empty((0, 1)))
+    (expected,) = replicas.predict(network, [fitted], rows)
+    complete = networks.complete(network, fitted)
+    dense = rows.toarray() if sp.issparse(rows) else rows
+    np.testing.assert_allclose(complete.predict(dense, verbose=0), expected, rtol=1e-4, atol=1e-6)
+    if factor is not None:
+        network.set_weights(fitted.weights)
+        assert np.abs(network.predict(dense, verbose=0) - expected).max() > 0.01
+
+
+def test_a_complete_network_keeps_nothing_of_the_one_before():
+    network = build(1, labels=None)
+    for start in (1.0, 2.0):
+        weights = [np.full_like(values, start) for values in network.get_weights()]
+        fitted = replicas.Fitted(weights, None, np.full(7, 3.0, "float32"), {}, np.empty((0, 1)))
+        kernel, *others = networks.complete(network, fitted).get_weights()
+        assert (kernel == 3 * start).all()
+        assert all((values == start).all() for values in others)
 
 
 def test_the_summary_names_each_layer():

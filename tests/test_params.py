@@ -57,11 +57,12 @@ def complaints(document):
 
 def test_the_real_file_parses():
     real = params.load(ROOT / "params.yaml")
-    assert real.datasets == ["imdb", "reuters", "boston_housing"]
+    assert real.datasets == ["imdb", "reuters", "boston_housing", "digits"]
     assert sorted(real.sections) == sorted(real.datasets)
     assert real.sections["imdb"].model.units == [16, 16]
     assert real.sections["reuters"].fit.learning_rate == 0.001
     assert real.sections["boston_housing"].kfold.repeats == 10
+    assert real.sections["digits"].preprocess.encoding == "features"
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,11 @@ def test_names_a_missing_key(path):
         ("imdb.model.dropout", [0.5], "number"),
         ("imdb.model.dropout", None, "number"),
         ("imdb.model.l2", {}, "number"),
+        ("imdb.preprocess.ngrams", 1.0, "integer"),
+        ("imdb.preprocess.length", "200", "integer"),
+        ("imdb.model.embedding", True, "integer"),
+        ("imdb.fit.momentum", "fast", "number"),
+        ("imdb.fit.momentum", True, "number"),
         ("imdb.model.units", 16, "list"),
         ("imdb.model.units", "16", "list"),
         ("imdb.model.units", None, "list"),
@@ -142,7 +148,13 @@ def test_names_a_missing_key(path):
         ("seed", -1, "0"),
         ("split_seed", 2**32, "4294967296"),
         ("datasets", [], ""),
-        ("imdb.model.network", "dens", "'dense'"),
+        ("imdb.model.network", "dens", "'dense', 'lstm' or 'conv2d'"),
+        ("imdb.model.api", "subclass", "'sequential' or 'functional'"),
+        ("imdb.model.weighting", "tfidf", "'binary', 'tf_idf', 'nb', 'standardize' or 'none'"),
+        ("imdb.model.embedding", 0, "1"),
+        ("imdb.model.class_weights", "balance", "'equal' or 'balanced'"),
+        ("reuters.model.labels", "onehot", "'integer' or 'one_hot'"),
+        ("boston_housing.model.loss", "rmse", "'mse', 'mae' or 'huber'"),
         ("imdb.model.activation", "rulu", "'relu'"),
         ("imdb.model.dropout", 1.5, "less than 1"),
         ("imdb.model.dropout", 1, "less than 1"),
@@ -152,6 +164,8 @@ def test_names_a_missing_key(path):
         ("imdb.fit.optimizer", "adamw2", "'adam'"),
         ("imdb.fit.learning_rate", 0, "greater than 0"),
         ("imdb.fit.learning_rate", float("inf"), "finite"),
+        ("imdb.fit.momentum", 1, "less than 1"),
+        ("imdb.fit.momentum", -0.1, "0"),
         ("imdb.fit.batch_size", 0, "1"),
         ("imdb.fit.epochs", 0, "1"),
         ("imdb.fit.seeds", 0, "1"),
@@ -168,8 +182,20 @@ def test_names_a_missing_key(path):
         ("imdb.kfold.repeats", 0, "1"),
         # what does not fit the data
         ("imdb.preprocess.num_words", 3, "4"),
-        ("imdb.preprocess.encoding", "features", "multi_hot"),
-        ("boston_housing.preprocess.encoding", "multi_hot", "features"),
+        ("imdb.preprocess.ngrams", 0, "1"),
+        ("imdb.preprocess.ngrams", 3, "2"),
+        ("imdb.preprocess.length", 0, "1"),
+        ("imdb.preprocess.encoding", "multihot", "'multi_hot', 'sequence', 'features' or 'image'"),
+        ("imdb.preprocess.encoding", "features", "multi_hot or sequence for text"),
+        ("reuters.preprocess.encoding", "image", "multi_hot or sequence for text"),
+        ("boston_housing.preprocess.encoding", "multi_hot", "features for features"),
+        ("boston_housing.preprocess.encoding", "image", "features for features"),
+        ("digits.preprocess.encoding", "sequence", "features or image for images"),
+        ("imdb.model.weighting", "standardize", "binary or tf_idf or nb for the encoding multi_hot"),
+        ("imdb.model.weighting", "none", "binary or tf_idf or nb for the encoding multi_hot"),
+        ("boston_housing.model.weighting", "binary", "standardize or none for the encoding features"),
+        ("digits.model.weighting", "tf_idf", "standardize or none for the encoding features"),
+        ("reuters.model.weighting", "nb", "binary or tf_idf for more than two classes"),
     ],
 )
 def test_says_what_was_expected_and_given(path, value, expected):
@@ -213,9 +239,127 @@ def test_checks_a_section_that_datasets_does_not_name():
     assert line.startswith("reuters.kfold.k: expected ")
 
 
-def test_refuses_a_vocabulary_for_features():
-    (line,) = complaints(changed(("boston_housing.preprocess.num_words", 100)))
-    assert line.startswith("boston_housing.preprocess.num_words: ")
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ("boston_housing.preprocess.num_words", 100, "features, regression"),
+        ("boston_housing.preprocess.ngrams", 1, "features, regression"),
+        ("digits.preprocess.length", 200, "images, multiclass"),
+        ("digits.model.embedding", 32, "images, multiclass"),
+        ("imdb.model.loss", "mse", "text, binary"),
+        ("reuters.model.loss", "huber", "text, multiclass"),
+        ("digits.model.loss", "mae", "images, multiclass"),
+        ("imdb.model.labels", "integer", "text, binary"),
+        ("boston_housing.model.labels", "one_hot", "features, regression"),
+        ("boston_housing.model.class_weights", "equal", "features, regression"),
+    ],
+)
+def test_a_key_of_one_kind_of_data_or_task_belongs_nowhere_else(path, value, where):
+    assert complaints(changed((path, value))) == [f"{path}: there is no such key for {where}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("imdb.preprocess.num_words", "text, binary"),
+        ("imdb.preprocess.length", "text, binary"),
+        ("reuters.model.embedding", "text, multiclass"),
+        ("reuters.model.labels", "text, multiclass"),
+        ("digits.model.labels", "images, multiclass"),
+        ("digits.model.class_weights", "images, multiclass"),
+        ("boston_housing.model.loss", "features, regression"),
+    ],
+)
+@pytest.mark.parametrize("value", [MISSING, None], ids=["missing", "empty"])
+def test_a_key_of_one_kind_of_data_or_task_must_be_there(path, where, value):
+    assert complaints(changed((path, value))) == [f"{path}: the key is missing for {where}"]
+
+
+SEQUENCES = ("imdb.preprocess.encoding", "sequence"), ("imdb.model.weighting", "none")
+IMAGES = ("digits.preprocess.encoding", "image")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (
+            [("imdb.model.network", "lstm")],
+            "imdb.model.network: lstm takes (samples, timesteps, features), "
+            "but the encoding multi_hot gives (samples, 10000)",
+        ),
+        (
+            [("reuters.model.network", "conv2d")],
+            "reuters.model.network: conv2d takes (samples, height, width, channels), "
+            "but the encoding multi_hot gives (samples, 10000)",
+        ),
+        (
+            SEQUENCES,
+            "imdb.model.network: dense takes (samples, features), but the encoding sequence gives (samples, 200, 32)",
+        ),
+        (
+            [*SEQUENCES, ("imdb.model.network", "conv2d")],
+            "imdb.model.network: conv2d takes (samples, height, width, channels), "
+            "but the encoding sequence gives (samples, 200, 32)",
+        ),
+        (
+            [IMAGES],
+            "digits.model.network: dense takes (samples, features), but the encoding image gives (samples, 8, 8, 1)",
+        ),
+        (
+            [("digits.model.network", "conv2d")],
+            "digits.model.network: conv2d takes (samples, height, width, channels), "
+            "but the encoding features gives (samples, 64)",
+        ),
+        (
+            [("boston_housing.model.network", "lstm")],
+            "boston_housing.model.network: lstm takes (samples, timesteps, features), "
+            "but the encoding features gives (samples, 13)",
+        ),
+        (
+            [*SEQUENCES, ("imdb.model.network", "lstm"), ("imdb.preprocess.ngrams", 2)],
+            "imdb.preprocess.ngrams: expected 1 for the encoding sequence, got 2",
+        ),
+        (
+            [SEQUENCES[0], ("imdb.model.network", "lstm")],
+            "imdb.model.weighting: expected none for the encoding sequence, got 'binary'",
+        ),
+        (
+            [IMAGES, ("digits.model.network", "conv2d"), ("digits.model.weighting", "standardize")],
+            "digits.model.weighting: expected none for the encoding image, got 'standardize'",
+        ),
+        (
+            [("imdb.fit.momentum", 0.9)],
+            "imdb.fit.momentum: expected 0 for rmsprop, got 0.9; it belongs to sgd",
+        ),
+        (
+            [("boston_housing.fit.momentum", 0.5), ("boston_housing.fit.optimizer", "adamw")],
+            "boston_housing.fit.momentum: expected 0 for adamw, got 0.5; it belongs to sgd",
+        ),
+    ],
+)
+def test_says_what_does_not_fit_together(changes, complaint):
+    assert complaints(changed(*changes)) == [complaint]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [*SEQUENCES, ("imdb.model.network", "lstm")],
+        [IMAGES, ("digits.model.network", "conv2d")],
+        [("digits.model.weighting", "standardize")],
+        [("boston_housing.model.weighting", "none")],
+        [("imdb.model.weighting", "nb"), ("imdb.preprocess.ngrams", 2)],
+        [("reuters.model.weighting", "tf_idf"), ("reuters.model.labels", "one_hot")],
+        [("imdb.fit.optimizer", "sgd"), ("imdb.fit.momentum", 0.9)],
+        [("reuters.model.class_weights", "balanced"), ("reuters.fit.optimizer", "adamw")],
+        [("boston_housing.model.loss", "huber"), ("boston_housing.model.api", "functional")],
+    ],
+)
+def test_takes_what_fits_together(changes):
+    chosen = params.parse(changed(*changes)).sections
+    for path, value in changes:
+        name, part, key = path.split(".")
+        assert getattr(getattr(chosen[name], part), key) == value
 
 
 def test_the_best_epoch_can_be_asked_for_with_one_validation_row():

@@ -18,6 +18,7 @@ SHRUNK = {
     "imdb": {"epochs": 2, "final_epochs": 1, "seeds": 2, "k": 3, "repeats": 1},
     "reuters": {"epochs": 2, "final_epochs": "best", "seeds": 2, "k": 3, "repeats": 1},
     "boston_housing": {"epochs": 3, "final_epochs": 3, "seeds": 2, "k": 3, "repeats": 2},
+    "digits": {"epochs": 2, "final_epochs": 1, "seeds": 1, "k": 2, "repeats": 1},
 }
 
 
@@ -87,7 +88,7 @@ def clone(tmp_path_factory):
 
 
 def test_one_run_makes_every_output_and_says_a_line_a_stage(clone):
-    assert len(clone.ran(clone.first)) == 15
+    assert len(clone.ran(clone.first)) == 5 * len(SHRUNK)
     for name in SHRUNK:
         figures = clone.figures(name)
         assert figures["source"] == "synthetic"
@@ -114,7 +115,8 @@ def test_data_sets_side_by_side_give_the_same_lock(clone):
     before = (clone.folder / "dvc.lock").read_bytes(), clone.hashes("metrics")
     with ThreadPoolExecutor() as pool:
         targets = [f"{stage}@{name}" for stage in ("kfold", "evaluate") for name in SHRUNK]
-        runs = [pool.submit(clone.dvc, "repro", "--force", "--single-item", *targets[n::3]) for n in range(3)]
+        each = len(SHRUNK)  # a run for each data set
+        runs = [pool.submit(clone.dvc, "repro", "--force", "--single-item", *targets[n::each]) for n in range(each)]
         assert sorted(stage for run in runs for stage in clone.ran(run.result())) == sorted(targets)
     assert ((clone.folder / "dvc.lock").read_bytes(), clone.hashes("metrics")) == before
 
@@ -176,6 +178,51 @@ def test_a_sweep_runs_in_the_queue(clone):
             break
         subprocess.run(["sleep", "2"], check=True)
     assert len(re.findall("Success", status)) == 2, status
+
+
+def test_a_named_variant_that_failed_before_runs_again_and_then_no_more(clone):
+    clone.dvc("exp", "run", "--queue", "--name", "softer", "-S", "reuters.fit.learning_rate=1e30")
+    clone.dvc("queue", "start")
+    first = clone.run(sys.executable, "-m", "tools.variants", "softer")
+    if first.returncode:  # it waited for the task that fails; what is said then is to run it again
+        assert "running this again" in first.stderr
+        first = clone.run(sys.executable, "-m", "tools.variants", "softer")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "softer" in clone.dvc("exp", "list", "--name-only").split()
+    tasks = clone.dvc("queue", "status")
+    again = clone.run(sys.executable, "-m", "tools.variants", "softer")
+    assert again.returncode == 0, again.stderr
+    assert clone.dvc("queue", "status") == tasks
+
+
+def test_variants_do_not_carry_uncommitted_changes(clone):
+    clone.edit(lambda params: params.update(seed=7))
+    done = clone.run(sys.executable, "-m", "tools.variants", "l2")
+    clone.git("checkout", "-q", "params.yaml")
+    assert done.returncode != 0
+    assert "params.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_set_of_ones_own_is_added_as_the_readme_says(tmp_path):
+    clone = Clone(tmp_path, "official")
+    section = re.search(r"\n## Add your own data set\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    script, entry, params = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "wine.py").write_text(script)
+    made = clone.run(sys.executable, "wine.py")
+    size, digest = made.stdout.split()
+    assert f"{int(size):_}," in entry, made.stderr
+    assert f'"{digest}"' in entry
+    with (tmp_path / "stages/core/datasets.py").open("a") as table:
+        table.write(f"\n\n{entry}")
+    path = tmp_path / "params.yaml"
+    path.write_text(path.read_text() + params)
+    clone.edit(lambda params: params["datasets"].append("wine"))
+    stages = [f"{stage}@wine" for stage in ("download", "preprocess", "train", "kfold", "evaluate")]
+    done = clone.run("dvc", "repro", *stages, DATASETS_MIRROR="mirror")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = clone.figures("wine")
+    assert figures["kfold"]["accuracy"]["mean"] > 0.9 > figures["baseline"]["accuracy"]
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,35 @@ def test_the_figures_of_speed_are_those_of_the_benchmark():
         assert f"| {title} | " + " | ".join(slower.get(contender, "-") for contender in contenders) + " |" in README
     everything, same, _ = shares.values()
     assert f"takes {everything} of the time of the tutorial's three scripts, and {same} of it" in README
+
+
+@pytest.mark.parametrize("page", ["calibration", "demo", "study"])
+def test_tables_and_commands_in_the_readme_are_as_written_by_their_tools(page):
+    lines = (ROOT / f"docs/{page}.md").read_text().splitlines()
+    figures = [line for line in lines if line.startswith(("| ", "dvc exp run", "    -S", "scikit-learn's"))]
+    assert len(figures) >= 5
+    assert [line for line in figures if line not in README.splitlines()] == []
+
+
+def test_what_the_readme_says_of_the_calibration_is_what_it_measured():
+    page = (ROOT / "docs/calibration.md").read_text()
+    assert re.search(r"64, 64 units against 4, 4: .* 4\.3% by more than 10", page)
+    assert "in 4.3% of the folds the small network never learns" in " ".join(README.split())
+
+
+def test_what_the_readme_says_of_the_study_is_what_it_measured():
+    rows = {
+        line.split(" | ")[0].strip("| "): line
+        for line in (ROOT / "docs/study.md").read_text().splitlines()
+        if line.startswith("| ") and "±" in line
+    }
+    assert not any("**better**" in line for line in rows.values())
+    assert all(rows[name].count("**equivalent**") == 1 for name in ("l1", "l2", "l1_l2"))
+    assert rows["l1"].count("**worse**") == 2
+    assert [name for name in rows if re.search(r"\*\*worse\*\*", rows[name].split(" | ")[2])] == [
+        "smaller",
+        "l1",
+        "l2",
+        "l1_l2",
+        "dropout",
+    ]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from samples import section
 
-from stages.core import replicas
-from stages.core.lean_keras import keras
+from stages.core import networks, replicas, weightings
+from stages.core.lean_keras import keras, tensorflow
 
 ACCURACY = keras.metrics.sparse_categorical_accuracy
 BATCH, EPOCHS = 32, 3
@@ -33,36 +34,75 @@ def largest_difference(one, other):
     return max(np.abs(a - b).max() for a, b in zip(one.weights, other.weights, strict=True))
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "sgd"])
+def by_keras(model, member, x, y, balance=None, epochs=EPOCHS):
+    """A twin of the model, trained by `model.fit` as this replica trains, and the figures of its last epoch."""
+    single = keras.models.clone_model(model)
+    single.compile(
+        type(model.optimizer).from_config(model.optimizer.get_config()),
+        "sparse_categorical_crossentropy",
+        metrics=["sparse_categorical_accuracy", "sparse_categorical_crossentropy"],  # the loss without penalties
+    )
+    initial = replicas._initial(model, member.seed)
+    single.set_weights([initial[id(variable)] for variable in model.weights])
+    held_out, weights = member.held_out_rows, None
+    if balance:
+        weights = balance(np.flatnonzero(member.folds != member.held_out))
+    for epoch in range(epochs):
+        order = replicas._stream(member, epoch)
+        order = order[member.folds[order] != member.held_out]
+        log = single.fit(
+            x[order],
+            y[order],
+            batch_size=BATCH,
+            sample_weight=None if weights is None else weights[order],
+            shuffle=False,
+            verbose=0,
+            validation_data=(x[held_out], y[held_out]),
+        ).history
+    return single, {name: values[-1] for name, values in log.items()}
+
+
+def assert_the_same(fitted, single, log, x, y, held_out, atol=2e-6):
+    """The replica has the weights, predictions and figures of the network that `by_keras` trained."""
+    for ours, keras_own in zip(fitted.weights, single.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, keras_own, atol=atol)
+    np.testing.assert_allclose(fitted.held_out, single.predict(x[held_out], verbose=0), atol=5 * atol)
+    names = {"loss": "sparse_categorical_crossentropy", "metric": "sparse_categorical_accuracy"}
+    for name, own in names.items():
+        assert fitted.history[name][-1] == pytest.approx(log[own], rel=5 * atol)
+        assert fitted.history[f"val_{name}"][-1] == pytest.approx(log[f"val_{own}"], rel=5 * atol)
+
+
+OPTIMIZERS = {
+    "rmsprop": keras.optimizers.RMSprop,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "sgd with momentum": lambda: keras.optimizers.SGD(momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("count", [1, 4])
 def test_weights_and_figures_are_those_of_model_fit(rows, as_stored, optimizer, count):
     x, y, folds = rows
-    model = network(optimizer, penalty=1e-3)
+    model = network(optimizer(), penalty=1e-3)
     members = four(folds)[-count:]
     for member, fitted in list(zip(members, fit(model, as_stored(x), y, members), strict=True))[:2]:
-        single = network(optimizer, penalty=1e-3)
-        single.compile(optimizer, "sparse_categorical_crossentropy", metrics=["sparse_categorical_accuracy"])
-        initial = replicas._initial(model, member.seed)
-        single.set_weights([initial[id(variable)] for variable in model.weights])
-        held_out = member.held_out_rows
-        for epoch in range(EPOCHS):
-            order = replicas._stream(member, epoch)
-            order = order[folds[order] != member.held_out]
-            log = single.fit(
-                x[order],
-                y[order],
-                batch_size=BATCH,
-                shuffle=False,
-                verbose=0,
-                validation_data=(x[held_out], y[held_out]),
-            ).history
-        for ours, keras_own in zip(fitted.weights, single.get_weights(), strict=True):
-            np.testing.assert_allclose(ours, keras_own, atol=2e-6)
-        np.testing.assert_allclose(fitted.held_out, single.predict(x[held_out], verbose=0), atol=1e-5)
-        assert fitted.history["metric"][-1] == pytest.approx(log["sparse_categorical_accuracy"][-1])
-        assert fitted.history["val_metric"][-1] == pytest.approx(log["val_sparse_categorical_accuracy"][-1])
-        loss = keras.losses.sparse_categorical_crossentropy(y[held_out], fitted.held_out).numpy().mean()
-        assert fitted.history["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
+        assert_the_same(fitted, *by_keras(model, member, x, y), x, y, member.held_out_rows)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_with_balance_weights_are_those_of_model_fit_with_sample_weights(rows, as_stored, count):
+    x, y, folds = rows
+    y = np.minimum(y, 2)  # three fifths of the rows are of one class
+    model, members = network(), four(folds)[-count:]
+    balance = weightings.balance("balanced", y)
+    assert np.ptp(balance(members[0].held_out_rows)) > 1
+    for member, fitted in list(zip(members, fit(model, as_stored(x), y, members, balance=balance), strict=True))[:2]:
+        single, log = by_keras(model, member, x, y, balance)
+        assert_the_same(fitted, single, log, x, y, member.held_out_rows)
+        assert abs(log["loss"] - fitted.history["loss"][-1]) > 0.01  # Keras' own is weighted
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -104,20 +144,117 @@ def test_held_out_rows_do_not_move_the_scaler_of_their_replica(rows):
     x, y, folds = rows
     moved = x.copy()
     moved[folds == 2] += 100
-    before, after = (fit(network(), features, y, four(folds), standardize=True) for features in (x, moved))
+    before, after = (
+        fit(network(), features, y, four(folds), scaler=weightings.scaler("standardize", features, y))
+        for features in (x, moved)
+    )
     assert largest_difference(before[2], after[2]) == 0
     training = x[folds != 2]
     np.testing.assert_allclose(after[2].mean, training.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(after[2].scale, training.std(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(after[2].factor, 1 / training.std(axis=0), rtol=1e-5)
     assert (before[1].mean != after[1].mean).all()
+
+
+def test_held_out_labels_move_neither_scaler_nor_balance_of_their_replica(rows):
+    x, y, folds = rows
+    x, other = sp.csr_matrix(x), np.where(folds == 2, 1, y).astype("int32")
+    before, after = (
+        fit(
+            network(),
+            x,
+            labels,
+            four(folds),
+            scaler=weightings.scaler("nb", x, labels),
+            balance=weightings.balance("balanced", labels),
+        )
+        for labels in (y, other)
+    )
+    assert largest_difference(before[2], after[2]) == 0
+    np.testing.assert_array_equal(before[2].factor, after[2].factor)
+    assert (before[1].factor != after[1].factor).any()
+    assert largest_difference(before[1], after[1]) > 1e-4
+
+
+@pytest.fixture
+def counts(rows):
+    """Sparse rows of counts that a scaler learns from: log counts, and the scaler of tf_idf."""
+    x, y, _ = rows
+    values = weightings.WEIGHTINGS["tf_idf"].values(sp.csr_matrix(x * (1 + np.arange(50, dtype="float32") % 3)))
+    return values, weightings.scaler("tf_idf", values, y)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_sparse_rows_with_a_factor_train_as_dense_rows_multiplied_beforehand(rows, counts, count):
+    _, y, folds = rows
+    x, scaler = counts
+    members = four(folds)[-count:]
+    together = fit(network(penalty=1e-3), x, y, members, scaler=scaler)
+    for member, fitted in zip(members, together, strict=True):
+        _, factor = scaler(np.flatnonzero(folds != member.held_out))
+        (alone,) = fit(network(penalty=1e-3), x.toarray() * factor, y, [member])
+        np.testing.assert_array_equal(fitted.factor, factor)
+        assert fitted.mean is None
+        assert largest_difference(fitted, alone) < 1e-5
+        np.testing.assert_allclose(fitted.held_out, alone.held_out, atol=1e-5)
+    assert count == 1 or (together[0].factor != together[1].factor).any()
+
+
+@pytest.mark.parametrize("weighting", ["tf_idf", "standardize"])
+def test_predict_weighs_rows_as_each_replica_learned(rows, counts, weighting):
+    x, y, folds = rows
+    x, scaler = counts if weighting == "tf_idf" else (x, weightings.scaler(weighting, x, y))
+    model, members = network(), four(folds)
+    fitted = fit(model, x, y, members, scaler=scaler)
+    for member, one, own in zip(members, fitted, replicas.predict(model, fitted, x), strict=True):
+        np.testing.assert_allclose(own[member.held_out_rows], one.held_out, atol=1e-6)
 
 
 def test_a_constant_feature_does_no_harm(rows):
     x, y, folds = rows
     constant = x.copy()
     constant[:, 3] = 7
-    for fitted in fit(network(), constant, y, four(folds), standardize=True):
+    for fitted in fit(network(), constant, y, four(folds), scaler=weightings.scaler("standardize", constant, y)):
         assert all(np.isfinite(values).all() for values in fitted.weights)
+
+
+RANDOM = np.random.default_rng(0)
+SHAPES = {  # network -> keys of params.yaml, rows
+    "lstm": (
+        {"encoding": "sequence", "num_words": 30, "length": 12, "embedding": 6},
+        RANDOM.integers(0, 30, (48, 12)).astype("int32"),
+    ),
+    "conv2d": ({"encoding": "image"}, RANDOM.random((48, 4, 4, 1)).astype("float32")),
+}
+
+
+@keras.saving.register_keras_serializable()
+class Summed(keras.optimizers.RMSprop):
+    """Adds up the parts of an embedding's gradient. Keras' own squares each apart where a word comes twice."""
+
+    def apply(self, gradients, variables):
+        super().apply([tensorflow.convert_to_tensor(gradient) for gradient in gradients], variables)
+
+
+@pytest.mark.parametrize(
+    ("kind", "optimizer"),
+    [
+        ("lstm", keras.optimizers.SGD(0.1, momentum=0.9)),
+        ("lstm", Summed(0.01)),
+        ("conv2d", keras.optimizers.RMSprop(0.01)),
+    ],
+    ids=["lstm-sgd", "lstm-rmsprop", "conv2d-rmsprop"],
+)
+def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_others(kind, optimizer):
+    keys, x = SHAPES[kind]
+    y, folds = np.arange(48, dtype="int32") % 5, np.arange(48) // 16
+    model = networks.build(section(network=kind, labels="integer", **keys), x.shape[1:], 5)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    members = [replicas.Replica(seed, 7, folds, seed) for seed in range(3)]
+    together = fit(model, x, y, members, epochs=2)
+    for member, fitted in zip(members, together, strict=True):
+        (alone,) = fit(model, x, y, [member], epochs=2)
+        assert largest_difference(alone, fitted) < 1e-5
+        assert_the_same(alone, *by_keras(model, member, x, y, epochs=2), x, y, member.held_out_rows, atol=1e-5)
 
 
 @pytest.mark.parametrize("folds_of", [4, 3, 7])
@@ -207,7 +344,7 @@ def test_a_network_without_hidden_layers_trains(rows, as_stored):
 
 def test_a_loss_that_is_no_number_stops_with_replica_and_epoch(rows):
     x, y, folds = rows
-    with pytest.raises(replicas.Diverged, match=r"seed 0, fold 0, .* epoch 1"):
+    with pytest.raises(replicas.Diverged, match=r"seed 0, fold 0: its (val_)?loss is nan in epoch 1"):
         fit(network(), x * np.float32(np.nan), y, four(folds))
 
 

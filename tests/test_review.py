@@ -20,6 +20,7 @@ from tools import review
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["imdb", "reuters", "boston_housing"]
+MEASURED = {"accuracy": "cross-entropy", "mae": "mean squared error"}  # main metric -> what the loss measures
 MAINS = {"accuracy": (0.8, 0.9), "mae": (2, 3)}  # the least and the most of a fold
 SEEDS, ROWS, EPOCHS = 3, 10, 2
 RIGHT = np.array([[1, 1, 1, 1, 1, 1, 0, 0, 0, 0]] * SEEDS)  # in base: which test rows each seed's model has right
@@ -94,8 +95,11 @@ class Project:
             }
         self.put("dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
-    def results(self, name, main=(0, 0), loss=(0, 0), right=RIGHT, held_out="00ff", parameters=1000):
-        """Write the metrics of a data set. main, loss: (mean, noise) of what is added to the figures of the folds."""
+    def results(self, name, main=(0, 0), loss=(0, 0), right=RIGHT, held_out="00ff", parameters=1000, measured=None):
+        """Write the metrics of a data set. main, loss: (mean, noise) of what is added to the figures of the folds.
+
+        measured: by the loss, where it is not what MEASURED says.
+        """
         metric, settings = TABLE[name].task.metric, self.params[name]["kfold"]
         k, repeats = settings["k"], settings["repeats"]
         noise = np.where(np.arange(k * repeats) % 2, 1, -1)
@@ -122,7 +126,7 @@ class Project:
         figures = {
             "baseline": {metric: 0.5},
             "kfold": {**spread, "replicas": k * repeats},
-            "network": {"parameters": parameters},
+            "network": {"epochs": EPOCHS, "loss": measured or MEASURED[metric], "parameters": parameters},
             "source": self.params["source"],
             "test": {metric: tested},
         }
@@ -402,6 +406,48 @@ def test_metrics_with_different_keys_stand_side_by_side(project, run):
     assert rows["kfold f1"] == ["0.7000", "-", "-", "-"]
     assert rows["validation best_epoch"] == ["5", "-", "-", "-"]
     assert rows["network parameters"] == ["-", "1,000", "-", "-"]
+
+
+def test_losses_that_measure_different_things_are_not_compared(project, run, tmp_path):
+    change = (-0.195, 0.1)
+    project.results("boston_housing", main=change, loss=(0, 0.01), measured="mean absolute error")
+    text = run("main", "--html", str(tmp_path / "page.html"))
+    own = section(text, "boston_housing")
+    assert (
+        "- The losses measure different things (mean squared error, mean absolute error) and are not compared." in own
+    )
+    rows = figures(own)
+    assert rows["network loss"] == ["mean squared error", "mean absolute error", "-", "-"]
+    assert rows["kfold loss"][3] == "-"
+    raw = comparison.compare(np.zeros(8), change[0] + change[1] * np.array([-1, 1] * 4), 4, False).p
+    assert 0.025 < raw < 0.04
+    assert rows["kfold mae"][3] == f"{raw:.3f}", "no further chance of an alarm"
+    assert top(text)["boston_housing"][0] == "better"
+    drawn = re.findall(r'<img alt="([^"]+)"', (tmp_path / "page.html").read_text("utf-8"))
+    assert drawn == ["Each fold&#x27;s difference", "K-fold curves", "Predicted against actual"]
+
+
+def test_curves_are_drawn_of_figures_that_mean_the_same_in_both(project, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b"")
+    for measured in (None, "Huber loss"):
+        project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
+        reviewed = review.review(review.resolve("main"), review.Revision("workspace"))
+        review.drawn(next(own for own in reviewed if own.name == "boston_housing"))
+    mae = {"mae": "mean absolute error (thousand dollars)"}
+    assert asked == [{"loss": "loss: mean squared error (thousand dollars squared)", **mae}, mae]
+
+
+def test_a_base_that_does_not_say_what_its_loss_measures_is_compared(project, run):
+    path = project.folder / "metrics/imdb.json"
+    old = json.loads(path.read_text())
+    del old["network"]["loss"]
+    path.write_text(json.dumps(old))
+    project.commit()
+    project.results("imdb", main=(0.03, 0.002), loss=(0.1, 0.01))
+    own = section(run("main"), "imdb")
+    assert figures(own)["kfold loss"][3] != "-"
+    assert "different things" not in own
 
 
 @pytest.mark.parametrize("side", ["base", "head"])

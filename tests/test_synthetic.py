@@ -5,13 +5,16 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
 from stages.core import arrays, synthetic
+from stages.core.datasets import TABLE
 
 SMALL = synthetic.IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)
@@ -41,9 +44,28 @@ def boston():
     return opened(synthetic.features("boston", **synthetic.BOSTON)["boston.npz"])
 
 
+def digits(files):
+    """The rows of digits as the reader of official files gives them."""
+    return TABLE["digits"].read(files)
+
+
+@pytest.fixture(scope="module")
+def both_digits():
+    """The stand-in for digits and the official ones, which come with scikit-learn."""
+    official = {file.name: Path(file.address).read_bytes() for file in TABLE["digits"].files}
+    return digits(synthetic.images("digits", **synthetic.DIGITS)), digits(official)
+
+
 def digest(files):
     """One hash over all names and bytes."""
     return hashlib.sha256(b"".join(name.encode() + content for name, content in files.items())).hexdigest()
+
+
+def small_files():
+    """The files that each generator makes, in little time."""
+    yield synthetic.text("t", **FEW_WORDS)
+    yield synthetic.features("f", **synthetic.BOSTON)
+    yield synthetic.images("i", **synthetic.DIGITS)
 
 
 def accuracy(x, y, x_test, y_test, inverse_penalty=0.03):
@@ -64,17 +86,14 @@ def _multi_hot(documents):
 def test_same_seed_gives_same_bytes():
     assert synthetic.text("t", **FEW_WORDS, seed=3) == synthetic.text("t", **FEW_WORDS, seed=3)
     assert synthetic.features("f", **synthetic.BOSTON, seed=3) == synthetic.features("f", **synthetic.BOSTON, seed=3)
+    assert synthetic.images("i", **synthetic.DIGITS, seed=3) == synthetic.images("i", **synthetic.DIGITS, seed=3)
 
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
-    code = (
-        "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\n"
-        "print(digest(synthetic.text('t', **FEW_WORDS)), digest(synthetic.features('f', **synthetic.BOSTON)))"
-    )
+    code = "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\nprint(*map(digest, small_files()))"
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": "."}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    here = [digest(synthetic.text("t", **FEW_WORDS)), digest(synthetic.features("f", **synthetic.BOSTON))]
-    assert result.stdout.split() == here
+    assert result.stdout.split() == [digest(files) for files in small_files()]
 
 
 def test_another_seed_gives_other_rows():
@@ -82,6 +101,8 @@ def test_another_seed_gives_other_rows():
     assert first["x"].tolist() != second["x"].tolist()
     first, second = (opened(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"]) for seed in (0, 1))
     assert not np.array_equal(first["x"], second["x"])
+    first, second = (digits(synthetic.images("digits", **synthetic.DIGITS, seed=seed)) for seed in (0, 1))
+    assert not np.array_equal(first.x_train, second.x_train)
 
 
 def test_text_has_the_official_schema(small):
@@ -197,3 +218,43 @@ def test_target_depends_on_columns_beyond_a_linear_effect(boston):
     assert guess == pytest.approx(6.65, rel=0.12)
     assert error(x) == pytest.approx(3.6, rel=0.2)
     assert 1.5 < error(bent) < 0.85 * error(x)
+
+
+def test_images_have_the_official_schema(both_digits):
+    (name, content), *_ = synthetic.images("digits", **synthetic.DIGITS).items()
+    assert name == "digits.csv.gz"
+    numbers = arrays.gzipped_table(content, 65, 0, 16)
+    assert numbers.shape == (1_797, 65)
+    assert (numbers.min(), numbers[:, :-1].max()) == (0, 16)
+    made, official = both_digits
+    assert (made.x_train.shape, made.x_test.shape) == (official.x_train.shape, official.x_test.shape)
+
+
+def test_classes_of_images_are_mixed_and_as_balanced_as_the_official_ones(both_digits):
+    made, official = (np.concatenate([split.y_train, split.y_test]) for split in both_digits)
+    assert np.bincount(made) == pytest.approx(np.bincount(official), rel=0.05)
+    assert (np.diff(made) != 0).mean() > 0.7
+
+
+def test_pixels_are_about_as_bright_as_the_official_ones(both_digits):
+    made, official = (split.x_train for split in both_digits)
+    assert made.mean() == pytest.approx(official.mean(), rel=0.15)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # it stops after 20 epochs, as params.yaml says
+def test_images_can_be_learnt_about_as_well_as_the_official_ones(both_digits):
+    def score(split):
+        network = MLPClassifier((64, 64), batch_size=32, max_iter=20, random_state=0)
+        flat, flat_test = (x.reshape(len(x), -1) for x in (split.x_train, split.x_test))
+        return network.fit(flat, split.y_train).score(flat_test, split.y_test)
+
+    made, official = map(score, both_digits)
+    assert made == pytest.approx(official, abs=0.04)
+    assert 0.93 < made < 0.99
+
+
+def test_images_without_contrast_teach_nothing():
+    split = digits(synthetic.images("digits", **synthetic.DIGITS | dict(contrast=0)))
+    flat, flat_test = (x.reshape(len(x), -1) for x in (split.x_train, split.x_test))
+    model = LogisticRegression(C=0.01).fit(flat, split.y_train)
+    assert 0.05 < model.score(flat_test, split.y_test) < 0.15

@@ -1,49 +1,70 @@
 import re
 import time
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from samples import section
 
 from stages import train
-from stages.core import networks, replicas
+from stages.core import networks, replicas, weightings
 from stages.core.lean_keras import keras
-from stages.core.params import Fit
 
-FIT = Fit(optimizer="rmsprop", learning_rate=0.01, batch_size=16, epochs=3, validation=20, final_epochs=2, seeds=2)
+SECTION = section(optimizer="rmsprop", learning_rate=0.01, batch_size=16, epochs=3, validation=20, seeds=2)
+FIT = SECTION.fit
+LABELS = np.arange(60) % 3 % 2  # twice as many of class 0
 
 
 @pytest.fixture
 def problem():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(60, 4)).astype("float32")
-    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(1, "sigmoid")])
-    head = networks.HEADS["binary"]
-    network.compile("rmsprop", loss=head.loss)
-    return network, head.metric, x, head.targets((x[:, 0] > 0).astype("int32"))
+    x = np.random.default_rng(0).normal(LABELS[:, None], size=(60, 4)).astype("float32")
+    head = networks.head(SECTION.model)
+    network = networks.build(SECTION, (4,), 1)
+    return train.Problem(network, head.metric, x, head.targets(LABELS, 1), FIT.batch_size)
+
+
+def same_weights(one, other):
+    return all((a == b).all() for a, b in zip(one.weights, other.weights, strict=True))
 
 
 def test_the_exploring_fit_never_trains_on_the_first_rows(problem):
-    network, metric, x, targets = problem
-    changed = targets.copy()
+    changed = problem.targets.copy()
     changed[: FIT.validation] = 1 - changed[: FIT.validation]
-    one, other = (train.explore(network, metric, x, y, FIT, 0, False, "") for y in (targets, changed))
-    assert all((a == b).all() for a, b in zip(one.weights, other.weights, strict=True))
+    one, other = (train.explore(replace(problem, targets=y), FIT, 0, "") for y in (problem.targets, changed))
+    assert same_weights(one, other)
     assert (one.history["val_metric"] == 1 - other.history["val_metric"]).all()
     assert len(one.held_out) == FIT.validation
+    assert len(one.history["loss"]) == FIT.epochs
 
 
 def test_final_fits_are_new_networks_on_all_rows(problem):
-    network, metric, x, targets = problem
-    fitted = train.final(network, metric, x, targets, FIT, 2, 0, False, "")
+    fitted = train.final(problem, FIT.seeds, 2, 0, "")
     assert len(fitted) == FIT.seeds
     assert len(fitted[0].history["loss"]) == 2
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
-    explored = train.explore(network, metric, x, targets, FIT, 0, False, "")
-    started = [replicas._initial(network, replicas.seed_of(0, *purpose)) for purpose in [("explore",), ("final", 0)]]
-    kernel = id(network.trainable_variables[0])
+    explored = train.explore(problem, FIT, 0, "")
+    started = [
+        replicas._initial(problem.model, replicas.seed_of(0, *purpose)) for purpose in [("explore",), ("final", 0)]
+    ]
+    kernel = id(problem.model.trainable_variables[0])
     assert np.abs(started[0][kernel] - started[1][kernel]).max() > 0.01
     assert np.abs(explored.weights[0] - fitted[0].weights[0]).max() > 0.01
+
+
+def test_each_fit_learns_its_scaler_from_the_rows_that_it_trains_on(problem):
+    scaled = replace(problem, scaler=weightings.scaler("standardize", problem.rows, LABELS))
+    explored, *final = [train.explore(scaled, FIT, 0, ""), *train.final(scaled, 2, 1, 0, "")]
+    np.testing.assert_allclose(explored.mean, problem.rows[FIT.validation :].mean(axis=0), rtol=1e-5)
+    for fitted in final:
+        np.testing.assert_allclose(fitted.mean, problem.rows.mean(axis=0), rtol=1e-5)
+
+
+def test_each_fit_is_balanced_where_that_is_asked_for(problem):
+    balanced = replace(problem, balance=weightings.balance("balanced", LABELS))
+    for fit in (lambda own: train.explore(own, FIT, 0, ""), lambda own: train.final(own, 1, 2, 0, "")[0]):
+        assert not same_weights(fit(balanced), fit(problem))
+        assert same_weights(fit(balanced), fit(balanced))
 
 
 def test_the_best_epoch_has_the_lowest_validation_loss_and_counts_from_1():
@@ -56,7 +77,7 @@ def test_the_history_has_a_line_for_each_epoch_and_names_the_metric():
 
 
 def test_a_saved_network_has_the_same_bytes_each_time_and_keras_opens_it(problem, tmp_path):
-    network, _, x, _ = problem
+    network, x = problem.model, problem.rows
     train.save(network, tmp_path / "one.keras")
     time.sleep(1.1)  # Keras writes the time in seconds
     train.save(network, tmp_path / "other.keras")
@@ -68,9 +89,26 @@ def test_a_saved_network_has_the_same_bytes_each_time_and_keras_opens_it(problem
     np.testing.assert_array_equal(opened.predict(x, verbose=0), network.predict(x, verbose=0))
 
 
-def test_a_saved_network_that_standardizes_opens_too(problem, tmp_path):
-    network, _, x, _ = problem
-    complete = networks.standardized(network, x.mean(axis=0), x.std(axis=0))
+@pytest.mark.parametrize("mean", [None, np.arange(4, dtype="float32")], ids=["factor", "mean and factor"])
+def test_a_saved_network_that_weighs_its_rows_opens_too(problem, tmp_path, mean):
+    factor = np.array([0.5, 1, 2, 3], "float32")
+    weights = problem.model.get_weights()
+    complete = networks.complete(problem.model, replicas.Fitted(weights, mean, factor, {}, np.empty((0, 1))))
     train.save(complete, tmp_path / "complete.keras")
-    opened = keras.models.load_model(tmp_path / "complete.keras")
-    np.testing.assert_allclose(opened.predict(x, verbose=0), complete.predict(x, verbose=0), rtol=1e-6)
+    opened = keras.models.load_model(tmp_path / "complete.keras").predict(problem.rows, verbose=0)
+    problem.model.set_weights(weights)
+    weighted = (problem.rows - (0 if mean is None else mean)) * factor
+    np.testing.assert_allclose(opened, problem.model.predict(weighted, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "conv2d"])
+def test_saved_recurrent_and_convolutional_networks_open_too(tmp_path, kind):
+    keys = {"encoding": "image"} if kind == "conv2d" else {"encoding": "sequence", "num_words": 30, "embedding": 4}
+    shape = (4, 4, 1) if kind == "conv2d" else (12,)
+    network = networks.build(section(network=kind, labels="integer", dropout=0.5, **keys), shape, 5)
+    x = np.random.default_rng(0).integers(0, 30, (6, *shape)).astype("float32" if kind == "conv2d" else "int32")
+    for name in ("one", "other"):
+        train.save(network, tmp_path / f"{name}.keras")
+    assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "other.keras").read_bytes()
+    opened = keras.models.load_model(tmp_path / "one.keras")
+    np.testing.assert_array_equal(opened.predict(x, verbose=0), network.predict(x, verbose=0))

@@ -1,0 +1,56 @@
+"""What was tried and what came of it is kept, and written to docs/reliability.md by `make test-faults`."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from small import Clone
+
+TRIED = pytest.StashKey[Counter]()
+HEAD = """# What was tried, and what came of it
+
+Written by `make test-faults` from what its tests saw: a fault is counted when it was brought about and the outcome was
+the one that stands here; where any is not, the suite fails and this page stays as it was.
+
+| fault | tried | outcome |
+|---|---|---|
+"""
+
+
+def pytest_configure(config):
+    """A place for what the tests say."""
+    config.stash[TRIED] = Counter()
+
+
+@pytest.fixture
+def tried(request):
+    """tried(fault, outcome, times=1): count a fault whose outcome was seen."""
+
+    def count(fault, outcome, times=1):
+        request.config.stash[TRIED][fault, outcome] += times
+
+    return count
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Write the page, after a whole run in which nothing failed or was skipped."""
+    page, counts = session.config.getoption("--reliability"), session.config.stash[TRIED]
+    if page and exitstatus == 0:
+        lines = [f"| {fault} | {times:,} | {outcome} |\n" for (fault, outcome), times in counts.items()]
+        Path(page).write_text(HEAD + "".join(lines))
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory):
+    """A clone in which everything has run."""
+    clone = Clone(tmp_path_factory.mktemp("faults"))
+    clone.repro()
+    return clone
+
+
+@pytest.fixture
+def clone(ran):
+    """The clone in which everything has run; a test must leave it so."""
+    before = ran.state()
+    yield ran
+    assert ran.state() == before, "the test left the clone other than it found it"

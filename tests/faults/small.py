@@ -1,0 +1,88 @@
+"""A small project of its own for the tests of faults."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+SMALL = {  # data set -> what is shrunk
+    "boston_housing": {
+        "fit": {"epochs": 2, "final_epochs": 2, "seeds": 2},
+        "kfold": {"k": 2, "repeats": 2, "epochs": 2},
+    },
+    "digits": {"fit": {"epochs": 2, "final_epochs": 1, "seeds": 2}, "kfold": {"k": 2, "repeats": 1, "epochs": 1}},
+}
+
+
+class Clone:
+    """The files of the project as a repository of its own with two small data sets, which needs no network."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True, text=True
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith(("metrics/", "docs/")) and name != "dvc.lock":
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        self.edit(self._shrink)
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "small"]):
+            assert self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command).returncode == 0
+
+    @staticmethod
+    def _shrink(params):
+        params.update(source="synthetic", datasets=list(SMALL))
+        for name, parts in SMALL.items():
+            for part, values in parts.items():
+                params[name][part].update(values)
+
+    def edit(self, change):
+        """Change params.yaml."""
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        change(params)
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def environment(self, **own):
+        """Of a process in this clone: the interpreter of the tests comes first."""
+        plain = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        return plain | {"PATH": f"{Path(sys.executable).parent}:{plain['PATH']}"} | own
+
+    def run(self, *command, **environment):
+        """Run a command to its end."""
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True, timeout=300
+        )
+
+    def start(self, *command):
+        """Start a command as the leader of a process group of its own."""
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, cwd=self.folder, env=self.environment(), start_new_session=True, **quiet)
+
+    def repro(self, *arguments):
+        """`dvc repro`, which must succeed: names of the stages that ran."""
+        done = self.run("dvc", "repro", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return re.findall(r"Running stage '(\S+)'", done.stdout)
+
+    def state(self):
+        """Hashes of everything that the pipeline writes."""
+        paths = [path for folder in ("data", "metrics") for path in (self.folder / folder).rglob("*") if path.is_file()]
+        paths.append(self.folder / "dvc.lock")
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in paths
+            if not path.name.endswith(".part")
+        }
+
+    def figures(self, name):
+        """The metrics of a data set."""
+        return json.loads((self.folder / f"metrics/{name}.json").read_text())

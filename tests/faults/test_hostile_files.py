@@ -1,0 +1,274 @@
+"""Files that lie are refused with a message; what they hide never runs."""
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small import ROOT
+
+from stages import preprocess
+from stages.core import arrays, encodings, synthetic
+from stages.core.datasets import TABLE, Split
+
+OFFICIAL = {name: generate() for name, generate in synthetic.GENERATORS.items() if name != "imdb"}
+
+
+class Command:
+    """Pickled, it makes a file when it is read by a pickle that may call anything."""
+
+    def __init__(self, marker):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return os.mkdir, (self.marker,)
+
+
+def npz(**columns):
+    file = io.BytesIO()
+    np.savez(file, **columns)
+    return file.getvalue()
+
+
+def objects(*values):
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column
+
+
+def test_a_pickle_that_would_run_a_command_is_refused_and_the_command_never_ran(tmp_path, tried):
+    marker = tmp_path / "ran"
+    gadget = npz(x=objects([1], Command(marker)), y=np.zeros(2, int))
+    with pytest.raises(arrays.UnreadableFile, match="asks for"):
+        arrays.read_npz(gadget)
+    assert not marker.exists()
+    with np.load(io.BytesIO(gadget), allow_pickle=True) as file:
+        file["x"]
+    assert marker.exists(), "read carelessly it does run"
+    tried("an .npz file whose object array holds a pickle that would run a command", "refused, the command never ran")
+
+
+def test_a_stage_that_meets_such_a_pickle_stops_with_a_message(tmp_path, clone, tried):
+    before, marker = clone.state(), tmp_path / "ran"
+    path = clone.folder / "data/raw/boston_housing/boston_housing.npz"
+    content = path.read_bytes()
+    path.unlink()  # a link into the cache, perhaps
+    path.write_bytes(npz(x=objects([1], Command(marker)), y=np.zeros(2)))
+    done = clone.run(sys.executable, "-m", "stages.preprocess", "boston_housing")
+    path.write_bytes(content)
+    assert done.returncode != 0
+    assert "data/raw/boston_housing cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not marker.exists()
+    assert clone.state() == before
+    tried("an .npz file whose object array holds a pickle that would run a command", "refused, the command never ran")
+
+
+X, Y = np.ones((506, 13)), np.ones(506)
+WRONG = {
+    "too few rows": dict(x=X[:-2], y=Y[:-2]),
+    "columns of two lengths": dict(x=X, y=Y[:-1]),
+    "rows of another shape": dict(x=X[:, :-1], y=Y),
+    "rows of three axes": dict(x=X[:, :, None], y=Y),
+    "text for numbers": dict(x=X.astype(str), y=Y),
+    "complex numbers": dict(x=X.astype(complex), y=Y),
+    "NaN": dict(x=np.where(X == 1, np.nan, X), y=Y),
+    "infinite numbers": dict(x=X * np.inf, y=Y),
+    "numbers too large for float32": dict(x=X * 1e300, y=Y),
+    "a missing array": dict(x=X),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_arrays_that_are_not_what_they_should_be_are_refused(what, tried):
+    with pytest.raises(arrays.UnreadableFile, match="expected"):
+        read("boston_housing", {"boston_housing.npz": npz(**WRONG[what])})
+    tried("arrays of a wrong shape, type or length, NaN, infinite numbers", "refused with what was expected")
+
+
+def read(name, files):
+    split = TABLE[name].read(files)
+    preprocess.check(split, TABLE[name])
+    return split
+
+
+@pytest.mark.parametrize("label", [46, 2**31, -1])
+def test_labels_out_of_range_are_refused(label, tried):
+    content = arrays.read_npz(OFFICIAL["reuters"]["reuters.npz"])
+    labels = content["y"].copy()
+    labels[0] = label
+    with pytest.raises(arrays.UnreadableFile, match="expected classes from 0"):
+        read("reuters", {"reuters.npz": npz(x=content["x"], y=labels)})
+    tried("labels out of range", "refused with what was expected")
+
+
+def test_an_empty_document_is_a_row_with_nothing_but_its_beginning(tried):
+    text = arrays.text({"x": objects([], [5])}, "x")
+    assert encodings.counts(text, 10).toarray()[0].nonzero()[0].tolist() == [encodings.START]
+    assert encodings.sequences(text, 10, 4)[0].tolist() == [0, 0, 0, encodings.START]
+    assert encodings.term_counts(text, encodings.terms(text, 5)).toarray().tolist() == [[0], [1]]
+    tried("an empty document", "a row like any other")
+
+
+@pytest.mark.parametrize(
+    "index",
+    ['{"a": -1}', '{"a": 1e99}', '{"a": 99999999999999999999}', '{"a": "1"}', '{"a": true}', "[1]", "{", "\\xff"],
+)
+def test_a_word_index_that_lies_is_refused(index, tried):
+    with pytest.raises(arrays.UnreadableFile, match="word index"):
+        arrays.word_index(index.encode("latin-1"))
+    tried("a word index with negative or huge numbers, or none", "refused with what was expected")
+
+
+def test_names_that_climb_out_of_the_archive_write_nothing(tmp_path, monkeypatch, tried):
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    file, column = io.BytesIO(), io.BytesIO()
+    np.save(column, np.ones(3))
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("../x.npy", "/tmp/../x.npy", "..\\y.npy"):
+            archive.writestr(name, column.getvalue())
+    assert len(arrays.read_npz(file.getvalue())) == 3
+    assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+    tried("zip entries with .. in their names", "nothing is written anywhere", 3)
+
+
+@settings(max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def damaged(count, data):
+    """One file with some of its bytes changed, cut out or doubled."""
+    name = data.draw(st.sampled_from(["boston_housing", "digits"]))
+    ((file, content),) = [item for item in OFFICIAL[name].items() if not item[0].endswith(".json")]
+    content = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 5))):
+        place = data.draw(st.integers(0, len(content) - 1) | st.integers(max(0, len(content) - 400), len(content) - 1))
+        kind = data.draw(st.sampled_from(["change", "cut", "double"]))
+        if kind == "change":
+            content[place] = data.draw(st.integers(0, 255))
+        elif kind == "cut":
+            del content[place : place + data.draw(st.integers(1, 5000))]
+        else:
+            content[place:place] = content[place : place + 50]
+        if not content:
+            break
+    try:
+        split = read(name, {file: bytes(content)})
+        assert isinstance(split, Split)
+        count["a file that can still be read, its rows of the right shape and finite"] += 1
+    except arrays.UnreadableFile:
+        count["refused with a message"] += 1
+
+
+def test_a_damaged_file_is_refused_or_whole(tried):
+    count = {"a file that can still be read, its rows of the right shape and finite": 0, "refused with a message": 0}
+    damaged(count)
+    assert count["refused with a message"] > 100
+    for outcome, times in count.items():
+        tried("an official file with bytes changed, lost or doubled, its hash not looked at", outcome, times)
+
+
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(st.binary(max_size=400) | st.binary(max_size=100).map(lambda tail: b"PK\x03\x04" + tail))
+def any_bytes(content):
+    """No bytes make a reader fail in another way than by refusing them."""
+    for reader in (arrays.read_npz, lambda own: arrays.gzipped_table(own, 3, 0, 9), arrays.word_index):
+        with pytest.raises(arrays.UnreadableFile):
+            reader(content)
+
+
+def test_any_bytes_are_refused(tried):
+    any_bytes()
+    tried("any bytes in place of a file, to each of three readers", "refused with a message", 300)
+
+
+@settings(max_examples=200, deadline=None, database=None, derandomize=True)
+@given(
+    st.lists(st.lists(st.integers(-3, 2**33) | st.none() | st.floats() | st.text(max_size=2), max_size=4), max_size=4)
+)
+def documents(values):
+    """Lists of anything are text with ranks in range, or refused."""
+    column = objects(*values)
+    try:
+        text = arrays.text({"x": column}, "x")
+    except arrays.UnreadableFile:
+        return
+    assert len(text) == len(values)
+    assert all(type(rank) is int and 1 <= rank < 2**31 - 4 for document in values for rank in document)
+
+
+def test_documents_of_anything_are_refused_or_right(tried):
+    documents()
+    tried("documents of numbers out of range, text, None, fractions", "refused, or read as they are", 200)
+
+
+def test_a_cached_file_that_lost_bytes_is_made_anew_or_refused(clone, tried):
+    before = clone.state()
+    for name in ("data/arrays/digits.npz", "data/folds/digits.npz", "data/models/digits/test.npz"):
+        path = clone.folder / name
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content[:-200])
+        stage = "kfold" if "arrays" in name else "evaluate"
+        done = clone.run(sys.executable, "-m", f"stages.{stage}", "digits")
+        assert done.returncode != 0
+        assert f"{name} is damaged" in done.stderr
+        assert "Traceback" not in done.stderr
+        clone.repro()
+        assert clone.state() == before
+    tried("an output that lost bytes", "a stage that reads it refuses; `dvc repro` brings it back", 3)
+
+
+def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried):
+    before = clone.state()
+    for path in sorted((clone.folder / ".dvc/cache/files/md5").rglob("*")):
+        if path.is_file() and path.stat().st_size > 10_000:
+            path.chmod(0o644)
+            path.write_bytes(path.read_bytes()[:-100])
+            break
+    clone.run("sh", "-c", "rm -rf data/arrays data/folds data/models data/raw")
+    done = clone.run("dvc", "repro")
+    if done.returncode == 0:
+        assert clone.state() == before
+    else:
+        assert "Traceback" not in done.stdout + done.stderr
+        clone.run("sh", "-c", "rm -rf .dvc/cache")
+        clone.repro("--force")
+    assert clone.state() == before
+    tried("an entry of the cache that lost bytes, all outputs gone", "found out; the outputs are the right ones")
+
+
+def test_the_object_array_of_a_pickle_module_is_no_way_around():
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("x.npy", file.getvalue() + pickle.dumps(eval, protocol))
+        with pytest.raises(arrays.UnreadableFile):
+            arrays.read_npz(content.getvalue())
+
+
+def test_predict_refuses_a_word_index_that_lies(tmp_path):
+    folder = tmp_path / "data/raw/imdb"
+    folder.mkdir(parents=True)
+    (tmp_path / "data/arrays").mkdir()
+    (folder / "imdb_word_index.json").write_text(json.dumps({"film": -5}))
+    np.savez(tmp_path / "data/arrays/imdb.npz", y_test=np.zeros(1))
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.predict", "imdb", "--text", "a film"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "word index" in done.stderr
+    assert "Traceback" not in done.stderr

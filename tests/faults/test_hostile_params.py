@@ -1,0 +1,147 @@
+"""Whatever stands in params.yaml, it is taken or refused with the path of the key; never a traceback."""
+
+import copy
+import re
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stages.core import params
+
+PLAIN = params.PATH.read_text()
+TREE = yaml.safe_load(PLAIN)
+
+
+def paths(tree, path=()):
+    """The path of each key of a nested dict."""
+    for key, value in tree.items():
+        yield (*path, key)
+        if isinstance(value, dict):
+            yield from paths(value, (*path, key))
+
+
+PATHS = list(paths(TREE))
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(
+        ["1e-5", "5e-05", "yes", "no", "on", "~", "0x10", "1_000", "best", ".inf", "-.inf", ".nan", "2024-01-01"]
+    ),
+    st.lists(st.one_of(st.integers(-5, 5), st.text(max_size=3), st.none()), max_size=4),
+    st.dictionaries(st.text(max_size=4), st.integers(), max_size=3),
+)
+
+
+@st.composite
+def documents(draw):
+    """params.yaml with one to three keys changed, lost or added."""
+    tree = copy.deepcopy(TREE)
+    for _ in range(draw(st.integers(1, 3))):
+        *parents, key = draw(st.sampled_from(PATHS))
+        section = tree
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            continue
+        change = draw(st.sampled_from(["set", "drop", "add", "rename"]))
+        if change == "set":
+            section[key] = draw(ODD)
+        elif change == "drop":
+            section.pop(key, None)
+        elif change == "add":
+            section[draw(st.text(min_size=1, max_size=6))] = draw(ODD)
+        elif key in section:
+            section[f"{key}_"] = section.pop(key)
+    return tree
+
+
+def judged(document):
+    """Whether the document is taken; when refused, each line must begin with a path, a key of the document."""
+    try:
+        params.parse(document)
+    except params.WrongParams as error:
+        for line in str(error).splitlines():
+            assert re.match(r"(it is no YAML|expected keys|[^\n]*: \w)", line), line
+        return False
+    return True
+
+
+@pytest.mark.parametrize("cases", [200, pytest.param(2500, marks=pytest.mark.slow)])
+def test_a_document_that_a_person_got_wrong_is_refused_or_taken(cases, tried):
+    seen = {True: 0, False: 0}
+
+    @settings(
+        max_examples=cases, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(documents())
+    def attempt(tree):
+        seen[judged(yaml.safe_dump(tree, allow_unicode=True))] += 1
+
+    attempt()
+    assert sum(seen.values()) >= cases
+    assert seen[False] > cases / 2
+    tried("params.yaml with keys changed, lost, added or misspelt", "refused with the path of the key", seen[False])
+    tried("params.yaml with keys changed, lost, added or misspelt", "a valid file, taken as it is", seen[True])
+
+
+def test_any_text_is_refused_or_taken(tried):
+    seen = {True: 0, False: 0}
+
+    @settings(max_examples=500, deadline=None, database=None, derandomize=True)
+    @given(st.one_of(st.text(), st.binary(), st.sampled_from(HOSTILE)))
+    def attempt(document):
+        seen[judged(document)] += 1
+
+    attempt()
+    assert seen[True] == 0
+    tried("any text or bytes in place of params.yaml", "refused", seen[False])
+
+
+HOSTILE = [
+    "!!python/object/apply:os.system ['touch marker']",
+    "!!python/name:os.system",
+    "&a [*a]",
+    "a: &a {b: 1}\n<<: *a",
+    "seed: 1\nseed: 2",
+    "a: " + "[" * 200 + "]" * 200,
+    "--- 1\n--- 2",
+    "\x00",
+    "\t- a",
+    "? [1, 2]\n: 3",
+    "{}",
+    "[]",
+]
+
+
+def test_a_tag_that_would_run_code_is_refused_and_nothing_runs(tmp_path, monkeypatch, tried):
+    monkeypatch.chdir(tmp_path)
+    for value in ("!!python/object/apply:os.system ['touch marker']", "!!python/object/new:os.mkdir [marker]"):
+        assert not judged(PLAIN.replace("seed: 0 ", f"seed: {value} ", 1))
+        assert not list(tmp_path.iterdir())
+    tried("a YAML tag that would run code", "refused, nothing ran", 2)
+
+
+def test_a_key_that_stands_there_twice_is_refused_with_its_name(tried):
+    for again in ("seed: 1\n", "imdb: {}\n"):
+        with pytest.raises(params.WrongParams, match=f"the key {again.split(':')[0]} stands there twice"):
+            params.parse(PLAIN + again)
+    tried("a key that stands in params.yaml twice", "refused with its name", 2)
+
+
+def test_bombs_of_anchors_are_refused_at_once(tried):
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    assert not judged(bomb)
+    tried("anchors that multiply", "refused at once")
+
+
+def test_numbers_are_numbers_however_they_are_spelt():
+    for spelt in ("1e-5", "1.0e-05", "0.00001", "1E-5"):
+        taken = params.parse(PLAIN.replace("learning_rate: 0.001", f"learning_rate: {spelt}", 1))
+        assert taken.sections["imdb"].fit.learning_rate == 1e-5

@@ -1,0 +1,143 @@
+"""Numbers that go wrong: a right result, or a message that names the replica and the epoch."""
+
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from stages import kfold
+from stages.core import encodings, networks, params, replicas, weightings
+from stages.core.datasets import TABLE
+
+SECTIONS = params.parse(params.PATH.read_text()).sections
+
+
+def fit(x, y, folds, name="boston_housing", epochs=3, batch_size=16, weighting="standardize", rate=0.001):
+    """Fit the K-fold replicas of a small network on these rows."""
+    section = SECTIONS[name]
+    section = section.model_copy(
+        update={
+            "model": section.model.model_copy(update={"units": [4], "weighting": weighting}),
+            "fit": section.fit.model_copy(update={"learning_rate": rate, "optimizer": "sgd"}),
+        }
+    )
+    network, head = networks.build(section, x.shape[1:], TABLE[name].outputs), networks.head(section.model)
+    members = kfold.members(folds, seed=0) or [replicas.Replica(0, 0, folds[0], 0)]  # all rows train
+    targets = head.targets(y, TABLE[name].outputs)
+    scaler = weightings.scaler(weighting, x, y)
+    return list(replicas.fit(network, head.metric, x, targets, members, epochs, batch_size, scaler=scaler))
+
+
+@pytest.fixture
+def numbers():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(24, 3)).astype("float32")
+    return x, x.sum(axis=1).astype("float32")
+
+
+def finite(fitted):
+    return all(np.isfinite(values).all() for one in fitted for values in [*one.weights, *one.history.values()])
+
+
+def test_a_fit_that_diverges_names_the_replica_and_the_epoch(numbers, tried):
+    x, y = numbers
+    for rate in (1e3, 1e30):
+        with pytest.raises(replicas.Diverged, match=r"seed \d+, fold \d+: its .* epoch \d+; a lower learning_rate"):
+            fit(x, y, kfold.deal(y, 4, 1, 0, False), epochs=50, rate=rate)
+    tried("a learning rate that diverges", "a message names the replica and the epoch", 2)
+
+
+def test_the_last_step_that_diverges_is_noticed_where_no_row_is_held_out(numbers, tried):
+    x, y = numbers
+    with pytest.raises(replicas.Diverged):
+        fit(x, y * 1e18, np.full((1, 24), -1), epochs=1, batch_size=24, rate=1e30)
+    tried("the last step of a fit diverges", "a message names the replica and the epoch")
+
+
+@pytest.mark.parametrize("stage", ["train", "kfold"])
+def test_a_stage_that_diverges_leaves_earlier_results_and_no_nan(clone, stage, tried):
+    before, text = clone.state(), (clone.folder / "params.yaml").read_text()
+    changed = yaml.safe_load(text)
+    changed["digits"]["fit"].update(learning_rate=1e30, optimizer="sgd")
+    (clone.folder / "params.yaml").write_text(yaml.safe_dump(changed))
+    done = clone.run(sys.executable, "-m", f"stages.{stage}", "digits")
+    (clone.folder / "params.yaml").write_text(text)
+    assert done.returncode != 0
+    assert f"{stage} digits: the replica with seed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert clone.state() == before
+    tried("a learning rate that diverges", "a message names the replica and the epoch")
+
+
+def test_a_fold_with_a_single_class_has_its_figures(tried):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(24, 3)).astype("float32"), np.repeat([0, 1], 12).astype("int32")
+    folds = np.repeat([0, 1], 12)[None].astype("int16")
+    fitted = fit(x, y, folds, name="imdb")
+    assert finite(fitted)
+    assert {one.history["val_metric"][-1] for one in fitted} <= set(np.linspace(0, 1, 13).astype("float32"))
+    tried("a fold with a single class", "a right result")
+
+
+def test_a_constant_feature_stays_what_it_is(numbers, tried):
+    x, y = numbers
+    x[:, 1] = 7
+    fitted = fit(x, y, kfold.deal(y, 4, 1, 0, False))
+    assert finite(fitted)
+    assert all(one.factor[1] == 1 for one in fitted)
+    tried("a constant feature (standard deviation 0)", "a right result")
+
+
+def test_a_word_that_no_training_row_has_does_no_harm(tried):
+    counts = encodings.counts(_documents(), 12)
+    labels = np.array([0, 1] * 6, "int32")
+    for weighting in ("tf_idf", "nb"):
+        x = weightings.WEIGHTINGS[weighting].values(counts)
+        folds = (np.arange(12) % 3)[None].astype("int16")
+        assert finite(fit(x, labels, folds, name="imdb", weighting=weighting))
+    tried("a word that no training row of a fold has", "a right result", 2)
+
+
+def _documents():
+    from stages.core.arrays import Text
+
+    return Text(np.arange(12) % 8 + 1, np.arange(13))
+
+
+@pytest.mark.parametrize("batch_size", [25, 10_000])
+def test_a_batch_larger_than_the_rows_is_all_of_them(numbers, batch_size, tried):
+    x, y = numbers
+    folds = kfold.deal(y, 4, 1, 0, False)
+    large, whole = (fit(x, y, folds, batch_size=size) for size in (batch_size, 18))
+    for one, other in zip(large, whole, strict=True):
+        for a, b in zip(one.weights, other.weights, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    tried("a batch larger than the rows", "a right result")
+
+
+def test_as_many_folds_as_rows_leave_one_row_out_each(numbers, tried):
+    x, y = numbers
+    fitted = fit(x, y, kfold.deal(y, 24, 1, 0, False))
+    assert finite(fitted)
+    assert [len(one.held_out) for one in fitted] == [1] * 24
+    tried("k equal to the number of rows", "a right result")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, value, tried):
+    before = clone.state()
+    path = clone.folder / "data/folds/digits.npz"
+    content = path.read_bytes()
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["val_loss"][0, -1] = value
+    path.unlink()
+    np.savez(path, **arrays)
+    done = clone.run(sys.executable, "-m", "stages.evaluate", "digits")
+    path.write_bytes(content)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "no number" in done.stderr
+    assert clone.state() == before
+    tried("predictions or figures that are no numbers reach the evaluation", "refused; earlier metrics stay")

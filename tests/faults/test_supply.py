@@ -1,0 +1,66 @@
+"""What the project is made of: hashes for everything, nothing secret, nothing that runs what it reads."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from small import ROOT
+
+from tools import audit
+
+LISTED = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+TEXTS = [
+    ROOT / name
+    for name in filter(None, LISTED.stdout.split("\0"))
+    if (ROOT / name).is_file() and not name.endswith((".png", ".lock", ".html"))
+]
+SECRETS = r"""(?ix) -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY | \bAKIA[0-9A-Z]{16}\b | \bgh[pousr]_[0-9A-Za-z]{36}\b
+    | \b(password|passwd|secret|api_?key|token)\b \s* [=:] \s* ["'][^"'{}$]{8,}["']"""
+
+
+def test_no_file_holds_a_secret(tried):
+    for path in TEXTS:
+        assert not re.search(SECRETS, path.read_text()), path
+    assert re.search(SECRETS, f"password = {'correct horse'!r}"), "the pattern finds one"
+    tried("a secret in the tree", "there is none", len(TEXTS))
+
+
+@pytest.mark.parametrize("word", ["shell=True", "allow_pickle=True", "yaml.load(", "eval(", "os.system("])
+def test_nothing_that_runs_what_it_reads_is_in_the_code(word, tried):
+    code = [*ROOT.glob("stages/**/*.py"), *ROOT.glob("tools/*.py")]
+    assert len(code) > 20
+    for path in code:
+        assert not re.search(rf"(?<![\w.]){re.escape(word)}", path.read_text()), path
+    tried("code that runs what it reads", "there is none", len(code))
+
+
+def test_every_requirement_is_pinned_with_hashes(tried):
+    for name in ("requirements.lock", "requirements-test.lock"):
+        lines = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
+        pinned = [line for line in lines if line and not line.startswith(("#", " "))]
+        assert len(pinned) > 20
+        for line in pinned:
+            assert re.match(r"[a-z0-9._-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line), line
+        tried("a requirement without a version and hashes", "there is none", len(pinned))
+
+
+def answer(code):
+    return [sys.executable, "-c", code]
+
+
+def test_the_audit_passes_on_what_it_finds(monkeypatch, capsys, tried):
+    monkeypatch.setattr(audit, "COMMAND", answer("print('foo 1.0 PYSEC-1'); raise SystemExit(1)"))
+    with pytest.raises(SystemExit) as stopped:
+        audit.main()
+    assert stopped.value.code == 1
+    assert "PYSEC-1" in capsys.readouterr().out
+    tried("the audit finds a vulnerability", "it is named, exit status 1")
+
+
+def test_the_audit_says_when_no_database_can_be_reached(monkeypatch, tried):
+    failing = "import sys; print('ConnectionError: Max retries exceeded', file=sys.stderr); raise SystemExit(1)"
+    monkeypatch.setattr(audit, "COMMAND", answer(failing))
+    with pytest.raises(SystemExit, match="no database of vulnerabilities can be reached"):
+        audit.main()
+    tried("no database of vulnerabilities can be reached", "said so, exit status not 0")

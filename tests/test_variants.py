@@ -1,0 +1,107 @@
+"""Named variants are settings that params.yaml takes, and what is drawn and written of them is what they gave."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from stages.core import params, pictures
+from tools import demo, study, variants
+
+PLAIN = yaml.safe_load(params.PATH.read_text())
+
+
+def changed(name):
+    """params.yaml with the settings of a variant."""
+    tree = copy.deepcopy(PLAIN)
+    for setting in variants.VARIANTS[name]:
+        path, value = setting.split("=")
+        *parents, key = path.split(".")
+        section = tree
+        for parent in parents:
+            section = section[parent]
+        assert key in section, f"-S {setting} would be refused: there is no such key"
+        section[key] = yaml.safe_load(value)
+    return tree
+
+
+@pytest.mark.parametrize("name", variants.VARIANTS)
+def test_each_variant_is_a_change_that_the_pipeline_takes(name):
+    tree = changed(name)
+    params.parse(yaml.safe_dump(tree))
+    assert (tree == PLAIN) == (name == "original")
+
+
+def test_the_study_has_the_changes_of_the_tutorials_chapter():
+    for dataset in study.DATASETS:
+        models = {name: changed(name)[dataset]["model"] for name in variants.STUDY}
+        assert models["original"] == PLAIN[dataset]["model"]
+        assert models["smaller"]["units"] == [4, 4]
+        assert models["larger"]["units"] == [512, 512]
+        penalties = {name: (model["l1"] > 0, model["l2"] > 0) for name, model in models.items()}
+        assert [penalties[name] for name in ("l1", "l2", "l1_l2")] == [(True, False), (False, True), (True, True)]
+        assert models["dropout"]["dropout"] == 0.5
+
+
+@pytest.mark.parametrize("name", [*variants.DEMO, *variants.BETTER])
+def test_what_the_demo_shows_changes_one_data_set(name):
+    assert demo.changed(name) in PLAIN["datasets"]
+
+
+def test_the_states_of_the_queue_are_read_from_its_table(monkeypatch):
+    status = (
+        "Task     Name    Created    Status\n"
+        "e804348  l1      04:14 AM   Running\n"
+        "aee5f3c  l1_l2   Nov 24, 2026   Queued\n"
+        "1d0758a  smaller 04:14 AM   Failed\n"
+        "\nWorker status: 1 active, 0 idle\n"
+    )
+    monkeypatch.setattr(variants, "output", lambda *command: status)
+    assert variants.queued() == {"l1": "Running", "l1_l2": "Queued", "smaller": "Failed"}
+
+
+class Revision:
+    """Stands for a revision that has these tables."""
+
+    def __init__(self, **tables):
+        self.tables = tables
+
+    def table(self, path):
+        return self.tables[path.rpartition("/")[2].removesuffix(".csv")]
+
+
+def test_the_loss_drawn_is_that_of_the_validation_rows_or_the_median_of_the_folds():
+    watched = Revision(history=pd.DataFrame({"epoch": [1, 2], "val_loss": [0.5, 0.4]}))
+    np.testing.assert_array_equal(study.losses(watched, "imdb"), [0.5, 0.4])
+    folds = pd.DataFrame({"epoch": [1, 2] * 3, "val_loss": [9, 8, 7, 6, 100, 99]})
+    unwatched = Revision(history=pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.4]}), fold_curves=folds)
+    np.testing.assert_array_equal(study.losses(unwatched, "boston_housing"), [9, 8])
+
+
+def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
+    curves = {"one": {"original": np.array([3.0, 1.0]), "a": np.array([4.0, 2.0]), "b": np.array([9.0, 8.0])}}
+    first, again = (pictures.against_the_first(curves, {"one": "loss"}) for _ in range(2))
+    assert first == again
+    curves["one"]["b"] = np.array([9.0, 7.0])
+    assert pictures.against_the_first(curves, {"one": "loss"}) != first
+
+
+def test_the_state_of_the_project_that_variants_start_from_is_that_of_the_last_commit(monkeypatch):
+    monkeypatch.setattr(variants, "output", lambda *command: " M params.yaml\n" if "status" in command else "")
+    with pytest.raises(SystemExit, match=r"Commit or put back first:\n M params.yaml"):
+        variants.run(["l2"])
+
+
+def test_experiments_of_other_commits_are_not_taken_for_results(monkeypatch):
+    refs = "refs/exps/ab/cdef/l1\nrefs/exps/ab/cdef/l2\n"
+    asked = []
+
+    def output(*command):
+        asked.append(command)
+        return "abcdef\n" if "rev-parse" in command else refs
+
+    monkeypatch.setattr(variants, "output", output)
+    assert variants.finished() == {"l1", "l2"}
+    assert asked[-1][-1] == "refs/exps/ab/cdef"

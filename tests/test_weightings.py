@@ -1,0 +1,96 @@
+"""What a fit learns of its training rows is what scikit-learn, NumPy or a hand works out, and nothing else moves it."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.utils.class_weight import compute_sample_weight
+
+from stages.core import weightings
+
+RANDOM = np.random.default_rng(0)
+COUNTS = sp.csr_matrix(RANDOM.poisson(0.3, (80, 12)).astype("float32"))
+NUMBERS = RANDOM.normal(5, 3, (80, 12)).astype("float32")
+LABELS = RANDOM.choice(3, 80, p=[0.6, 0.3, 0.1])
+ALL, SOME = np.arange(80), np.arange(10, 50)
+
+
+@pytest.mark.parametrize("training", [ALL, SOME, np.arange(3)], ids=["all", "some", "three"])
+def test_tf_idf_is_that_of_scikit_learn_fitted_on_the_training_rows(training):
+    values = weightings.WEIGHTINGS["tf_idf"].values(COUNTS)
+    mean, factor = weightings.scaler("tf_idf", values, LABELS)(training)
+    transformer = TfidfTransformer(norm=None, sublinear_tf=True, smooth_idf=True).fit(COUNTS[training])
+    assert mean is None
+    assert (values.dtype, factor.dtype) == ("float32", "float32")
+    np.testing.assert_allclose(factor, transformer.idf_, rtol=1e-6)
+    np.testing.assert_allclose(values.toarray() * factor, transformer.transform(COUNTS).toarray(), rtol=1e-6)
+
+
+def test_the_log_count_ratio_is_that_worked_by_hand():
+    counts = sp.csr_matrix(np.array([[2, 1, 0], [1, 0, 0], [0, 4, 1], [9, 9, 9]], "float32"))
+    values = weightings.WEIGHTINGS["nb"].values(counts)
+    mean, factor = weightings.scaler("nb", values, np.array([1, 1, 0, 0]))(np.array([0, 1, 2]))
+    assert mean is None
+    # Documents with each word, and one more: 3, 2, 1 of 6 in class 1; 1, 2, 2 of 5 in class 0.
+    np.testing.assert_allclose(factor, np.log([(3 / 6) / (1 / 5), (2 / 6) / (2 / 5), (1 / 6) / (2 / 5)]), rtol=1e-6)
+
+
+def test_standardize_gives_mean_0_and_deviation_1_on_the_training_rows():
+    mean, factor = weightings.scaler("standardize", NUMBERS, LABELS)(SOME)
+    assert (mean.dtype, factor.dtype) == ("float32", "float32")
+    np.testing.assert_allclose(mean, NUMBERS[SOME].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(factor, 1 / NUMBERS[SOME].std(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0, 7, 0.25])
+def test_a_feature_that_is_constant_in_the_training_rows_keeps_its_scale(value):
+    constant = NUMBERS.copy()
+    constant[SOME, 3] = value
+    mean, factor = weightings.scaler("standardize", constant, LABELS)(SOME)
+    assert (mean[3], factor[3]) == (value, 1)
+
+
+@pytest.mark.parametrize("name", ["binary", "nb"])
+def test_words_that_are_there_are_ones_and_counts_stay_as_they_were(name):
+    before = COUNTS.copy()
+    values = weightings.WEIGHTINGS[name].values(COUNTS)
+    np.testing.assert_array_equal(values.toarray(), before.toarray() > 0)
+    assert (before != COUNTS).nnz == 0
+
+
+def test_none_leaves_rows_as_they_are():
+    assert weightings.WEIGHTINGS["none"].values(NUMBERS) is NUMBERS
+
+
+@pytest.mark.parametrize("name", ["none", "binary"])
+def test_where_nothing_is_learned_there_is_no_scaler(name):
+    assert weightings.scaler(name, COUNTS, LABELS) is None
+
+
+@pytest.mark.parametrize("name", ["standardize", "tf_idf", "nb"])
+def test_rows_and_labels_outside_the_training_rows_move_no_scaler(name):
+    rows = NUMBERS if name == "standardize" else COUNTS
+    inside = np.isin(ALL, SOME)
+    moved, other = rows[np.where(inside, ALL, 0)], np.where(inside, LABELS, 2 - LABELS)
+    before, after = (weightings.scaler(name, x, y) for x, y in ((rows, LABELS), (moved, other)))
+    np.testing.assert_array_equal(before(SOME)[1], after(SOME)[1])
+    np.testing.assert_array_equal(before(SOME)[0], after(SOME)[0])
+    assert (before(ALL)[1] != after(ALL)[1]).any()
+
+
+@pytest.mark.parametrize("training", [ALL, SOME, np.flatnonzero(LABELS != 1)], ids=["all", "some", "a class missing"])
+def test_balanced_weights_are_those_of_scikit_learn(training):
+    weights = weightings.balance("balanced", LABELS)(training)
+    assert (weights.shape, weights.dtype) == (LABELS.shape, "float32")
+    np.testing.assert_allclose(weights[training], compute_sample_weight("balanced", LABELS[training]), rtol=1e-6)
+
+
+def test_labels_outside_the_training_rows_move_no_weight_of_a_training_row():
+    other = np.where(np.isin(ALL, SOME), LABELS, 2 - LABELS)
+    before, after = (weightings.balance("balanced", labels)(SOME)[SOME] for labels in (LABELS, other))
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("class_weights", ["equal", None])
+def test_without_balance_there_are_no_weights(class_weights):
+    assert weightings.balance(class_weights, LABELS) is None
