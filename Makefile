@@ -10,15 +10,17 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro test test-faults audit check review up-to-date demo study calibrate bench page lint format setup lock
+.PHONY: help repro cluster test test-faults audit check review up-to-date demo study calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
-repro: .venv/ready ## a new clone to finished metrics
+repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (WORKERS=4: on a cluster of so many)
 	@python -m stages.core.params
 	@python -m stages.download --reachable || { status=$$?; [ $$status -eq 3 ] || exit $$status; $(MAKE) --no-print-directory .synthetic; }
-	dvc repro
+	$(if $(WORKERS),python -m tools.cluster $(WORKERS)) dvc repro
+
+cluster: .venv/ready-cluster ## what a Dask cluster needs, here and where its workers run
 
 test: .venv/ready-test ## the tests
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -64,15 +66,21 @@ format: .venv/ready-test ## rewrite the code in the project's format
 
 setup: .venv/ready ## .venv alone
 
+COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --upgrade -q
 lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --upgrade -q pyproject.toml -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --upgrade -q --group test -c requirements.lock -o requirements-test.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --group cluster -c requirements.lock -o requirements-cluster.lock
+	$(COMPILE) --group test -c requirements.lock -c requirements-cluster.lock -o requirements-test.lock
 
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and f"Python 3.11 to 3.13 is needed, $(PYTHON) is {sys.version.split()[0]}; name another: make PYTHON=python3.11")'
 	@echo 'Setting up .venv: this takes a minute or two, once.'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/ready-cluster: .venv/ready requirements-cluster.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.lock
 	@touch $@
 
 .venv/ready-test: .venv/ready requirements-test.lock

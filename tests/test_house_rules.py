@@ -101,7 +101,7 @@ def test_nothing_reads_pickles_or_runs_shells():
 
 
 def test_every_requirement_of_the_lock_files_has_a_hash_and_no_host():
-    for name in ("requirements.lock", "requirements-test.lock"):
+    for name in ("requirements.lock", "requirements-cluster.lock", "requirements-test.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text
         assert "index-url" not in text

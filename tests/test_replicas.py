@@ -1,5 +1,7 @@
 """Replicas train what Keras trains, each as if it were alone."""
 
+import random
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -262,7 +264,7 @@ def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_o
 def test_each_replica_passes_once_over_its_rows_in_batches_of_the_given_size(folds_of, batch_size):
     folds = np.random.default_rng(1).permutation(101) % folds_of
     members = [replicas.Replica(0, 5, folds, fold) for fold in range(folds_of)]
-    rows, taken = replicas._batches(members, 0, batch_size)
+    rows, taken, *_ = replicas._batches(members, batch_size, False, 0)
     for number, member in enumerate(members):
         seen = rows[:, number][taken[:, number] == 1]
         assert sorted(seen) == sorted(np.flatnonzero(folds != member.held_out))
@@ -273,7 +275,7 @@ def test_each_replica_passes_once_over_its_rows_in_batches_of_the_given_size(fol
 
 def test_batches_draw_equally_from_every_fold(rows):
     _, _, folds = rows
-    batches, taken = replicas._batches(four(folds), 0, BATCH)
+    batches, taken, *_ = replicas._batches(four(folds), BATCH, False, 0)
     for own, weights in zip(batches[:-1, 0], taken[:-1, 0], strict=True):
         counts = np.bincount(folds[own[weights == 1]], minlength=4)[1:]
         assert counts.max() - counts.min() <= 1
@@ -281,7 +283,7 @@ def test_batches_draw_equally_from_every_fold(rows):
 
 def test_replicas_of_a_stream_take_mostly_the_same_rows(rows):
     _, _, folds = rows
-    batches, taken = replicas._batches(four(folds), 0, BATCH)
+    batches, taken, *_ = replicas._batches(four(folds), BATCH, False, 0)
     for step, weights in zip(batches[:-1], taken[:-1], strict=True):
         assert len(np.unique(step[weights == 1])) <= BATCH * 4 / 3 + 4
 
@@ -293,11 +295,19 @@ def test_epochs_and_orders_shuffle_anew(rows):
     assert (replicas._stream(member, 0) != replicas._stream(other, 0)).any()
 
 
-def test_initial_weights_are_those_of_a_new_build_after_set_random_seed():
-    model = network(dropout=0.5)
+KINDS = {"dense": ({}, np.zeros((1, 50))), **{kind: own for kind, own in SHAPES.items()}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_initial_weights_are_those_of_a_new_build_after_set_random_seed(kind):
+    keys, x = KINDS[kind]
+    chosen = section(network=kind, labels="integer", dropout=0.5, **keys)
+    model = networks.build(chosen, x.shape[1:], 5)
     keras.utils.set_random_seed(3)
-    built = network(dropout=0.5)
+    built = networks.build(chosen, x.shape[1:], 5)
+    before = random.getstate()
     drawn = replicas._initial(model, 3)
+    assert random.getstate() == before, "all threads share it"
     for ours, keras_own in zip(model.variables, built.variables, strict=True):
         np.testing.assert_array_equal(drawn[id(ours)], keras_own.numpy())
 

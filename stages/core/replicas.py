@@ -19,25 +19,29 @@ How it works
   times (words, replicas x units), and its gradient is the transposed product.
 - Many replicas are cut into slices that run one after the other through the same compiled program: sparse rows
   by stream, dense rows up to `SLICE` replicas at a time. This bounds the memory, and the same slice gives the same
-  bytes each time.
+  bytes each time, in this process or on a worker of a cluster (`cluster.py`).
 """
 
 import random
+import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial, reduce
 from itertools import groupby
 
 import numpy as np
 import scipy.sparse as sp
 from tqdm import tqdm
 
+from stages.core import cluster
 from stages.core.lean_keras import keras
 from stages.core.lean_keras import tensorflow as tf
 
 SLICE = 64  # replicas that train at the same time, at most
 CHUNK = 4096  # rows that are predicted at the same time, at most
+_ONE = threading.Lock()  # a worker of a cluster may have several threads
 
 
 class Diverged(FloatingPointError):
@@ -114,19 +118,14 @@ def fit(
     """
     slices = _slices(replicas, batch_size, by_stream=sp.issparse(rows))
     longest = max(len(replica.held_out_rows) for replica in replicas)
-    program = None
+    trainer = _Trainer(model, metric, rows, targets, epochs, batch_size, scaler, balance, longest)
+    if cluster.is_named():
+        for fitted in cluster.each(_Trainer.train, trainer, slices, title):
+            yield from fitted
+        return
     with tqdm(total=len(slices) * epochs, desc=title, unit="epoch", disable=None, leave=False) as bar:
         for members in slices:
-            if program is None or program.count != len(members):
-                program = _Program(model, rows, len(members), metric, targets)
-            program.start(members, longest, scaler, balance)
-            history = []
-            for epoch in range(epochs):
-                history.append(program.epoch(*_batches(members, epoch, batch_size)))
-                _stop_if_diverged(history[-1], epoch, members)
-                bar.set_postfix(loss=f"{history[-1]['loss'].mean():.4f}", refresh=False)
-                bar.update()
-            yield from program.finish(members, history)
+            yield from trainer.train(members, bar)
 
 
 def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
@@ -163,11 +162,23 @@ def _stream(replica, epoch):
     return shuffle[by_fold[np.argsort(place, kind="stable")]]
 
 
-def _batches(members, epoch, batch_size):
-    """The batches of one epoch: rows (steps, members, width) int32, taken (steps, members, width) float32.
+def _ahead(make, count):
+    """make(0) to make(count - 1), each made while its predecessor is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make, 0)
+        for number in range(1, count + 1):
+            ready = coming.result()
+            if number < count:
+                coming = pool.submit(make, number)
+            yield ready
 
-    taken is 1 where the member trains on the row and 0 where the place is empty: each member exactly once on each
-    row that it does not hold out, `batch_size` of them in a step but the last.
+
+def _batches(members, batch_size, sparse, epoch):
+    """The batches of one epoch: four arrays, (steps, members, width) but for the third.
+
+    rows: int32, which rows. taken: float32, 1 where the member trains on the row and 0 where the place is empty: each
+    member exactly once on each row that it does not hold out, `batch_size` of them in a step but the last. gathered
+    and place: for sparse rows as `_union` gives them, otherwise both are `rows`.
     """
     steps, width = members[0].epoch_shape(batch_size)
     place = np.arange(steps)[:, None] * batch_size + np.arange(width)  # among the rows that a member takes
@@ -180,7 +191,8 @@ def _batches(members, epoch, batch_size):
         own = streams[key][member.folds[streams[key]] != member.held_out]
         rows.append(own[np.minimum(place, len(own) - 1)])
         taken.append(inside & (place < len(own)))
-    return np.stack(rows, axis=1).astype("int32"), np.stack(taken, axis=1).astype("float32")
+    rows, taken = np.stack(rows, axis=1).astype("int32"), np.stack(taken, axis=1).astype("float32")
+    return rows, taken, *(_union(rows) if sparse else (rows, rows))
 
 
 def _union(rows):
@@ -210,19 +222,67 @@ def _diverged(member, what):
 def _initial(model, seed):
     """New values for all variables of the model, as `keras.utils.set_random_seed(seed)` and a new build give them.
 
-    Keras draws the seeds of initializers and of dropout from Python's `random`. Building the layers alone and
-    leaving TensorFlow's own generator alone saves most of the time of a new model.
+    Keras draws the seeds of initializers and of dropout from Python's `random`, which all threads of a process share;
+    here they are drawn in the same order from a generator of their own. Building the layers alone saves most of the
+    time of a new model.
     """
-    before = random.getstate()
-    random.seed(seed)
-    values = {}
+    draw, values = partial(random.Random(seed).randint, 1, 10**9), {}
     for layer in model.layers:
-        fresh = type(layer).from_config(layer.get_config())
+        fresh = type(layer).from_config(_seeded(layer.get_config(), draw))
         if layer.variables:
             fresh.build_from_config(layer.get_build_config())
         values.update({id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)})
-    random.setstate(before)
     return values
+
+
+def _seeded(config, draw):
+    """A layer's config with a seed wherever nobody chose one."""
+    if not isinstance(config, dict):
+        return config
+    return {key: draw() if key == "seed" and value is None else _seeded(value, draw) for key, value in config.items()}
+
+
+@dataclass
+class _Trainer:
+    """What the slices of a fit share, and a way to train one: arguments of `fit`, and the most rows held out.
+
+    On a cluster each worker gets one of its own.
+    """
+
+    model: keras.Model
+    metric: Callable
+    rows: np.ndarray | sp.csr_matrix
+    targets: np.ndarray
+    epochs: int
+    batch_size: int
+    scaler: Callable | None
+    balance: Callable | None
+    longest: int
+
+    def __post_init__(self):
+        self.program = None  # of the last slice: those of the same size share what is compiled
+
+    def __getstate__(self):
+        return vars(self) | {"program": None, "model": keras.saving.serialize_keras_object(self.model)}
+
+    def __setstate__(self, state):
+        vars(self).update(state, model=keras.saving.deserialize_keras_object(state["model"]))
+
+    def train(self, members, bar=None) -> list[Fitted]:
+        """Train the replicas of one slice, one slice at a time in a process."""
+        with _ONE:
+            if self.program is None or self.program.count != len(members):
+                self.program = _Program(self.model, self.rows, len(members), self.metric, self.targets)
+            self.program.start(members, self.longest, self.scaler, self.balance)
+            history = []
+            batches = partial(_batches, members, self.batch_size, sp.issparse(self.rows))
+            for epoch, own in enumerate(_ahead(batches, self.epochs)):
+                history.append(self.program.epoch(*own))
+                _stop_if_diverged(history[-1], epoch, members)
+                if bar is not None:
+                    bar.set_postfix(loss=f"{history[-1]['loss'].mean():.4f}", refresh=False)
+                    bar.update()
+            return self.program.finish(members, history)
 
 
 class _SparseRows:
@@ -289,7 +349,9 @@ class _Program:
             self.optimizer_start = [v.numpy() for v in self.optimizer.variables]
 
     def _behind_first(self):
-        return keras.Model(self.first.output, keras.layers.Identity()(self.model.outputs[0]))
+        hidden = keras.Input((self.first.units,))
+        layers = self.model.layers[self.model.layers.index(self.first) + 1 :]
+        return keras.Model(hidden, reduce(lambda tensor, layer: layer(tensor), layers, keras.layers.Identity()(hidden)))
 
     # XLA makes small dense networks faster, but one replica alone many times slower, and the sparse product slower;
     # recurrent layers and stacked convolutions fail under it. There, only the optimizer's update is compiled.
@@ -350,30 +412,36 @@ class _Program:
             self.scaler = np.stack(means), np.stack(factors)
 
     def finish(self, members, history):
-        """What each member became: an iterator of Fitted."""
+        """What each member became: a list of Fitted."""
         weights = [self._values(variable) for variable in self.model.weights]
-        held_out = self.held_out_predictions
+        held_out, fitted = self.held_out_predictions, []
         for number, member in enumerate(members):
             own = [values[number] for values in weights]
             if not all(np.isfinite(values).all() for values in own):
                 _diverged(member, f"its weights are no numbers any more after epoch {len(history)}")
-            yield Fitted(
+            one = Fitted(
                 weights=own,
                 mean=self.scalers[number][0],
                 factor=self.scalers[number][1],
                 history={name: np.array([epoch[name][number] for epoch in history]) for name in history[0]},
                 held_out=held_out[number, : len(member.held_out_rows)],
             )
+            fitted.append(one)
+        return fitted
 
-    def epoch(self, rows, taken):
+    def epoch(self, rows, taken, gathered, place):
         """Train on one epoch's batches; returns the figures of the epoch: {"loss": (replicas,) float32, ...}."""
-        gathered, place = _union(rows) if self.sparse else (rows, rows)
-        weight = taken if self.balance is None else taken * self.balance[np.arange(self.count)[:, None], rows]
-        figures = self._train(*map(tf.constant, (rows, gathered, place, taken, weight)), self.scaler)
+        share = taken / taken.sum(axis=2, keepdims=True)
+        if self.balance is not None:
+            share *= self.balance[np.arange(self.count)[:, None], rows]
+        sums = self._train(*map(tf.constant, (rows, gathered, place, taken, share)), self.scaler)
+        loss, metric = sums.numpy() / taken.sum(axis=(0, 2))
+        figures = {"loss": loss, "metric": metric}
         if self.held_out.size:
             judged, predictions = self._judge(self.held_out, self.counted, self.scaler)
-            self.held_out_predictions, figures = predictions.numpy(), figures | judged
-        return {name: value.numpy() for name, value in figures.items()}
+            self.held_out_predictions = predictions.numpy()
+            figures |= {name: value.numpy() for name, value in judged.items()}
+        return figures
 
     def predict(self, rows):
         """Predictions of all replicas for the rows with these numbers: (replicas, rows, outputs)."""
@@ -383,10 +451,10 @@ class _Program:
     def _train(self):
         return tf.function(self._train_epoch, jit_compile=self._xla, autograph=False)
 
-    # Apart from _train: in one XLA program, the weights were read before the loop that assigns them.
+    # Not under XLA: it runs once an epoch, and compiling it took longer than it saved.
     @cached_property
     def _judge(self):
-        return tf.function(self._judge_held_out, jit_compile=self._xla, autograph=False)
+        return tf.function(self._judge_held_out, autograph=False)
 
     @cached_property
     def _predict(self):
@@ -399,28 +467,30 @@ class _Program:
     def _apply(self, gradients):
         self.optimizer.apply(gradients, self.trainable)
 
-    def _train_epoch(self, rows, gathered, place, taken, weight, scaler):
+    def _train_epoch(self, rows, gathered, place, taken, share, scaler):
+        """Train on each step's rows in turn; returns the sums of loss and metric over an epoch: (2, replicas).
+
+        taken: 1 where a row counts. share: of a row in the loss of its step.
+        """
+
         def step(number, sums):
-            targets, counted = tf.gather(self.targets, rows[number]), taken[number]
+            targets = tf.gather(self.targets, rows[number])
             with tf.GradientTape() as tape:
                 weights = _read(self.trainable)
                 tape.watch(weights)
                 inputs = self._inputs(gathered[number], place[number], weights, scaler)
                 predictions, state = self._call(weights, _read(self.state), inputs, training=True)
                 loss = self.loss(targets, predictions)  # (replicas, width)
-                means = tf.reduce_sum(loss * weight[number], 1) / tf.reduce_sum(counted, 1)
-                total = tf.reduce_sum(means) + self._penalty(weights)
+                total = tf.reduce_sum(loss * share[number]) + self._penalty(weights)
             gradients = tape.gradient(total, weights)
             self._update([tf.convert_to_tensor(gradient) for gradient in gradients])
             for variable, value in zip(self.state, state, strict=True):
                 variable.assign(value)
             figures = tf.stack([loss, self.metric(targets, predictions)])
-            return number + 1, sums + tf.reduce_sum(figures * counted, 2)
+            return number + 1, sums + tf.reduce_sum(figures * taken[number], 2)
 
         start = 0, tf.zeros((2, self.count))
-        _, sums = tf.while_loop(lambda number, _: number < tf.shape(rows)[0], step, start)
-        loss, metric = tf.unstack(sums / tf.reduce_sum(taken, (0, 2)))
-        return {"loss": loss, "metric": metric}
+        return tf.while_loop(lambda number, _: number < tf.shape(rows)[0], step, start)[1]
 
     def _judge_held_out(self, rows, counted, scaler):
         predictions = self._predict_held_out(rows, scaler)

@@ -72,7 +72,11 @@ def scaler(name, rows, labels) -> Callable | None:
     rows: as `values` gave them. labels: (rows,).
     """
     learn = WEIGHTINGS[name].learn
-    return learn and (lambda training: learn(rows[training], labels[training]))
+    return learn and partial(_learned, learn, rows, labels)
+
+
+def _learned(learn, rows, labels, training):
+    return learn(rows[training], labels[training])
 
 
 def balance(class_weights, labels) -> Callable | None:

@@ -1,0 +1,194 @@
+"""Work on a Dask cluster gives what it gives in the process, whatever becomes of the workers."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import scipy.sparse as sp
+from distributed import Client, LocalCluster
+
+from stages.core import cluster
+
+ROOT = Path(__file__).parent.parent
+LOCAL = {"threads_per_worker": 1, "dashboard_address": ":0"}
+
+
+@pytest.fixture
+def workers(monkeypatch):
+    """workers(n): a cluster with so many, which the environment names from then on."""
+    started = []
+
+    def start(count, **options):
+        started.append(LocalCluster(n_workers=count, **LOCAL | options))
+        monkeypatch.setenv(cluster.ADDRESS, started[-1].scheduler_address)
+        return started[-1]
+
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests'}")  # of the workers
+    yield start
+    for own in started:
+        own.close()
+
+
+class Shared:
+    """Counts how often it arrives somewhere."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        (self.folder / f"{os.getpid()}.{time.monotonic_ns()}").touch()
+
+
+def slowly(shared, part):
+    time.sleep(0.1)
+    (shared.folder / f"done.{part}.{os.getpid()}.{time.monotonic_ns()}").touch()
+    return part * 10
+
+
+def arrivals(folder):
+    return [path.name.split(".")[0] for path in folder.iterdir() if not path.name.startswith("done")]
+
+
+def test_results_come_in_order_and_data_travel_once_to_each_worker(workers, tmp_path):
+    workers(2)
+    assert list(cluster.each(slowly, Shared(tmp_path), range(12))) == [part * 10 for part in range(12)]
+    came = arrivals(tmp_path)
+    assert len(came) == len(set(came)) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_dies_is_survived_and_nothing_is_counted_twice(workers, tmp_path, count):
+    local = workers(count)
+    with Client(local) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+    results = cluster.each(slowly, Shared(tmp_path), range(20))
+    first = next(results)
+    os.kill(victim, signal.SIGKILL)
+    assert [first, *results] == [part * 10 for part in range(20)]
+    assert not psutil.pid_exists(victim) or psutil.Process(victim).status() == psutil.STATUS_ZOMBIE
+
+
+def dies(shared, part):
+    os._exit(1)
+
+
+def test_work_that_kills_every_worker_is_a_clear_error(workers, tmp_path):
+    workers(1)
+    with pytest.raises(cluster.Unusable, match="workers of the cluster die|were lost with their workers"):
+        list(cluster.each(dies, Shared(tmp_path), range(2)))
+
+
+def fails(shared, part):
+    raise FloatingPointError(f"part {part} diverged")
+
+
+def test_what_the_work_raises_is_raised_here(workers, tmp_path):
+    workers(1)
+    with pytest.raises(FloatingPointError, match="part 0 diverged"):
+        list(cluster.each(fails, Shared(tmp_path), [0]))
+
+
+def test_a_cluster_without_workers_is_a_clear_error(workers, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "WAIT", 1)
+    workers(0)
+    with pytest.raises(cluster.Unusable, match="has no workers after 1 s; start one"):
+        list(cluster.each(slowly, Shared(tmp_path), [0]))
+
+
+def test_workers_with_other_versions_are_refused_before_any_work(workers, tmp_path, monkeypatch):
+    workers(1)
+    here = cluster.versions()
+    monkeypatch.setattr(cluster, "version", lambda name: "1.0")  # the worker has its own
+    with pytest.raises(cluster.Unusable, match=f"tensorflow: expected 1.0, got {here['tensorflow']}"):
+        list(cluster.each(slowly, Shared(tmp_path), [0]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_with_another_state_of_this_project_are_refused(workers, tmp_path):
+    other = tmp_path / "project/stages/core"
+    shutil.copytree(ROOT / "stages/core", other)
+    (other / "replicas.py").write_text((other / "replicas.py").read_text() + "# changed\n")
+    address = workers(0).scheduler_address
+    command = sys.executable, "-m", "dask", "worker", address, "--no-dashboard", "--nthreads", "1", "--no-nanny"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "project")}
+    worker = subprocess.Popen(command, cwd=tmp_path, env=environment, **quiet)
+    try:
+        with pytest.raises(cluster.Unusable, match=r"this project: expected \w{12}, got \w{12}; restart it from this"):
+            list(cluster.each(slowly, Shared(tmp_path), [0]))
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://somewhere"])
+def test_an_address_where_nothing_answers_is_a_clear_error(monkeypatch, address):
+    monkeypatch.setattr(cluster, "WAIT", 1)
+    monkeypatch.setenv(cluster.ADDRESS, address)
+    with pytest.raises(cluster.Unusable, match=f"none answers at '{address}'"):
+        list(cluster.each(slowly, None, [0]))
+
+
+def members(folds, streams):
+    from stages.core import replicas
+
+    return [replicas.Replica(10 * order + fold, order, folds, fold) for order in range(streams) for fold in range(3)]
+
+
+def problem(sparse):
+    """Arguments of replicas.fit for 12 replicas in 4 slices: a network, metric, rows, targets and so on; a scaler."""
+    from samples import section
+
+    from stages.core import networks, weightings
+
+    random = np.random.default_rng(0)
+    rows = (random.random((60, 20)) < 0.3).astype("float32")
+    y = random.integers(0, 2, 60)
+    rows = sp.csr_matrix(rows) if sparse else rows
+    model = networks.build(section(dropout=0.2, units=[4]), (20,), 1)
+    model.compile("rmsprop", "binary_crossentropy")
+    scaler = weightings.scaler("tf_idf" if sparse else "standardize", rows, y)
+    data = rows, y[:, None].astype("float32"), members(np.arange(60) % 3, streams=4)
+    return (model, networks.TWO_CLASSES.metric, *data, 2, 8), scaler
+
+
+def test_in_the_process_and_on_1_and_4_workers_the_bytes_are_the_same(workers, monkeypatch):
+    from stages.core import replicas
+
+    monkeypatch.setattr(replicas, "SLICE", 3)
+
+    def fitted():
+        for sparse in (False, True):
+            arguments, scaler = problem(sparse)
+            for one in replicas.fit(*arguments, scaler=scaler):
+                yield [array.tobytes() for array in (*one.weights, one.held_out, *one.history.values())]
+
+    here = list(fitted())
+    assert len(here) == 24
+    for count in (1, 4):
+        workers(count)
+        assert list(fitted()) == here
+
+
+def test_a_command_beside_a_local_cluster_has_its_address_and_hands_on_its_status():
+    script = f"import os, sys; print(os.environ['{cluster.ADDRESS}']); sys.exit(7)"
+    command = [sys.executable, "-m", "tools.cluster", "1", sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 7
+    assert done.stdout.startswith("tcp://127.0.0.1:")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["0", "true"], ["many", "true"], ["2"]])
+def test_a_number_of_workers_that_is_none_is_refused(arguments):
+    done = subprocess.run([sys.executable, "-m", "tools.cluster", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "expected a number of workers and a command" in done.stderr
