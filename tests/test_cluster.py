@@ -82,7 +82,7 @@ def dies(shared, part):
 
 def test_work_that_kills_every_worker_is_a_clear_error(workers, tmp_path):
     workers(1)
-    with pytest.raises(cluster.Unusable, match="workers of the cluster die|were lost with their workers"):
+    with pytest.raises(cluster.Unusable, match=r"workers of the cluster die|were lost with their workers"):
         list(cluster.each(dies, Shared(tmp_path), range(2)))
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LOCKS = [ROOT / name for name in ("requirements.lock", "requirements-test.lock")]
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
 COMMAND = [
     sys.executable,
     "-m",
