@@ -16,6 +16,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
 repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (WORKERS=4: on a cluster of so many)
+	@python -m tools.mend
 	@python -m stages.core.params
 	@python -m stages.download --reachable || { status=$$?; [ $$status -eq 3 ] || exit $$status; $(MAKE) --no-print-directory .synthetic; }
 	$(if $(WORKERS),python -m tools.cluster $(WORKERS)) dvc repro

@@ -1,9 +1,11 @@
 """How a stage runs: a user's mistake is one message, and nothing goes on once whoever started the stage is gone."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import psutil
 
@@ -18,7 +20,8 @@ def run(main):
     stop_with_parent()
     stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
     try:
-        main(sys.argv[1])
+        with earlier_results_kept():
+            main(sys.argv[1])
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # as a shell says of a command that Ctrl-C ended
     except (UnreadableFile, FloatingPointError, OSError) as error:
@@ -27,6 +30,17 @@ def run(main):
         raise SystemExit(
             f"{stage} {sys.argv[1]}: there is too little memory. Earlier results are as they were."
         ) from None
+
+
+@contextmanager
+def earlier_results_kept():
+    """DVC removes the outputs of a stage before it runs; where the block fails, those of dvc.lock are put back."""
+    try:
+        yield
+    except BaseException:
+        if name := os.environ.get("DVC_STAGE"):
+            subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", name], capture_output=True)
+        raise
 
 
 def stop_with_parent():

@@ -45,6 +45,7 @@ def ran(tmp_path_factory):
     """A clone in which everything has run."""
     clone = Clone(tmp_path_factory.mktemp("faults"))
     clone.repro()
+    clone.commit()
     return clone
 
 

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 
 import psutil
@@ -13,6 +14,9 @@ STAGES = ["download", "preprocess", "train", "kfold", "evaluate"]
 TARGETS = [f"{stage}@{name}" for name in SMALL for stage in STAGES]
 LONGEST = {"train": 6.0, "kfold": 5.5, "evaluate": 3.0}  # seconds of a stage with the start of DVC; 2 for others
 OUTCOME = "the next `dvc repro` ends well; outputs, metrics and dvc.lock byte for byte as of a run left alone"
+MENDED = (
+    "`dvc repro` refuses half a dvc.lock, which DVC was writing; `make repro` ends well, byte for byte as left alone"
+)
 
 
 def everyone(leader):
@@ -78,15 +82,26 @@ def left(clone):
     return [path for folder in ("data", "metrics") for path in (clone.folder / folder).rglob("*.part")]
 
 
+def finish(clone):
+    """What `make repro` does after a killed run; returns what came of it."""
+    first = clone.run("dvc", "repro")
+    if first.returncode == 0:
+        return OUTCOME
+    assert "'./dvc.lock' is invalid" in first.stdout + first.stderr, "only a dvc.lock that was cut off may stop it"
+    assert "dvc.lock was cut off" in clone.run(sys.executable, "-m", "tools.mend").stdout
+    clone.repro()
+    return MENDED
+
+
 @pytest.mark.parametrize("number", [2, 13, 24, 33])
 def test_a_killed_run_is_finished_by_the_next(clone, number, tried):
     before = clone.state()
     target, how = strike(clone, number)
-    clone.repro()
+    outcome = finish(clone)
     assert clone.state() == before, (target, how)
     clone.repro("--force", "--single-item", target)
     assert not left(clone), "what the killed run left is removed by the next run of the stage"
-    tried(f"{how} at a random moment of a stage", OUTCOME)
+    tried(f"{how} at a random moment of a stage", outcome)
 
 
 @pytest.mark.slow
@@ -94,9 +109,23 @@ def test_a_hundred_killed_runs_are_each_finished_by_the_next(clone, tried):
     before = clone.state()
     for number in range(120):
         target, how = strike(clone, number)
-        clone.repro()
+        outcome = finish(clone)
         assert clone.state() == before, (number, target, how)
-        tried(f"{how} at a random moment of a stage", OUTCOME)
+        tried(f"{how} at a random moment of a stage", outcome)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.93, 0.999])
+def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, share, tried):
+    path, before = clone.folder / "dvc.lock", clone.state()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    clone.run(sys.executable, "-m", "tools.mend")
+    clone.repro()
+    assert clone.state() == before
+    assert clone.run(sys.executable, "-m", "tools.mend").stdout == ""
+    tried(
+        "dvc.lock is cut off anywhere", "`make repro` ends well; outputs, metrics and dvc.lock byte for byte as before"
+    )
 
 
 def test_a_stage_stops_when_whoever_started_it_dies(clone, tried):

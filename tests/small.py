@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent
 SMALL = {  # data set -> what is shrunk
     "boston_housing": {
         "fit": {"epochs": 2, "final_epochs": 2, "seeds": 2},
@@ -21,10 +21,18 @@ SMALL = {  # data set -> what is shrunk
 }
 
 
-class Clone:
-    """The files of the project as a repository of its own with two small data sets, which needs no network."""
+def shrink(params, names):
+    """Make params those of a small run on these data sets."""
+    params.update(source="synthetic", datasets=list(names))
+    for name in names:
+        for part, values in SMALL[name].items():
+            params[name][part].update(values)
 
-    def __init__(self, folder: Path):
+
+class Clone:
+    """The files of the project as a repository of its own with small data sets, which needs no network."""
+
+    def __init__(self, folder: Path, names=tuple(SMALL)):
         self.folder = folder
         listed = subprocess.run(
             ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True, text=True
@@ -33,16 +41,23 @@ class Clone:
             if (ROOT / name).is_file() and not name.startswith(("metrics/", "docs/")) and name != "dvc.lock":
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
-        self.edit(self._shrink)
-        for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "small"]):
-            assert self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command).returncode == 0
+        self.edit(lambda params: shrink(params, names))
+        assert self.run("git", "init", "-q").returncode == 0
+        self.commit()
 
-    @staticmethod
-    def _shrink(params):
-        params.update(source="synthetic", datasets=list(SMALL))
-        for name, parts in SMALL.items():
-            for part, values in parts.items():
-                params[name][part].update(values)
+    def commit(self):
+        """Commit all that Git does not ignore."""
+        identity = "-c", "user.name=t", "-c", "user.email=t@example.org"
+        for command in (["add", "-A"], ["commit", "-qm", "a state of the small project"]):
+            assert self.run("git", *identity, *command).returncode == 0
+
+    @classmethod
+    def of(cls, other, folder: Path):
+        """A Git clone of another one, without its data."""
+        subprocess.run(["git", "clone", "-q", other.folder, folder], check=True)
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
 
     def edit(self, change):
         """Change params.yaml."""
