@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import requests
+import urllib3
 from tqdm import tqdm
 
 from stages.core import params, synthetic
@@ -105,13 +106,21 @@ def receive(url: str, target: Path, size: int):
     bar = tqdm(total=size, unit="B", unit_scale=True, desc=target.name, disable=None, leave=False)
     with requests.get(url, stream=True, timeout=TIMEOUT) as answer, target.open("wb") as file, bar:
         answer.raise_for_status()
-        for chunk in answer.iter_content(CHUNK):
+        while chunk := arrived(answer):
             file.write(chunk)
             bar.update(len(chunk))
             if file.tell() > size:
                 raise ValueError(f"expected {size:,} bytes, got more")
             if time.monotonic() > deadline:
                 raise requests.Timeout(f"too slow: {file.tell():,} of {size:,} bytes in time")
+
+
+def arrived(answer: requests.Response) -> bytes:
+    """What has come of the content, at most `CHUNK` bytes: a server that drips would make `iter_content` wait."""
+    try:
+        return answer.raw.read1(CHUNK, decode_content=True)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 def worth_another_try(error: requests.RequestException) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from stages.core import comparison
-from stages.core.comparison import Comparison, bootstrap, compare, flips, holm, interval, seed_share, verdict
+from stages.core.comparison import Comparison, bootstrap, compare, flips, holm, interval, seed_share, typical, verdict
 
 # The example worked by hand: k = 2 and two repeats, so J = 4 and J - 1 = 3 degrees of freedom.
 #   mean 2.5, variance 5 / 3, standard error sqrt(5 / 3 x (1 / 4 + 1 / (2 - 1))) = sqrt(25 / 12) = 1.443376,
@@ -150,6 +150,46 @@ def test_uneven_shapes_are_refused(base, head, k):
         compare(base, head, k, True)
 
 
+def all_finite(found):
+    figures = asdict(found)
+    return np.isfinite([*figures.pop("typical").values(), *figures.values(), found.detectable, found.floor]).all()
+
+
+def test_the_typical_difference_is_a_trimmed_mean_as_worked_by_hand():
+    # The fifth at either end goes: 2, 3, 4 of 1, 2, 3, 4, 100 stay. Drawn in: 2, 2, 3, 4, 4, variance 1. Its error is
+    # 1 / 0.6 x sqrt(1/5 + 1/4) = 1.118034 with 3 - 1 degrees of freedom, and t is 3 / 1.118034 = 2.683282.
+    found = typical(np.array([3.0, 100, 1, 4, 2]), 5)
+    assert found.mean == 3
+    assert found.p == pytest.approx(2 * stats.t.sf(2.683282, 2))
+    assert (found.low, found.high) == pytest.approx((3 - 4.302653 * 1.118034, 3 + 4.302653 * 1.118034))
+
+
+def test_the_trimmed_mean_and_its_winsorized_variance_are_those_of_scipy():
+    d = np.random.default_rng(0).standard_t(2, 20)
+    found, winsorized = typical(d, 4), np.asarray(stats.mstats.winsorize(d, limits=0.2))
+    assert found.mean == pytest.approx(stats.trim_mean(d, 0.2))
+    error = winsorized.std(ddof=1) / 0.6 * np.sqrt(1 / 20 + 1 / 3)
+    assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, 11) * error)
+
+
+def test_with_too_few_folds_to_leave_any_out_the_typical_difference_is_the_mean():
+    base, head = np.array([0.5, 0.6, 0.7, 0.4]), np.array([0.6, 0.65, 0.8, 0.55])
+    found = compare(base, head, 4, True)
+    assert (found.typical.mean, found.typical.low, found.typical.p) == pytest.approx((found.mean, found.low, found.p))
+
+
+def test_a_difference_in_all_folds_but_a_few_that_failed_is_seen_in_the_typical_fold():
+    random = np.random.default_rng(0)
+    base = random.normal(2, 0.1, 40)
+    head = base + random.normal(1, 0.2, 40)
+    head[[3, 17]] = 20.0  # fits that never learned
+    found = compare(base, head, 4, False)
+    assert found.p > 0.05
+    assert verdict(found, found.p, found.typical.p, False) == "worse in the typical fold"
+    head[[3, 17]] = base[[3, 17]]
+    assert verdict(*(lambda one: (one, one.p, one.typical.p))(compare(base, head, 4, False)), False) == "worse"
+
+
 VERDICTS = {  # of (mean, noise) with differences up to 0.005 taken as none
     "the same": (0, 0),
     "better": (0.03, 0.002),
@@ -164,7 +204,7 @@ VERDICTS = {  # of (mean, noise) with differences up to 0.005 taken as none
 @pytest.mark.parametrize(("expected", "made"), VERDICTS.items())
 def test_each_verdict_has_data_that_give_it(expected, made):
     found = compare(*alternating(*made), 4, True, 0.005)
-    assert verdict(found, found.p, True) == expected
+    assert verdict(found, found.p, found.typical.p, True) == expected
 
 
 @pytest.mark.parametrize(("expected", "made"), VERDICTS.items())
@@ -172,19 +212,20 @@ def test_verdicts_turn_round_where_lower_is_better(expected, made):
     found = compare(*alternating(*made), 4, False, 0.005)
     turned = {"better": "worse", "worse": "better"}
     first, *others = expected.split(",")
-    assert verdict(found, found.p, False) == ",".join([turned.get(first, first), *others])
+    assert verdict(found, found.p, found.typical.p, False) == ",".join([turned.get(first, first), *others])
 
 
 def test_the_verdict_is_on_the_p_that_it_is_given():
     found = compare(*alternating(0.03, 0.002), 4, True, 0.005)
     assert found.p < 0.001
-    assert verdict(found, 0.06, True) == "no evidence"
+    assert verdict(found, 0.06, 0.06, True) == "no evidence"
+    assert verdict(found, 0.06, 0.01, True) == "better in the typical fold"
 
 
 def test_without_a_width_nothing_is_equivalent_or_negligible():
     for mean, noise in VERDICTS.values():
         found = compare(*alternating(mean, noise), 4, True)
-        assert verdict(found, found.p, True) in ("the same", "better", "worse", "no evidence")
+        assert verdict(found, found.p, found.typical.p, True) in ("the same", "better", "worse", "no evidence")
 
 
 @pytest.mark.parametrize(
@@ -194,18 +235,18 @@ def test_equal_differences_are_no_division_by_zero(change, expected):
     base = np.array([0.5, 0.25, 0.75, 0.5])  # halves and quarters: the differences are equal to the last bit
     found = compare(base, base + change, 2, True, 0.005)
     assert found.error == 0
-    assert np.isfinite([*asdict(found).values(), found.detectable, found.floor]).all()
+    assert all_finite(found)
     assert (found.low, found.high) == (change, change)
     assert found.worse + found.equivalent + found.better == 1
     assert found.p == (change == 0)
-    assert verdict(found, found.p, True) == expected
+    assert verdict(found, found.p, found.typical.p, True) == expected
 
 
 def test_differences_equal_but_for_the_last_bit_are_finite_too():
     base = np.array([0.81, 0.72, 0.93, 0.64])
     found = compare(base, base + 0.1, 2, True, 0.005)
-    assert np.isfinite([*asdict(found).values(), found.detectable, found.floor]).all()
-    assert verdict(found, found.p, True) == "better"
+    assert all_finite(found)
+    assert verdict(found, found.p, found.typical.p, True) == "better"
 
 
 def test_holm_is_that_worked_by_hand():

@@ -285,22 +285,23 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
     return reviewed
 
 
-def corrected(reviewed: list[Reviewed]) -> dict[tuple[str, str], float]:
-    """{(data set, figure): p after Holm}, over all comparisons that found any difference."""
-    pairs = [
-        ((own.name, figure), found.p)
+def corrected(reviewed: list[Reviewed]) -> dict[tuple[str, str], tuple[float, float]]:
+    """{(data set, figure): p of the mean and of the typical fold after Holm}, where there is any difference."""
+    found = {
+        (own.name, figure): comparison_
         for own in reviewed
-        for figure, found in own.comparisons.items()
-        if found.low or found.high
-    ]
-    return dict(zip((key for key, _ in pairs), comparison.holm([p for _, p in pairs]), strict=True))
+        for figure, comparison_ in own.comparisons.items()
+        if comparison_.low or comparison_.high
+    }
+    pairs = [(one.p, one.typical.p) for one in found.values()]
+    return dict(zip(found, zip(*map(comparison.holm, zip(*pairs, strict=True)), strict=True), strict=True))
 
 
 def verdict(own: Reviewed, figure: str, p: dict) -> str:
     """The verdict on one figure of a data set."""
     if own.obstacle:
         return "not comparable"
-    return comparison.verdict(own.comparisons[figure], p.get((own.name, figure), 1.0), figure == "accuracy")
+    return comparison.verdict(own.comparisons[figure], *p.get((own.name, figure), (1.0, 1.0)), figure == "accuracy")
 
 
 def top(reviewed, p) -> str:
@@ -360,7 +361,7 @@ def _spread_rows(own, p, key, name, cells):
     found = own.comparisons.get(name) if key == "kfold" else None
     change, holm = _plain_difference([cell.get("mean") for cell in cells]), "-"
     if (own.name, name) in p and found:
-        change, holm = f"{number(found.mean, '+')} ({span(found.low, found.high)})", f"{p[own.name, name]:.3f}"
+        change, holm = f"{number(found.mean, '+')} ({span(found.low, found.high)})", f"{p[own.name, name][0]:.3f}"
     means = [f"{number(cell.get('mean'))}" + (f" ± {number(cell['std'])}" if "std" in cell else "") for cell in cells]
     yield [f"{key} {name}", *means, change, holm]
     if any("ensemble" in cell for cell in cells):
@@ -385,16 +386,17 @@ def sentences(own: Reviewed, p) -> list[str]:
         f"These {found.folds} folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more."
     )
     lines.append(f"More repeats bring that down to {found.floor:.4f} at best; a larger k goes further.")
-    if verdict(own, metric, p) == "no evidence":
+    said = verdict(own, metric, p)
+    if said.endswith("in the typical fold"):
+        most = (own.head.folds[metric] - own.base.folds[metric]).sort_values(key=abs).iloc[-1]
+        lines.append(
+            f"Some folds stand out, by {number(most, '+')} at most: look at them, a fit may have failed there. Without "
+            f"the fifth of the folds at either end the difference is {number(found.typical.mean, '+')} "
+            f"({span(found.typical.low, found.typical.high)})."
+        )
+    if said == "no evidence":
         answer = "might" if found.repeats_could_tell else "would not"
         lines.append(f"If the difference stayed as it is, more repeats {answer} change the verdict.")
-        if found.wins in (0, found.folds):
-            each = (own.head.folds[metric] - own.base.folds[metric]).sort_values(key=abs)
-            lines.append(
-                f"Yet head is {'better' if found.wins else 'worse'} in every fold, by {number(each.median(), '+')} in "
-                f"the middle and {number(each.iloc[-1], '+')} at most: the interval takes the folds to be alike, and "
-                "some of these are not. Look at the folds that stand out: a fit may have failed there."
-            )
     return [*lines, *_test_sentences(own), *_noise_sentences(own)]
 
 
