@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from stages.core import params, pictures
-from tools import demo, study, variants
+from tools import cluster, demo, study, variants
 
 PLAIN = yaml.safe_load(params.PATH.read_text())
 
@@ -59,7 +59,23 @@ def test_the_states_of_the_queue_are_read_from_its_table(monkeypatch):
         "\nWorker status: 1 active, 0 idle\n"
     )
     monkeypatch.setattr(variants, "output", lambda *command: status)
-    assert variants.queued() == {"l1": "Running", "l1_l2": "Queued", "smaller": "Failed"}
+    assert variants.queued() == ({"l1": "Running", "l1_l2": "Queued", "smaller": "Failed"}, True)
+    status = status.replace("1 active, 0 idle", "0 active, 1 idle")
+    assert not variants.queued()[1]
+
+
+@pytest.mark.parametrize("jobs", ["0", "two", "-1"])
+def test_a_number_of_jobs_that_is_none_is_refused(monkeypatch, jobs):
+    monkeypatch.setenv("JOBS", jobs)
+    with pytest.raises(SystemExit, match=f"JOBS: expected a number of workers, got '{jobs}'"):
+        variants.start()
+
+
+def test_workers_share_out_the_cores(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert set(cluster.threads(2).values()) == {"4"}
+    assert set(cluster.threads(3).values()) == {"2"}
+    assert set(cluster.threads(16).values()) == {"1"}
 
 
 class Revision:

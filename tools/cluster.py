@@ -7,8 +7,6 @@ import os
 import subprocess
 import sys
 
-from distributed import LocalCluster
-
 from stages.core.cluster import ADDRESS
 
 
@@ -23,6 +21,8 @@ def main():
     workers, command = sys.argv[1], sys.argv[2:]
     if not workers.isdecimal() or not int(workers) or not command:
         raise SystemExit(f"expected a number of workers and a command, got {' '.join(sys.argv[1:])!r}")
+    from distributed import LocalCluster  # which one machine without a cluster does not have
+
     local = {"threads_per_worker": 1, "dashboard_address": ":0", "env": threads(int(workers))}
     with LocalCluster(n_workers=int(workers), **local) as cluster:
         status = subprocess.run(command, env=os.environ | {ADDRESS: cluster.scheduler_address}).returncode

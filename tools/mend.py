@@ -16,7 +16,7 @@ LOCK = Path("dvc.lock")
 def is_whole(content: bytes) -> bool:
     """Whether DVC would read this as a dvc.lock."""
     try:
-        COMPILED_LOCKFILE_SCHEMA(yaml.load(content, Loader=yaml.CSafeLoader))
+        COMPILED_LOCKFILE_SCHEMA(yaml.CSafeLoader(content).get_single_data())
     except (yaml.YAMLError, Invalid):
         return False
     return True

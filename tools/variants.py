@@ -1,11 +1,17 @@
 """Named variants, and how they run: each as a DVC experiment of that name, in the queue, on top of the last commit.
 
 python -m tools.variants NAME ...       without a name: what there is
+
+With JOBS=2 in the environment two run side by side, and share the cores.
 """
 
+import os
+import re
 import subprocess
 import sys
 import time
+
+from tools.cluster import threads
 
 POLL = 10  # seconds between looks at the queue: a worker needs some to sign on
 
@@ -68,9 +74,9 @@ def command(name) -> str:
     return " \\\n    ".join([f"dvc exp run --name {name}", *(f"-S {setting}" for setting in VARIANTS[name])])
 
 
-def output(*command) -> str:
+def output(*command, **environment) -> str:
     """What a command prints; what it says on the way goes to the terminal. Exits where it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed; mend what it says and run this again.")
     return done.stdout
@@ -83,11 +89,21 @@ def finished() -> set[str]:
     return {name.rpartition("/")[2] for name in names.split()}
 
 
-def queued() -> dict[str, str]:
-    """{name: state} of the tasks in the queue."""
-    lines = (line.split() for line in output("dvc", "queue", "status").splitlines())
+def queued() -> tuple[dict[str, str], bool]:
+    """{name: state} of the tasks in the queue, and whether a worker is at work on any."""
+    status = output("dvc", "queue", "status")
+    lines = (line.split() for line in status.splitlines())
     states = "Queued", "Running", "Failed", "Success"
-    return {words[1]: words[-1] for words in lines if len(words) > 3 and words[-1] in states}
+    tasks = {words[1]: words[-1] for words in lines if len(words) > 3 and words[-1] in states}
+    return tasks, not re.search(r"^Worker status: 0 active", status, re.MULTILINE)
+
+
+def start():
+    """Start the workers of the queue, as many as JOBS says; it says so where they are at work already."""
+    jobs = os.environ.get("JOBS") or "1"
+    if not jobs.isdecimal() or not int(jobs):
+        raise SystemExit(f"JOBS: expected a number of workers, got {jobs!r}")
+    output("dvc", "queue", "start", "--jobs", jobs, **threads(int(jobs)))
 
 
 def must_be_clean():
@@ -104,17 +120,23 @@ def run(names):
     """
     must_be_clean()
     wanted = [name for name in names if name not in finished()]
-    waiting = queued()
+    tasks, at_work = queued()
     for name in wanted:
-        if waiting.get(name) in ("Failed", "Success"):
+        if tasks.get(name) == "Running" and not at_work:  # its worker was killed
+            output("dvc", "queue", "kill", name)
+            tasks[name] = "Failed"
+        if tasks.get(name) in ("Failed", "Success"):
             output("dvc", "queue", "remove", name)
-        if waiting.get(name) not in ("Queued", "Running"):
+        if tasks.get(name) not in ("Queued", "Running"):
             output("dvc", "exp", "run", "--queue", "--name", name, *options(name))
-    while wanted:
-        states = queued()
-        if not any(states.get(name) in ("Queued", "Running") for name in wanted):
+    idle = 0  # looks at a queue in which nobody works, though a task is said to run: the second tells
+    while wanted and idle < 2:
+        tasks, at_work = queued()
+        states = {tasks.get(name) for name in wanted}
+        if not states & {"Queued", "Running"}:
             break
-        output("dvc", "queue", "start")  # says so where its worker is at work already
+        idle = idle + 1 if "Running" in states and not at_work else 0
+        start()
         time.sleep(POLL)
     if failed := set(wanted) - finished():
         names = ", ".join(sorted(failed))

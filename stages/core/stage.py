@@ -48,8 +48,11 @@ def stop_with_parent():
 
     DVC starts a command through a shell, which stays when DVC is killed: there, the parent of the shell is watched too.
     """
+    under_dvc = "DVC_STAGE" in os.environ
+    if under_dvc and not any("dvc" in word for parent in psutil.Process().parents()[:2] for word in parent.cmdline()):
+        raise SystemExit(1)  # it was gone before the imports were done
     shell = psutil.Process(os.getppid())
-    shell = shell if shell.name() in SHELLS and "DVC_STAGE" in os.environ else None
+    shell = shell if shell.name() in SHELLS and under_dvc else None
     threading.Thread(target=_watch, args=(shell,), daemon=True).start()
 
 
