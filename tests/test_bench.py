@@ -68,22 +68,25 @@ def test_every_contender_learns(small, label):
 
 
 def medians():
-    run = {"import": 1.0, "compute": 10.0, "peak": 100.0, "figure": 0.5}
+    run = {"import": 1.0, "compute": 10.0, "peak": 100.0, "figure": 0.5, "cache": 2.0}
     found = {name: {"other": run, "this project": run | {"compute": 4.0}} for name in bench.TASKS}
     return found | {name: {"this project": run} for name in bench.GROWTH}
 
 
 def test_the_page_gives_ratios_to_this_project():
-    page = bench.page(medians(), {"tutorial": 100.0, "default": 50.0, "same": 30.0, "nothing": 1.2})
+    whole = {"tutorial": 100.0, "default": 50.0, "same": 30.0, "nothing": 1.2}
+    sets = {count: {"seconds": 9.0 * count, "nothing": 1.5, "peak": 700, "cache": 2.0 * count} for count in (1, 2, 4)}
+    page = bench.page(medians(), whole, sets)
+    assert "| 4 | 36.0 | 9.00 | 1.5 | 0.00 | 700 | 8.0 | 2.00 |" in page
     assert page.count("| other | 2.50 | 10.00 | 1.0 | 100 | 0.5000 |") == len(bench.TASKS)
     assert "everything, with K-fold and several seeds on all data sets | 0.50 | 50.0 |" in page
     assert "| `dvc repro` of the work that the scripts do | 0.30 | 30.0 |" in page
     # 10 s for 4 epochs of 400,000 rows on 4 replicas: 1.5625 microseconds a row
-    assert "| IMDB | 400,000 | 4 | 10.00 | 1.56 | 100 | 0.0 |" in page
+    assert "| IMDB | 400,000 | 4 | 10.00 | 1.56 | 100 | 0.0 | 2.0 | 0.0 |" in page
     assert len(re.findall(r"^- \*\*", page, re.MULTILINE)) == len(bench.CONTENDERS)
 
 
 def test_one_run_prints_its_figures_as_json(small, monkeypatch, capsys):
     monkeypatch.setattr(bench, "TASKS", {"small": small["features"]})
     bench.run_one("scikit-learn MLP", "small")
-    assert set(json.loads(capsys.readouterr().out)) == {"import", "compute", "peak", "figure"}
+    assert set(json.loads(capsys.readouterr().out)) == {"import", "compute", "peak", "figure", "cache"}

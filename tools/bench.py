@@ -338,8 +338,12 @@ def this_project(task):
     ]
     scaler = weightings.scaler("standardize", x, y) if isinstance(x, np.ndarray) else None
     targets = head.targets(y, max(1, classes))
-    fitted = replicas.fit(network, head.metric, x, targets, members, epochs, batch_size, scaler=scaler)
+    fitted = list(replicas.fit(network, head.metric, x, targets, members, epochs, batch_size, scaler=scaler))
     yield np.mean([one.history["val_metric"][-1] for one in fitted])
+    # What DVC would keep of it: the rows, and of each replica its held-out predictions and its figures by epoch.
+    rows = [x] if isinstance(x, np.ndarray) else [x.data, x.indices, x.indptr]
+    kept = [*rows, y, *(array for one in fitted for array in (one.held_out, *one.history.values()))]
+    yield sum(array.nbytes for array in kept) / 2**20
 
 
 CONTENDERS = {  # label -> contender, what it needs, tasks
@@ -401,7 +405,8 @@ def run_one(label, name):
     figure = float(next(contender))
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"import": imported - start, "compute": done - imported, "peak": peak, "figure": figure}))
+    figures = {"import": imported - start, "compute": done - imported, "peak": peak, "figure": figure}
+    print(json.dumps(figures | {"cache": next(contender, 0.0)}))
 
 
 def run(*command, folder=ROOT, **environment):
@@ -466,7 +471,46 @@ def whole_runs():
     return {name: statistics.median(own) for name, own in seconds.items()}
 
 
-def page(medians, whole) -> str:
+MORE = """
+
+TABLE |= {f"digits_{number}": TABLE["digits"] for number in range(2, 9)}
+"""  # data sets, as a person adds them: here, copies of one
+
+
+def data_sets():
+    """{number of data sets: figures} of `dvc repro` in a clone: s, s with nothing to do, MiB at most, MiB of cache."""
+    found = {}
+    for count in (1, 2, 4, 8):
+        with tempfile.TemporaryDirectory() as scratch:
+            clone = Path(scratch) / "clone"
+            run("git", "clone", "--quiet", ROOT, clone)
+            with (clone / "stages/core/datasets.py").open("a") as table:
+                table.write(MORE)
+            settings = yaml.safe_load((clone / "params.yaml").read_text())
+            names = ["digits", *(f"digits_{number}" for number in range(2, count + 1))]
+            settings |= {"datasets": names} | {name: settings["digits"] for name in names}
+            (clone / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+            repro = sys.executable, "-m", "dvc", "repro", "--quiet"
+            output, seconds = run(sys.executable, "-c", PEAK, *repro, "--force", folder=clone)
+            cache = sum(path.stat().st_size for path in (clone / ".dvc/cache").rglob("*") if path.is_file())
+            found[count] = {
+                "seconds": seconds,
+                "nothing": run(*repro, folder=clone)[1],
+                "peak": float(output.split()[-1]),
+                "cache": cache / 2**20,
+            }
+            print(f"{count} data sets: {seconds:.1f} s", file=sys.stderr)
+    return found
+
+
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""  # of the largest process that a command starts
+
+
+def page(medians, whole, sets) -> str:
     """The medians as Markdown: ratios first."""
     lines = [
         "# Benchmark",
@@ -500,21 +544,31 @@ def page(medians, whole) -> str:
             for label, run in medians[name].items()
         ]
     lines += ["", "## Growth", "", "This project alone. Rows are drawn with replacement from the data set's own."]
-    lines += ["Milliseconds are compute over epochs, for each 1,000 rows of each replica; KiB are the memory that each"]
-    lines += ["row or replica takes that is more than in the first line of its kind.", ""]
-    lines += ["| | rows | replicas | compute, s | ms | peak, MiB | KiB |", "|---|---|---|---|---|---|---|"]
+    lines += ["Milliseconds are compute over epochs, for each 1,000 rows of each replica; KiB are the memory, and the"]
+    lines += ["cache, that each row or replica takes that is more than in the first line of its kind.", ""]
+    lines += ["| | rows | replicas | compute, s | ms | peak, MiB | KiB | cache, MiB | KiB |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
     for name, task in GROWTH.items():
         run = medians[name]["this project"]
         rows, replicas = task.rows * TABLE[task.dataset].rows, task.repeats * FOLDS
         each = run["compute"] * 1e6 / (rows * replicas * task.epochs)
         if task.rows == task.repeats == 1:
-            first = run["peak"]
+            first = run
         added = (rows - TABLE[task.dataset].rows) or (replicas - FOLDS)
-        more = f"{(run['peak'] - first) * 1024 / added:.1f}" if added else "-"
+        memory, cache = (f"{(run[key] - first[key]) * 1024 / added:.1f}" if added else "-" for key in ("peak", "cache"))
         lines.append(
             f"| {task.title.split(',')[0]} | {rows:,} | {replicas} | {run['compute']:.2f} | {each:.2f} "
-            f"| {run['peak']:.0f} | {more} |"
+            f"| {run['peak']:.0f} | {memory} | {run['cache']:.1f} | {cache} |"
         )
+    lines += ["", "Data sets: copies of digits, run once from start to finish. *More* is by each further one.", ""]
+    lines += ["| data sets | `dvc repro`, s | more | with nothing to do, s | more | peak, MiB | cache, MiB | more |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for count, own in sets.items():
+        seconds, nothing, cache = (
+            f"{own[key]:.1f} | {(own[key] - sets[1][key]) / (count - 1):.2f}" if count > 1 else f"{own[key]:.1f} | -"
+            for key in ("seconds", "nothing", "cache")
+        )
+        lines.append(f"| {count} | {seconds} | {nothing} | {own['peak']:.0f} | {cache} |")
     notes = [f"- **{label}**: {contender.__doc__.splitlines()[0]}" for label, (contender, *_) in CONTENDERS.items()]
     return "\n".join([*lines, "", "## Contenders", "", *notes, ""])
 
@@ -525,6 +579,6 @@ if __name__ == "__main__":
     elif len(sys.argv) == 3:
         run_one(*sys.argv[1:])
     else:
-        whole, medians = whole_runs(), side_by_side()
+        whole, sets, medians = whole_runs(), data_sets(), side_by_side()
         (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs/benchmark.md").write_text(page(medians, whole))
+        (ROOT / "docs/benchmark.md").write_text(page(medians, whole, sets))
