@@ -309,6 +309,18 @@ def test_what_cannot_be_compared_says_why(project, run, change, reason):
     assert figures(section(text, "imdb"))["kfold accuracy"][2:] == ["+0.0300", "-"]
 
 
+def test_folds_that_stand_out_do_not_hide_what_happened_in_the_others(project, run):
+    project.results("boston_housing", main=(0.3, 0.02))
+    path = project.folder / "metrics/boston_housing/folds.csv"
+    folds = pd.read_csv(path)
+    folds.loc[2, "mae"] += 20  # a fit that never learned
+    path.write_text(folds.to_csv(index=False))
+    text = run("main")
+    assert top(text)["boston_housing"][0] == "worse in the typical fold"
+    assert "Some folds stand out, by +20.2800 at most" in section(text, "boston_housing")
+    assert "Without the fifth of the folds at either end the difference is +0.3" in section(text, "boston_housing")
+
+
 def test_folds_that_hold_out_other_rows_cannot_be_compared(project, run):
     project.results("imdb", main=(0.03, 0.002), held_out="ff00")
     rows = top(run("main"))

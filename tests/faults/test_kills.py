@@ -107,7 +107,7 @@ def test_a_killed_run_is_finished_by_the_next(clone, number, tried):
 @pytest.mark.slow
 def test_a_hundred_killed_runs_are_each_finished_by_the_next(clone, tried):
     before = clone.state()
-    for number in range(120):
+    for number in range(100):
         target, how = strike(clone, number)
         outcome = finish(clone)
         assert clone.state() == before, (number, target, how)
