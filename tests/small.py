@@ -59,6 +59,14 @@ class Clone:
         clone.folder = folder
         return clone
 
+    @classmethod
+    def copy(cls, other, folder: Path):
+        """A copy of another one with its data."""
+        shutil.copytree(other.folder, folder, symlinks=True)
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
+
     def edit(self, change):
         """Change params.yaml."""
         path = self.folder / "params.yaml"

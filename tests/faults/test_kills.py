@@ -93,7 +93,7 @@ def finish(clone):
     return MENDED
 
 
-@pytest.mark.parametrize("number", [2, 13, 24, 33])
+@pytest.mark.parametrize("number", [2, 13])
 def test_a_killed_run_is_finished_by_the_next(clone, number, tried):
     before = clone.state()
     target, how = strike(clone, number)
@@ -114,7 +114,9 @@ def test_a_hundred_killed_runs_are_each_finished_by_the_next(clone, tried):
         tried(f"{how} at a random moment of a stage", outcome)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.93, 0.999])
+@pytest.mark.parametrize(
+    "share", [0.5, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.0, 0.1, 0.93, 0.999))]
+)
 def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, share, tried):
     path, before = clone.folder / "dvc.lock", clone.state()
     whole = path.read_bytes()
@@ -128,7 +130,7 @@ def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, sh
     )
 
 
-@pytest.mark.parametrize("how", ["SIGKILL of DVC", "SIGTERM to DVC"])
+@pytest.mark.parametrize("how", ["SIGKILL of DVC", pytest.param("SIGTERM to DVC", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seconds", [0, 3], ids=["while it imports", "while it trains"])
 def test_a_stage_stops_when_whoever_started_it_dies(clone, how, seconds, tried):
     leader = clone.start("dvc", "repro", "--force", "--single-item", "train@boston_housing")
