@@ -34,10 +34,13 @@ def run(main):
 
 @contextmanager
 def earlier_results_kept():
-    """DVC removes the outputs of a stage before it runs; where the block fails, those of dvc.lock are put back."""
+    """DVC removes the outputs of a stage before it runs; where the block fails, those of dvc.lock are put back.
+
+    Not after Ctrl-C, which ends DVC as well: it would find this one still at work.
+    """
     try:
         yield
-    except BaseException:
+    except (Exception, SystemExit):
         if name := os.environ.get("DVC_STAGE"):
             subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", name], capture_output=True)
         raise
