@@ -112,3 +112,37 @@ def test_what_the_readme_says_of_the_study_is_what_it_measured():
         "l1_l2",
         "dropout",
     ]
+
+
+def growth():
+    """The last step of each kind of growth in docs/benchmark.md: {kind: its cells}."""
+    text = (ROOT / "docs/benchmark.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(("| IMDB |", "| Boston"))]
+    rows = {(cells[0], cells[1], cells[2]): cells for cells in rows if len(cells) == 9}
+    sets = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 8 | ")]
+    return {
+        "rows of text (IMDB)": rows["IMDB", "400,000", "4"],
+        "replicas on text": rows["IMDB", "25,000", "64"],
+        "rows of numbers (Boston Housing)": rows["Boston Housing", "6,464", "4"],
+        "replicas on numbers": rows["Boston Housing", "404", "64"],
+        "data sets": sets[0],
+    }
+
+
+def test_what_is_said_of_growth_is_reckoned_from_the_benchmark():
+    page, measured = (ROOT / "docs/scaling.md").read_text(), growth()
+    lines = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
+    sets = measured.pop("data sets")
+    for kind, (_, _, _, _, milliseconds, _, memory, _, cache) in measured.items():
+        for figure in (f"{milliseconds} ms", f"| {memory} KiB a", f"| {cache} KiB a"):
+            assert figure in lines[kind], kind
+    for figure in (f"{sets[2]} s for each further one", f"{sets[4]} s with nothing to do", f"{sets[7]} MiB"):
+        assert figure in lines["data sets"]
+    *_, milliseconds, _, memory, _, cache = measured["rows of text (IMDB)"]
+    full = 24 * 2**20 / float(memory)  # rows that fill 24 GiB
+    assert f"full at {full / 1e6:.1f} million reviews" in page
+    seconds = 20 * 4 * float(milliseconds) / 1e6  # of a row in the K-fold of params.yaml
+    assert f"would take {full * seconds / 60:.0f} minutes" in page
+    assert f"{25e6 * float(memory) / 2**20:.0f} GiB of memory" in page
+    assert f"{25e6 * seconds / 3600:.1f} hours" in page
+    assert f"{25e6 * float(cache) / 2**20:.0f} GiB of cache" in page

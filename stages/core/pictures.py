@@ -26,7 +26,7 @@ def _panels(title, columns=2, height=3.9):
 
 def _epoch_axis(axis, label):
     axis.set_xlabel("epoch")
-    axis.set_ylabel(label)
+    axis.set_ylabel(label.replace(" (", "\n("))  # the unit below: one line of both can be longer than the axis
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25)
 
