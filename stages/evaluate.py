@@ -6,6 +6,7 @@ Figures are rounded to four decimals: across types of processor the last digits 
 import json
 import time
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -202,9 +203,9 @@ def main(name):
     kfold, summary = arrays.stored(Path("data/folds") / f"{name}.npz"), (models / "summary.txt").read_bytes()
     figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, kfold, summary)
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
-    for file, content in files.items():
-        with whole((Path("metrics") / name / file).resolve()) as path:
-            path.write_bytes(content)
+    with ExitStack() as stack:  # all of them take their places at its end, or none where the disk is full
+        for file, content in files.items():
+            stack.enter_context(whole((Path("metrics") / name / file).resolve())).write_bytes(content)
     metric = TABLE[name].task.metric
     folds, tested = figures["kfold"][metric], figures["test"][metric]["mean"]
     print(

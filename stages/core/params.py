@@ -8,7 +8,7 @@ from reprlib import Repr
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError
 
 from stages.core.datasets import TABLE
 from stages.core.encodings import ENCODINGS, TAKES
@@ -16,6 +16,8 @@ from stages.core.encodings import ENCODINGS, TAKES
 PATH = Path("params.yaml")
 SHORT = Repr()  # what was given, however large it is
 SHORT.maxstring = SHORT.maxother = 60
+LARGEST = 2**31 - 1  # of a whole number: TensorFlow counts and indexes in int32
+LARGEST_NUMBER = 3.4e38  # of a number: networks reckon in float32
 
 
 class WrongParams(ValueError):
@@ -23,9 +25,9 @@ class WrongParams(ValueError):
 
 
 def _whole_or_best(value):
-    if value == "best" or (type(value) is int and value >= 1):
+    if value == "best" or (type(value) is int and 1 <= value <= LARGEST):
         return value
-    raise ValueError("expected a whole number of at least 1, or best")
+    raise ValueError(f"expected a whole number from 1 to {LARGEST}, or best")
 
 
 def _number(value):
@@ -35,8 +37,14 @@ def _number(value):
     return value
 
 
-Whole = Annotated[StrictInt, Field(ge=1)]
-Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+def _in_float32(value):
+    if value > LARGEST_NUMBER:
+        raise ValueError(f"expected at most {LARGEST_NUMBER}")
+    return value
+
+
+Whole = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False), AfterValidator(_in_float32)]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
 
 
@@ -48,7 +56,7 @@ class Preprocess(_Section):
     """How rows become arrays."""
 
     encoding: Literal[tuple(ENCODINGS)]
-    num_words: Annotated[StrictInt, Field(ge=4)] | None = None
+    num_words: Annotated[Whole, Field(ge=4)] | None = None
     ngrams: Annotated[StrictInt, Field(ge=1, le=2)] | None = None
     length: Whole | None = None
 
@@ -86,7 +94,7 @@ class Fit(_Section):
 class KFold(_Section):
     """The iterated K-fold evaluation."""
 
-    k: Annotated[StrictInt, Field(ge=2)]
+    k: Annotated[Whole, Field(ge=2, le=2**15)]  # folds are stored as int16
     repeats: Whole
     epochs: Whole
     equivalent_within: Annotated[Number, Field(gt=0)]

@@ -32,6 +32,7 @@ from functools import cached_property, partial, reduce
 from itertools import groupby
 
 import numpy as np
+import psutil
 import scipy.sparse as sp
 from tqdm import tqdm
 
@@ -114,7 +115,8 @@ def fit(
         network sees (rows - mean) * factor. mean None is 0, and must be for sparse rows.
     balance: function (numbers of the rows that a replica trains on) -> (n,) float32, the weight of each row's loss.
 
-    Raises Diverged, naming the replica and the epoch, when a loss or a weight is not finite.
+    Raises Diverged, naming the replica and the epoch, when a loss or a weight is not finite, and MemoryError, before
+    any training, when a slice of replicas is sure not to fit into memory.
     """
     slices = _slices(replicas, batch_size, by_stream=sp.issparse(rows))
     longest = max(len(replica.held_out_rows) for replica in replicas)
@@ -219,6 +221,17 @@ def _diverged(member, what):
     raise Diverged(f"the replica with seed {member.seed}{fold}: {what}; a lower learning_rate is the usual remedy")
 
 
+def _stop_if_too_large(model, count):
+    """Raise MemoryError where the system would end the process in the middle of its work, without a word."""
+    size = model.count_params() * np.dtype("float32").itemsize
+    needed, free = 3 * count * size, psutil.virtual_memory().available  # weights, their gradients, new weights
+    if needed > free:
+        networks = f"{count} networks of {model.count_params():,} parameters"
+        raise MemoryError(
+            f"{networks} at a time need at least {needed / 2**30:,.0f} GiB, and {free / 2**30:,.0f} GiB are free"
+        )
+
+
 def _initial(model, seed):
     """New values for all variables of the model, as `keras.utils.set_random_seed(seed)` and a new build give them.
 
@@ -272,6 +285,7 @@ class _Trainer:
         """Train the replicas of one slice, one slice at a time in a process."""
         with _ONE:
             if self.program is None or self.program.count != len(members):
+                _stop_if_too_large(self.model, len(members))
                 self.program = _Program(self.model, self.rows, len(members), self.metric, self.targets)
             self.program.start(members, self.longest, self.scaler, self.balance)
             history = []

@@ -1,6 +1,7 @@
 """How a stage runs: a user's mistake is one message, and nothing goes on once whoever started the stage is gone."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,19 +17,30 @@ SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
 
 def run(main):
-    """Run main(name of the data set) as a stage that DVC starts; what goes wrong is said in one message."""
+    """Run main(name of the data set) as a stage that DVC starts."""
     stop_with_parent()
-    stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
+    stage, name = sys.modules[main.__module__].__spec__.name.rpartition(".")[2], sys.argv[1]
+    with one_message(f"{stage} {name}"), earlier_results_kept():
+        main(name)
+
+
+@contextmanager
+def one_message(where):
+    """Turn what a user, their files or their machine caused into SystemExit with one message instead of a traceback."""
     try:
-        with earlier_results_kept():
-            main(sys.argv[1])
+        yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # as a shell says of a command that Ctrl-C ended
     except (UnreadableFile, FloatingPointError, OSError) as error:
-        raise SystemExit(f"{stage} {sys.argv[1]}: {error}. Earlier results are as they were.") from None
-    except MemoryError:
+        raise SystemExit(f"{where}: {error}. Earlier results are as they were.") from None
+    except Exception as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # of TensorFlow
+            raise
+        tensor = re.search(r"OOM when allocating (tensor with shape\S+)", str(error))
+        why = tensor[1] if tensor else str(error) or type(error).__name__
         raise SystemExit(
-            f"{stage} {sys.argv[1]}: there is too little memory. Earlier results are as they were."
+            f"{where}: too little memory for these params ({why}); fewer units, words or rows in a batch need less. "
+            "Earlier results are as they were."
         ) from None
 
 

@@ -17,6 +17,7 @@ from small import ROOT
 from stages import preprocess
 from stages.core import arrays, encodings, synthetic
 from stages.core.datasets import TABLE, Split
+from tools import predict
 
 OFFICIAL = {name: generate() for name, generate in synthetic.GENERATORS.items() if name != "imdb"}
 
@@ -272,3 +273,18 @@ def test_predict_refuses_a_word_index_that_lies(tmp_path):
     assert done.returncode != 0
     assert "word index" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_would_run_code_is_refused(tmp_path, tried):
+    from stages.core.lean_keras import keras
+
+    marker = tmp_path / "ran"
+    path = str(marker)
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: (open(path, "w").close(), x)[1])])
+    network.save(tmp_path / "seed_0.keras")
+    assert marker.exists(), "it runs when it is called"
+    marker.unlink()
+    with pytest.raises(predict.Refused, match="cannot be opened"):
+        predict.models(tmp_path)
+    assert not marker.exists()
+    tried("a .keras file with a Lambda layer given to predict", "refused, the command never ran")

@@ -1,14 +1,21 @@
-"""Whatever stands in params.yaml, it is taken or refused with the path of the key; never a traceback."""
+"""Whatever stands in params.yaml, it is taken or refused with the path of the key; never a traceback.
+
+What is taken runs, or the stage says in one message why it cannot.
+"""
 
 import copy
+import math
 import re
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from small import Clone
 
+from stages import evaluate, kfold, preprocess, train
 from stages.core import params
+from stages.core.stage import one_message
 
 PLAIN = params.PATH.read_text()
 TREE = yaml.safe_load(PLAIN)
@@ -145,3 +152,84 @@ def test_numbers_are_numbers_however_they_are_spelt():
     for spelt in ("1e-5", "1.0e-05", "0.00001", "1E-5"):
         taken = params.parse(PLAIN.replace("learning_rate: 0.001", f"learning_rate: {spelt}", 1))
         assert taken.sections["imdb"].fit.learning_rate == 1e-5
+
+
+ALMOST_1 = math.nextafter(1, 0)
+SMALLEST = math.nextafter(0, 1)
+IMAGE = {"preprocess.encoding": "image", "model.network": "conv2d", "model.weighting": "none"}
+AT_THE_EDGE = [  # values of a key, and some that only go together; most are taken, most of those run
+    *({"model.units": value} for value in ([], [1], [2, 1, 2, 1, 2], [params.LARGEST], [params.LARGEST + 1])),
+    *({"model.activation": value} for value in ("elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh")),
+    *({"model.dropout": value} for value in (SMALLEST, 0.5, ALMOST_1)),
+    *({f"model.{key}": value} for key in ("l1", "l2") for value in (SMALLEST, 1e-3, 1e30, 1e300)),
+    *({"model.loss": value} for value in ("mae", "huber")),
+    *({"model.labels": value} for value in ("integer", "one_hot")),
+    *({"model.class_weights": value} for value in ("equal", "balanced")),
+    {"model.api": "functional"},
+    {"model.weighting": "none"},
+    IMAGE,
+    IMAGE | {"model.units": [1, 2, 1, 2, 1]},
+    *({"fit.optimizer": value, "fit.momentum": 0.0} for value in ("rmsprop", "adam", "sgd", "adamw")),
+    {"fit.optimizer": "sgd", "fit.momentum": ALMOST_1},
+    *({"fit.learning_rate": value} for value in (SMALLEST, 1.0, 1e30, params.LARGEST_NUMBER, 1e300)),
+    *({"fit.batch_size": value} for value in (1, 10_000, params.LARGEST, 10**30)),
+    {"fit.validation": 0, "fit.final_epochs": 1},
+    *({"fit.validation": value} for value in (1, 403)),
+    {"fit.epochs": 1, "fit.final_epochs": "best"},
+    *({"kfold.k": value} for value in (3, 144, 404, 405, 2**15 + 1)),
+    *({"kfold.equivalent_within": value} for value in (SMALLEST, 1e300)),
+    *({key: 2**32 - 1} for key in ("seed", "split_seed")),
+]
+
+
+def changed(tree, name, changes):
+    """The params with these changes in the section of the data set, as far as it has the keys."""
+    tree = copy.deepcopy(tree)
+    for path, value in {path: value for change in changes for path, value in change.items()}.items():
+        *parents, key = path.split(".")
+        section = tree[name] if parents else tree
+        for parent in parents:
+            section = section[parent]
+        if key in section:
+            section[key] = value
+    return yaml.safe_dump(tree)
+
+
+def outcome(document, name):
+    """What came of a run of the stages with these params in the present folder."""
+    try:
+        params.parse(document)
+    except params.WrongParams:
+        return "refused with the path of the key"
+    params.PATH.write_text(document)
+    try:
+        for stage in (preprocess, train, kfold, evaluate):
+            with one_message(stage.__name__):
+                stage.main(name)
+    except SystemExit as ended:
+        message = ended.code
+    else:
+        return "runs to the end"
+    assert re.search(r"expected|too little memory|the replica with seed", message), message
+    return "the stage says in a message why it cannot"
+
+
+@pytest.mark.filterwarnings("default:The least populated class")  # as scikit-learn says it
+@pytest.mark.parametrize("cases", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_what_is_taken_runs_or_says_why_it_cannot(ran, cases, tmp_path, monkeypatch, tried):
+    monkeypatch.chdir(Clone.copy(ran, tmp_path / "clone").folder)
+    tree = yaml.safe_load(params.PATH.read_text())
+    seen = []
+
+    @settings(max_examples=cases, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @given(
+        st.sampled_from(["boston_housing", "digits"]),
+        st.lists(st.sampled_from(AT_THE_EDGE), min_size=1, max_size=4),
+    )
+    def attempt(name, changes):
+        seen.append(outcome(changed(tree, name, changes), name))
+
+    attempt()
+    assert "runs to the end" in seen
+    for kind in sorted(set(seen)):
+        tried("params.yaml with values at the edge of what is taken, in every stage", kind, seen.count(kind))

@@ -13,6 +13,7 @@ from small import SMALL
 STAGES = ["download", "preprocess", "train", "kfold", "evaluate"]
 TARGETS = [f"{stage}@{name}" for name in SMALL for stage in STAGES]
 LONGEST = {"train": 6.0, "kfold": 5.5, "evaluate": 3.0}  # seconds of a stage with the start of DVC; 2 for others
+WHOLE = "each output file is there whole, byte for byte, or not at all"
 OUTCOME = "the next `dvc repro` ends well; outputs, metrics and dvc.lock byte for byte as of a run left alone"
 MENDED = (
     "`dvc repro` refuses half a dvc.lock, which DVC was writing; `make repro` ends well, byte for byte as left alone"
@@ -82,6 +83,15 @@ def left(clone):
     return [path for folder in ("data", "metrics") for path in (clone.folder / folder).rglob("*.part")]
 
 
+def half_written(clone, before):
+    """Output files that are neither what they were nor absent; DVC writes its own files, of which one can be so."""
+    return [
+        path
+        for path, content in clone.state().items()
+        if before.get(path) != content and path != "dvc.lock" and not path.endswith(".gitignore")
+    ]
+
+
 def finish(clone):
     """What `make repro` does after a killed run; returns what came of it."""
     first = clone.run("dvc", "repro")
@@ -97,10 +107,12 @@ def finish(clone):
 def test_a_killed_run_is_finished_by_the_next(clone, number, tried):
     before = clone.state()
     target, how = strike(clone, number)
+    assert not half_written(clone, before), (target, how)
     outcome = finish(clone)
     assert clone.state() == before, (target, how)
     clone.repro("--force", "--single-item", target)
     assert not left(clone), "what the killed run left is removed by the next run of the stage"
+    tried("a stage is killed, before anything else runs", WHOLE)
     tried(f"{how} at a random moment of a stage", outcome)
 
 
@@ -109,8 +121,10 @@ def test_a_hundred_killed_runs_are_each_finished_by_the_next(clone, tried):
     before = clone.state()
     for number in range(100):
         target, how = strike(clone, number)
+        assert not half_written(clone, before), (number, target, how)
         outcome = finish(clone)
         assert clone.state() == before, (number, target, how)
+        tried("a stage is killed, before anything else runs", WHOLE)
         tried(f"{how} at a random moment of a stage", outcome)
 
 

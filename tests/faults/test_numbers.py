@@ -1,6 +1,7 @@
 """Numbers that go wrong: a right result, or a message that names the replica and the epoch."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import yaml
 from stages import kfold
 from stages.core import encodings, networks, params, replicas, weightings
 from stages.core.datasets import TABLE
+from stages.core.lean_keras import tensorflow
+from stages.core.stage import one_message
 
 SECTIONS = params.parse(params.PATH.read_text()).sections
 
@@ -141,3 +144,36 @@ def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, value, t
     assert "no number" in done.stderr
     assert clone.state() == before
     tried("predictions or figures that are no numbers reach the evaluation", "refused; earlier metrics stay")
+
+
+def test_networks_that_are_sure_not_to_fit_into_memory_are_refused_before_they_train(numbers, monkeypatch, tried):
+    x, y = numbers
+    monkeypatch.setattr(replicas.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(MemoryError, match="4 networks of 21 parameters at a time need at least"):
+        fit(x, y, kfold.deal(y, 4, 1, 0, False))
+    tried("networks that do not fit into memory", "refused before the system ends the process, with what they need")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("Unable to allocate 7 TiB"), "(Unable to allocate 7 TiB)"),
+        (MemoryError(), "(MemoryError)"),
+        (
+            tensorflow.errors.ResourceExhaustedError(
+                None, None, "{{node A}} OOM when allocating tensor with shape[3,4] x"
+            ),
+            "(tensor with shape[3,4])",
+        ),
+    ],
+)
+def test_too_little_memory_is_one_message(error, message, tried):
+    with pytest.raises(SystemExit) as ended, one_message("train imdb"):
+        raise error
+    assert ended.value.code.startswith(f"train imdb: too little memory for these params {message}; fewer units")
+    tried("memory runs out in a stage", "one message with what could not be had; earlier results stay")
+
+
+def test_an_error_of_the_project_itself_keeps_its_traceback():
+    with pytest.raises(KeyError), one_message("train imdb"):
+        raise KeyError("a mistake of ours")
