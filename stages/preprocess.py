@@ -20,6 +20,8 @@ def check(split, dataset):
             raise arrays.UnreadableFile(f"expected a label for each row, got {len(x)} rows and {len(y)} labels")
         if isinstance(x, np.ndarray) and x.shape[1:] != dataset.shape:
             raise arrays.UnreadableFile(f"expected rows of shape {dataset.shape}, got {x.shape[1:]}")
+        if isinstance(x, arrays.Text) and (empty := np.count_nonzero(np.diff(x.splits) == 0)):
+            raise arrays.UnreadableFile(f"expected words in each document, got {empty} of {len(x)} without any")
         classes = max(2, dataset.outputs)
         if dataset.task.classifies and y.max() >= classes:
             raise arrays.UnreadableFile(f"expected classes from 0 to {classes - 1}, got {y.max()}")

@@ -62,7 +62,10 @@ def read_npz(content: bytes) -> dict[str, np.ndarray]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in archive.namelist()}
+            names = archive.namelist()
+            if paths := [name for name in names if "/" in name or "\\" in name]:
+                raise UnreadableFile(f"expected the names of arrays, got a path: {paths[0][:60]!r}")
+            return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in names}
     except UnreadableFile:
         raise
     except Exception as error:  # a damaged file fails in many ways, all of which mean the same to the reader

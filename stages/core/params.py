@@ -123,17 +123,25 @@ class _EachKeyOnce(yaml.SafeLoader):
     """Reads YAML as PyYAML does, which takes the last of several equal keys, but refuses the second."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []  # else, PyYAML says what it should have been
+        keys = [key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode)]
         for key in {key for key in keys if keys.count(key) > 1}:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands there twice", node.start_mark)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node, deep=False):
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # how PyYAML fails on a 13th month
+            wrong = f"{SHORT.repr(node.value)} is no {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, wrong, node.start_mark) from error
 
 
 def parse(document: str | bytes) -> Params:
     """The params in this YAML text. Raises WrongParams with a line for each wrong key: path, expected, got."""
     try:
         content = _EachKeyOnce(document).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a ValueError: a date or a number that cannot be
+    except (yaml.YAMLError, RecursionError) as error:
         raise WrongParams(f"it is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise WrongParams(f"expected keys and values, got {SHORT.repr(content)}")

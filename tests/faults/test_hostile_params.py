@@ -6,6 +6,7 @@ What is taken runs, or the stage says in one message why it cannot.
 import copy
 import math
 import re
+from collections import Counter
 
 import pytest
 import yaml
@@ -94,6 +95,52 @@ def test_a_document_that_a_person_got_wrong_is_refused_or_taken(cases, tried):
     assert seen[False] > cases / 2
     tried("params.yaml with keys changed, lost, added or misspelt", "refused with the path of the key", seen[False])
     tried("params.yaml with keys changed, lost, added or misspelt", "a valid file, taken as it is", seen[True])
+
+
+# fmt: off
+SPELT = [
+    "1e-5", "5e-05", "1.0e-5", "1E-5", ".5", "5.", "+3", "-0", "0x10", "0o17", "017", "1_000", "1:30", "12:34:56",
+    "1e400", ".inf", "-.inf", ".nan", "~", "null", "best", "yes", "no", "Yes", "NO", "on", "off", "y", "n", "'3'",
+    '"3"', '"\\x41"', "\u0663", "2024-01-01", "2024-13-45", "", "[]", "[1]", "[[1]]", "[1, yes]", "{}", "{a: 1}",
+    "*a", "&a 3", "&a [*a]", "&a", "- 1", "-", "?", "a: b", "|", "> x", "'", '"', "[", "{", "@", "`", "%", "#", ":",
+    "<<:", "---", "\x00", "!!set", "9" * 30, "9" * 5000,
+    *(f"!!{tag} 3" for tag in ("int", "str", "float", "bool", "null", "binary", "timestamp", "set", "omap")),
+    "!!python/object/apply:os.system ['touch marker']", "!!python/name:os.system", "!!python/tuple [1]",
+]
+# fmt: on
+
+
+def values_in(document):
+    """(number of the line, path of the key) of each value in params.yaml that stands on a line."""
+    above = []
+    for number, line in enumerate(document.splitlines()):
+        if match := re.match(r"( *)(\w+): *([^ #]?)", line):
+            above = [*above[: len(match[1]) // 2], match[2]]
+            if match[3]:
+                yield number, ".".join(above)
+
+
+@pytest.mark.parametrize("step", [25, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_value_however_it_is_spelt_is_taken_or_refused_with_its_place(step, tried):
+    lines, seen = PLAIN.splitlines(), Counter()
+    for number, path in [*values_in(PLAIN)][::step]:
+        before = lines[number].split(":")[0]
+        for value in SPELT:
+            document = "\n".join([*lines[:number], f"{before}: {value}", *lines[number + 1 :]])
+            try:
+                params.parse(document)
+            except params.WrongParams as error:
+                told = "; ".join(str(error).splitlines())
+                assert re.match(rf"{path}[.:]|it is no YAML: .*(line \d+|position \d+)", told), (path, value, told)
+                seen["refused with the path of the key, or the line where it is no YAML"] += 1
+            else:
+                seen["taken: it is right there"] += 1
+    for outcome, times in seen.items():
+        tried(
+            "any value in params.yaml spelt in 74 ways, such as 1e-5, yes, 2024-13-45, a tag, half a list",
+            outcome,
+            times,
+        )
 
 
 def test_any_text_is_refused_or_taken(tried):
