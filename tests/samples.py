@@ -18,7 +18,7 @@ def objects(*items):
 def npz(**columns):
     """The bytes of an .npz file with these arrays."""
     file = io.BytesIO()
-    np.savez(file, allow_pickle=True, **columns)
+    np.savez(file, **columns)
     return file.getvalue()
 
 

@@ -103,7 +103,7 @@ class Clone:
         return {
             str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in paths
-            if not path.name.endswith(".part")
+            if not any(name.endswith(".part") for name in path.parts)  # names that nobody reads
         }
 
     def figures(self, name):

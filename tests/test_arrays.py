@@ -52,14 +52,12 @@ DOCUMENTS = objects([1, 2], [], [5, 3, 3])
     ],
     ids=lambda array: f"{array.dtype}{array.shape}",
 )
-def test_reads_what_numpy_reads(array):
-    content = npz(x=array, other=np.arange(3))
-    with np.load(io.BytesIO(content), allow_pickle=True) as expected:
-        read = arrays.read_npz(content)
-        assert list(read) == list(expected)
-        for key in expected:
-            assert (read[key].dtype, read[key].shape) == (expected[key].dtype, expected[key].shape)
-            assert str(read[key].tolist()) == str(expected[key].tolist())
+def test_reads_what_numpy_wrote(array):
+    read = arrays.read_npz(npz(x=array, other=np.arange(3)))
+    assert list(read) == ["x", "other"]
+    assert read["other"].tolist() == [0, 1, 2]
+    assert (read["x"].dtype, read["x"].shape) == (array.dtype, array.shape)
+    assert str(read["x"].tolist()) == str(array.tolist())
 
 
 @pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"], ids=bytes.decode)
@@ -92,16 +90,14 @@ class Gadget:
 )
 @pytest.mark.parametrize("nested", [False, True])
 def test_rejects_pickle_gadget(tmp_path, gadget, nested):
-    def file(marker):
-        item = [gadget(marker)] if nested else gadget(marker)
-        return npz(y=np.arange(2), x=objects([1], item))
+    def column(marker):
+        return objects([1], [gadget(marker)] if nested else gadget(marker))
 
     live, marker = tmp_path / "live", tmp_path / "marker"
-    with np.load(io.BytesIO(file(live)), allow_pickle=True) as plain:
-        assert len(plain["x"]) == 2
+    assert len(pickle.loads(pickle.dumps(column(live)))) == 2
     assert live.exists(), "the gadget works where nothing stops it"
     with pytest.raises(arrays.UnreadableFile, match="which a data file has no use for"):
-        arrays.read_npz(file(marker))
+        arrays.read_npz(npz(y=np.arange(2), x=column(marker)))
     assert not marker.exists()
 
 

@@ -58,6 +58,20 @@ def test_make_targets_in_the_readme_exist():
         assert done.returncode == 0, done.stderr
 
 
+def tried():
+    """docs/reliability.md: (fault, how often it was tried, outcome) of each row."""
+    text = (ROOT / "docs/reliability.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \| ([\d,]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    return [(fault, int(times.replace(",", "")), outcome) for fault, times, outcome in rows]
+
+
+def test_the_counts_of_faults_are_those_of_the_page():
+    kills = sum(times for fault, times, _ in tried() if fault.endswith("at a random moment of a stage"))
+    refused = sum(times for fault, times, outcome in tried() if "params.yaml" in fault and "path of the key" in outcome)
+    assert f"runs were killed at\n{kills} random moments" in README
+    assert f"and {refused:,} spoilt `params.yaml` were refused with the key or the line" in README
+
+
 def measured():
     """docs/benchmark.md: {title of a task: {contender: how many times slower}}, and the shares of whole runs."""
     text = (ROOT / "docs/benchmark.md").read_text()

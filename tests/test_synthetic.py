@@ -1,7 +1,6 @@
 """The generated stand-ins: schema, determinism, and statistics against figures measured on the official files."""
 
 import hashlib
-import io
 import json
 import subprocess
 import sys
@@ -20,28 +19,22 @@ SMALL = synthetic.IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000,
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)
 
 
-def opened(content):
-    """The arrays of an .npz file."""
-    with np.load(io.BytesIO(content), allow_pickle=True) as file:
-        return dict(file)
-
-
 @pytest.fixture(scope="module")
 def small():
     """The arrays of a small synthetic.IMDB."""
-    return opened(synthetic.text("small", **SMALL)["small.npz"])
+    return arrays.read_npz(synthetic.text("small", **SMALL)["small.npz"])
 
 
 @pytest.fixture(scope="module")
 def reuters():
     """The arrays of Reuters in full size."""
-    return opened(synthetic.text("reuters", **synthetic.REUTERS)["reuters.npz"])
+    return arrays.read_npz(synthetic.text("reuters", **synthetic.REUTERS)["reuters.npz"])
 
 
 @pytest.fixture(scope="module")
 def boston():
     """The arrays of Boston Housing in full size."""
-    return opened(synthetic.features("boston", **synthetic.BOSTON)["boston.npz"])
+    return arrays.read_npz(synthetic.features("boston", **synthetic.BOSTON)["boston.npz"])
 
 
 def digits(files):
@@ -97,9 +90,11 @@ def test_another_process_with_another_hash_seed_gives_same_bytes():
 
 
 def test_another_seed_gives_other_rows():
-    first, second = (opened(synthetic.text("t", **FEW_WORDS, seed=seed)["t.npz"]) for seed in (0, 1))
+    first, second = (arrays.read_npz(synthetic.text("t", **FEW_WORDS, seed=seed)["t.npz"]) for seed in (0, 1))
     assert first["x"].tolist() != second["x"].tolist()
-    first, second = (opened(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"]) for seed in (0, 1))
+    first, second = (
+        arrays.read_npz(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"]) for seed in (0, 1)
+    )
     assert not np.array_equal(first["x"], second["x"])
     first, second = (digits(synthetic.images("digits", **synthetic.DIGITS, seed=seed)) for seed in (0, 1))
     assert not np.array_equal(first.x_train, second.x_train)
@@ -153,7 +148,7 @@ def test_documents_hold_as_many_distinct_words_as_official_ones(reuters):
 
 def test_no_document_is_empty_or_longer_than_the_maximum():
     length = dict(median=2, sigma=3.0, shift=0, maximum=50)
-    file = opened(synthetic.text("t", **FEW_WORDS | dict(length=length, vocabulary=100))["t.npz"])
+    file = arrays.read_npz(synthetic.text("t", **FEW_WORDS | dict(length=length, vocabulary=100))["t.npz"])
     lengths = [len(document) for document in file["x"]]
     assert (min(lengths), max(lengths)) == (1, 50)
 
@@ -169,7 +164,7 @@ def test_classes_can_be_learnt_but_not_without_errors(small, reuters):
 
 def test_without_signal_nothing_can_be_learnt():
     signal = SMALL["signal"] | dict(spread=0)
-    file = opened(synthetic.text("t", **SMALL | dict(signal=signal))["t.npz"])
+    file = arrays.read_npz(synthetic.text("t", **SMALL | dict(signal=signal))["t.npz"])
     assert 0.45 < accuracy(file["x_train"], file["y_train"], file["x_test"], file["y_test"]) < 0.55
 
 
