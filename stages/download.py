@@ -6,15 +6,18 @@ Keras cache, the official address. Whatever the source, only bytes with the offi
 `python -m stages.download --reachable` tells by its exit status whether any source can be reached (0) or none (3).
 """
 
+import errno
 import hashlib
 import os
 import shutil
+import signal
 import sys
 import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import requests
-import urllib3
 from tqdm import tqdm
 
 from stages.core import params, synthetic
@@ -26,6 +29,7 @@ TIMEOUT = 30  # seconds without a byte before a server counts as unreachable
 SLOWEST = 20_000  # bytes a second, over the whole file, before a server counts as stalled
 ATTEMPTS, BACK_OFF = 3, 1.0  # tries of a server that fails, and seconds before the second; twice that before the third
 CHUNK = 2**16  # bytes
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # here, where no other source would help
 UNREACHABLE = 3  # exit status
 RAW = Path("data/raw")
 
@@ -52,22 +56,25 @@ def reachable(source: str) -> bool:
     if not is_url(source):
         return Path(source).is_file()
     try:
-        answer = requests.head(source, timeout=TIMEOUT, allow_redirects=True)
+        with in_time(TIMEOUT):
+            answer = requests.head(source, timeout=TIMEOUT, allow_redirects=True, hooks=HOOKS)
         return answer.status_code not in (404, 410)  # a server may refuse HEAD and yet give the file
-    except requests.RequestException:
+    except (requests.RequestException, ValueError):
         return False
 
 
 def fetch(file, places: list[str], target: Path) -> str:
     """Put the file at `target` from the first place that has the right bytes; returns that place.
 
-    Raises NoSource, with a line for each place, and then leaves nothing at `target`.
+    Raises NoSource, with a line for each place, and then leaves nothing at `target`; OSError where there is no room.
     """
     problems = []
     for place in places:
         try:
             copy(place, target, file.size)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
+            if getattr(error, "errno", None) in NO_ROOM:
+                raise
             problems.append(f"{place}: {reason(error)}")
         else:
             if problem := difference(target, file):
@@ -102,25 +109,46 @@ def receive(url: str, target: Path, size: int):
 
     Written here since no downloader that we know stops a server that sends without end, such as a compressed bomb.
     """
-    deadline = time.monotonic() + TIMEOUT + size / SLOWEST
     bar = tqdm(total=size, unit="B", unit_scale=True, desc=target.name, disable=None, leave=False)
-    with requests.get(url, stream=True, timeout=TIMEOUT) as answer, target.open("wb") as file, bar:
+    get = partial(requests.get, url, stream=True, timeout=TIMEOUT, hooks=HOOKS)
+    with in_time(TIMEOUT + size / SLOWEST), get() as answer, target.open("wb") as file, bar:
         answer.raise_for_status()
-        while chunk := arrived(answer):
+        for chunk in answer.iter_content(CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
             if file.tell() > size:
                 raise ValueError(f"expected {size:,} bytes, got more")
-            if time.monotonic() > deadline:
-                raise requests.Timeout(f"too slow: {file.tell():,} of {size:,} bytes in time")
 
 
-def arrived(answer: requests.Response) -> bytes:
-    """What has come of the content, at most `CHUNK` bytes: a server that drips would make `iter_content` wait."""
+class _Late(Exception):
+    """Nothing that urllib3 would take for an error of its own."""
+
+
+@contextmanager
+def in_time(seconds: float):
+    """Raise requests.Timeout where the block takes longer; the `timeout` of requests is only from byte to byte."""
+
+    def late(signum, frame):
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        return answer.raw.read1(CHUNK, decode_content=True)
-    except urllib3.exceptions.HTTPError as error:
-        raise requests.exceptions.ChunkedEncodingError(error) from error
+        yield
+    except _Late:
+        raise requests.Timeout(f"too slow: it was not all there after {seconds:.0f} s") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def leave_body(answer: requests.Response, **_):
+    """Close a redirect before requests reads its body, which it would do to any length."""
+    if answer.is_redirect:
+        answer.raw.close()
+
+
+HOOKS = {"response": leave_body}
 
 
 def worth_another_try(error: requests.RequestException) -> bool:

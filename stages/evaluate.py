@@ -115,14 +115,24 @@ def confusion_counts(pairs, size) -> np.ndarray:
     return counts
 
 
+def named(metric) -> dict[str, str]:
+    """The figures of a history and what tables call them."""
+    return {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
+
+
+def explored(test, metric) -> pd.DataFrame:
+    """The history that the training left: epoch from 1 and, as far as they are there, what `named` names."""
+    columns = {name: test[f"history.{key}"] for key, name in named(metric).items() if f"history.{key}" in test}
+    return pd.DataFrame({"epoch": range(1, len(columns["loss"]) + 1), **columns})
+
+
 def fold_tables(folds, curves, metric):
     """The histories of all replicas as two frames: the last epoch of each fold, and each epoch of each fold."""
     repeats, k = len(folds), int(folds.max()) + 1
     _, epochs = curves["loss"].shape
     index = [range(1, repeats + 1), range(1, k + 1), range(1, epochs + 1)]
     index = pd.MultiIndex.from_product(index, names=["repeat", "fold", "epoch"])
-    names = {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
-    frame = pd.DataFrame({name: curves[key].ravel() for key, name in names.items()}, index).reset_index()
+    frame = pd.DataFrame({name: curves[key].ravel() for key, name in named(metric).items()}, index).reset_index()
     last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
     held_out = [np.flatnonzero(own == fold) for own in folds for fold in range(k)]
     last.insert(2, "rows", [len(rows) for rows in held_out])
@@ -135,9 +145,17 @@ def rounded(figures):
     """Nested figures with every float rounded, in the order of their names. Raises FloatingPointError for NaN."""
     if isinstance(figures, dict):
         return {name: rounded(figures[name]) for name in sorted(figures)}
-    if isinstance(figures, (float, np.floating)) and not np.isfinite(figures):
-        raise FloatingPointError(f"a figure is no number but {figures}; run dvc repro again from the training on")
-    return round(float(figures), DECIMALS) if isinstance(figures, (float, np.floating)) else figures
+    if isinstance(figures, (float, np.floating)):
+        stop_if_not_finite(figures)
+        return round(float(figures), DECIMALS)
+    return figures
+
+
+def stop_if_not_finite(*values):
+    """Raise FloatingPointError for the first array of fractions, or number, that holds NaN or is infinite."""
+    for own in map(np.asarray, values):
+        if own.dtype.kind == "f" and not (fine := np.isfinite(own)).all():
+            raise FloatingPointError(f"a figure is no number but {own[~fine][0]}; `dvc repro --force` trains anew")
 
 
 def csv(frame) -> bytes:
@@ -145,16 +163,18 @@ def csv(frame) -> bytes:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
-def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) -> tuple[dict, dict[str, bytes]]:
+def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[str, bytes]]:
     """The figures for the metrics file, and the files for the folder beside it.
 
-    history: frame of the exploring fit. test: predictions (seeds, rows, outputs), parameters, epochs of the final fits
-    and the quantity that the loss measures. kfold: folds
-    (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric. summary: of the network,
-    as text in bytes.
+    test: predictions (seeds, rows, outputs), parameters and epochs of the final fits, the quantity that the loss
+    measures, a summary of the network and, by epoch, history.loss and its like of the exploring fit. kfold: folds
+    (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric.
+
+    Raises FloatingPointError where something is no number.
     """
+    stop_if_not_finite(*test.values(), *kfold.values())
     task, metric, k = dataset.task, dataset.task.metric, int(kfold["folds"].max()) + 1
-    quantity = str(test["quantity"])
+    quantity, history = str(test["quantity"]), explored(test, metric)
     last, curves = fold_tables(kfold["folds"], kfold, metric)
     pairs = outcome(task, y_test, test["predictions"])
     figures = {
@@ -169,9 +189,8 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) ->
         best = int(history.val_loss.idxmin())
         figures["validation"] = {"best_epoch": int(history.epoch[best]), "loss": history.val_loss[best]}
     title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
-    explored = {name: history[name].to_numpy() for name in history if name != "epoch"}
-    names = {"loss": "loss", "val_loss": "val_loss", metric: "metric", f"val_{metric}": "val_metric"}
-    by_epoch = {name: kfold[key] for name, key in names.items()}
+    of_the_fit = {name: history[name].to_numpy() for name in history if name != "epoch"}
+    by_epoch = {name: kfold[key] for key, name in named(metric).items()}
     labels = dataset.labels(quantity)
     ensemble = f"ensemble of {len(test['predictions'])} seeds"
     fit = "exploring fit" if "val_loss" in history else "final fit"
@@ -187,8 +206,8 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) ->
         "fold_curves.csv": csv(curves),
         "test.csv": csv(pairs),
         "test_rows.csv": csv(row_figures(task, y_test, test["predictions"])),
-        "network.txt": summary,
-        "history.png": pictures.history(f"{title}: {fit}", explored, labels),
+        "network.txt": str(test["summary"]).encode(),
+        "history.png": pictures.history(f"{title}: {fit}", of_the_fit, labels),
         "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels),
         "test.png": picture,
     }
@@ -197,11 +216,10 @@ def evaluate(dataset, source, y_train, y_test, history, test, kfold, summary) ->
 def main(name):
     """Run the stage for one data set."""
     start, source = time.time(), params.load().source
-    labels, models = arrays.stored(Path("data/arrays") / f"{name}.npz"), Path("data/models") / name
-    y_train, y_test = labels["y_train"], labels["y_test"]
-    history, test = pd.read_csv(models / "history.csv"), arrays.stored(models / "test.npz")
-    kfold, summary = arrays.stored(Path("data/folds") / f"{name}.npz"), (models / "summary.txt").read_bytes()
-    figures, files = evaluate(TABLE[name], source, y_train, y_test, history, test, kfold, summary)
+    paths = f"data/arrays/{name}.npz", f"data/models/{name}/test.npz", f"data/folds/{name}.npz"
+    labels, test, kfold = (arrays.stored(Path(path)) for path in paths)
+    y_test = labels["y_test"]
+    figures, files = evaluate(TABLE[name], source, labels["y_train"], y_test, test, kfold)
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
     with ExitStack() as stack:  # all of them take their places at its end, or none where the disk is full
         for file, content in files.items():

@@ -16,6 +16,8 @@ def check(split, dataset):
     if len(split.y_train) != dataset.rows:
         raise arrays.UnreadableFile(f"expected {dataset.rows} training rows, got {len(split.y_train)}")
     for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
+        if y.ndim != 1:
+            raise arrays.UnreadableFile(f"expected one label for each row, got labels of shape {y.shape}")
         if len(x) != len(y) or not len(y):
             raise arrays.UnreadableFile(f"expected a label for each row, got {len(x)} rows and {len(y)} labels")
         if isinstance(x, np.ndarray) and x.shape[1:] != dataset.shape:
@@ -32,10 +34,10 @@ def main(name):
     start, section, dataset = time.time(), params.load().sections[name].preprocess, TABLE[name]
     folder = Path("data/raw") / name
     try:
-        split = dataset.read({path.name: path.read_bytes() for path in folder.iterdir()})
+        split = dataset.read({file.name: (folder / file.name).read_bytes() for file in dataset.files})
         check(split, dataset)
-    except arrays.UnreadableFile as error:
-        raise SystemExit(f"{folder} cannot be read: {error}. Remove the folder and run dvc repro again.") from None
+    except (arrays.UnreadableFile, FileNotFoundError) as error:
+        raise SystemExit(f"{folder} cannot be read: {error}. Remove the folder and run make repro.") from None
     # The vocabulary is chosen over all training rows: it looks at no label.
     pairs = section.encoding == "multi_hot" and section.ngrams == 2
     terms = {"terms": encodings.terms(split.x_train, section.num_words)} if pairs else {}

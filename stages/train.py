@@ -70,15 +70,6 @@ def mean_history(fitted):
     return {name: np.mean([one.history[name] for one in fitted], axis=0) for name in fitted[0].history}
 
 
-def as_csv(history, metric) -> str:
-    """The history as CSV: epoch, loss, val_loss and the metric under its name."""
-    names = {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
-    columns = {names[key]: history[key] for key in names if key in history}
-    rows = zip(*columns.values(), strict=True)
-    lines = [f"{epoch},{','.join(f'{value:.6g}' for value in row)}" for epoch, row in enumerate(rows, 1)]
-    return "\n".join([",".join(["epoch", *columns]), *lines, ""])
-
-
 def save(network, path: Path):
     """Write a .keras file whose bytes depend on the network alone.
 
@@ -136,11 +127,10 @@ def main(name):
         folder.mkdir()
         for number, one in enumerate(fitted):
             save(networks.complete(network, one), folder / f"seed_{number}.keras")
-        (folder / "summary.txt").write_text(networks.summary(network))
-        (folder / "history.csv").write_text(as_csv(history or mean_history(fitted), dataset.task.metric))
-        predictions = replicas.predict(network, fitted, x_test)
-        figures = {"parameters": network.count_params(), "quantity": head.quantity, "epochs": epochs}
-        np.savez(folder / "test.npz", predictions=predictions, **figures)
+        figures = {f"history.{key}": values for key, values in (history or mean_history(fitted)).items()}
+        figures |= {"parameters": network.count_params(), "quantity": head.quantity, "epochs": epochs}
+        figures |= {"predictions": replicas.predict(network, fitted, x_test), "summary": networks.summary(network)}
+        np.savez(folder / "test.npz", **figures)
     print(
         f"train {name}: {done}{fit.seeds} new networks of {network.count_params():,} parameters, {epochs} epochs on "
         f"{len(y_train):,} rows, tested on {x_test.shape[0]:,}, in {time.time() - start:.1f} s"

@@ -219,6 +219,13 @@ def test_main_keeps_the_official_bytes(project, mirror, monkeypatch, capsys):
     assert told.count("\n") == 1
 
 
+def test_a_full_disk_is_no_fault_of_a_source(tmp_path):
+    (tmp_path / "one").write_bytes(CONTENT)
+    (tmp_path / "target").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        download.fetch(FILE, [str(tmp_path / "one"), str(tmp_path / "other")], tmp_path / "target")
+
+
 def test_main_takes_what_an_earlier_run_left(project):
     put(project, CONTENT)
     download.main("imdb")

@@ -1,7 +1,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
@@ -91,24 +90,40 @@ def test_pairs_of_classes_are_counted():
     assert evaluate.confusion_counts(pairs, 2).tolist() == [[1, 0], [1, 1]]
 
 
-@pytest.fixture(params=["imdb", "reuters", "boston_housing", "digits"])
-def case(request):
-    """A whole evaluation on made predictions: the figures and the files of a data set."""
-    dataset, random = TABLE[request.param], np.random.default_rng(0)
+def made(name):
+    """What training leaves for the evaluation of a data set, with made predictions: arguments of `evaluate`."""
+    dataset, random = TABLE[name], np.random.default_rng(0)
     y = random.normal(20, 5, 40).astype("float32")
     if dataset.task.classifies:
         y = np.arange(40).astype("int32") % max(2, dataset.outputs)
     test = {"predictions": random.dirichlet(np.ones(dataset.outputs + 1), (3, 40))}
     quantity = "cross-entropy" if dataset.task.classifies else "Huber loss"
     test |= {"parameters": np.array(7), "epochs": np.array(5), "quantity": np.array(quantity)}
+    test |= {"history.loss": np.array([2.0, 1.0]), "history.val_loss": np.array([1.0, 3.0])}
+    test |= {"history.metric": np.array([0.0, 1.0]), "history.val_metric": np.array([0.25, 1.0])}
+    test |= {"summary": np.array("layers\n")}
     test["predictions"] = test["predictions"][..., : dataset.outputs].astype("float32")
     kfold = {"folds": np.stack([np.arange(40) % 4] * 2)}
     kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
-    metric = dataset.task.metric
-    history = pd.DataFrame(
-        {"epoch": [1, 2], "loss": [2.0, 1.0], "val_loss": [1.0, 3.0], metric: [0, 1], f"val_{metric}": [0, 1]}
-    )
-    return dataset, evaluate.evaluate(dataset, "official", y, y, history, test, kfold, b"layers")
+    return {"dataset": dataset, "source": "official", "y_train": y, "y_test": y, "test": test, "kfold": kfold}
+
+
+@pytest.fixture(params=["imdb", "reuters", "boston_housing", "digits"])
+def case(request):
+    """A data set, and its figures and files after a whole evaluation."""
+    return TABLE[request.param], evaluate.evaluate(**made(request.param))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["boston_housing", "digits"])
+def test_what_is_no_number_is_refused_wherever_it_is(name, value):
+    for part in ("test", "kfold"):
+        for key in (key for key, values in made(name)[part].items() if values.dtype.kind == "f"):
+            for place in (0, -1):
+                spoilt = made(name)
+                spoilt[part][key].flat[place] = value
+                with pytest.raises(FloatingPointError, match=f"a figure is no number but {value}"):
+                    evaluate.evaluate(**spoilt)
 
 
 def leaves(figures):
@@ -146,6 +161,9 @@ def test_the_files_have_a_line_for_each_epoch_and_fold(case):
     assert [line.split(",")[:3] for line in folds[1:]] == [[str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)]
     assert curves[0] == f"repeat,fold,epoch,loss,val_loss,{metric},val_{metric}"
     assert len(curves) == 1 + 8 * 3
+    history = f"epoch,loss,val_loss,{metric},val_{metric}\n1,2,1,0,0.25\n2,1,3,1,1\n"
+    assert files["history.csv"].decode() == history
+    assert files["network.txt"] == b"layers\n"
 
 
 def test_folds_that_hold_out_the_same_rows_have_the_same_fingerprint(case):

@@ -80,6 +80,13 @@ def csv(**changes):
     return f"{','.join(row)}\n{','.join(map(str, row.values()))}\n"
 
 
+NAMES = ",".join(BOSTON)
+
+
+def numbers(count):
+    return ",".join(map(str, range(count)))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -87,6 +94,10 @@ def csv(**changes):
         (csv().split("\n")[0], "there is no row"),
         (csv(EXTRA=1), "with EXTRA"),
         (csv().replace("LSTAT", "lstat"), "without LSTAT and with lstat"),
+        (f"{NAMES}\n{numbers(14)}\n", "expected 13 values in each row"),
+        (f"{NAMES}\n{numbers(15)}\n", "expected 13 values in each row"),
+        (f"{NAMES}\n{numbers(13)}\n{numbers(14)}\n", "the rows are no CSV"),
+        (f"{NAMES}\n{numbers(12)}\n", "row 1, column LSTAT: expected a finite number"),
         (csv(RM="many"), "row 1, column RM: expected a finite number, got 'many'"),
         (csv(RM=""), "row 1, column RM: expected a finite number"),
         (csv(RM="inf"), "row 1, column RM: expected a finite number"),

@@ -71,11 +71,6 @@ def test_the_best_epoch_has_the_lowest_validation_loss_and_counts_from_1():
     assert train.best_epoch({"val_loss": np.array([0.5, 0.2, 0.3])}) == 2
 
 
-def test_the_history_has_a_line_for_each_epoch_and_names_the_metric():
-    text = train.as_csv({"loss": np.array([1, 0.5]), "metric": np.array([0.25, 1])}, "accuracy")
-    assert text == "epoch,loss,accuracy\n1,1,0.25\n2,0.5,1\n"
-
-
 def test_a_saved_network_has_the_same_bytes_each_time_and_keras_opens_it(problem, tmp_path):
     network, x = problem.model, problem.rows
     train.save(network, tmp_path / "one.keras")

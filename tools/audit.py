@@ -1,8 +1,9 @@
 """Known vulnerabilities of what the lock files name, by pip-audit (`make audit`).
 
-Exit status 1 where there is one, or where no database can be reached: then it says so.
+Exit status 1 where there is one, or where a package was not checked, as when no database can be reached: it says which.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,22 +18,44 @@ COMMAND = [
     "--require-hashes",
     "--progress-spinner=off",
     "--timeout=10",
+    "--format=json",
 ]
+
+
+def problems(output: str, complaint: str) -> list[str]:
+    """What is wrong, a line each, by what pip-audit wrote: its JSON, and its complaint where there is none."""
+    try:
+        packages = json.loads(output)["dependencies"]
+    except ValueError:
+        last = (complaint.strip() or "no reason given").splitlines()[-1]
+        return [f"not checked, no database of vulnerabilities can be reached, or pip-audit failed: {last}"]
+    skipped = [package for package in packages if "skip_reason" in package]
+    if len(skipped) == len(packages):  # so it is where the registry is a mirror without such a database
+        return ["not checked, no database of vulnerabilities can be reached: there is none that knows any package"]
+    found = [(package, own) for package in packages for own in package.get("vulns", [])]
+    return [
+        *(f"{package['name']} was not checked: {package['skip_reason']}" for package in skipped),
+        *(f"{package['name']} {package['version']}: {own['id']}, {remedy(own)}" for package, own in found),
+    ]
+
+
+def remedy(vulnerability) -> str:
+    """Which versions do not have it."""
+    versions = ", ".join(vulnerability["fix_versions"])
+    return f"mended in {versions}" if versions else "not mended yet"
 
 
 def main():
     """Ask the database about each lock file."""
+    lines = []
     for lock in LOCKS:
         done = subprocess.run([*COMMAND, "-r", lock], capture_output=True, text=True)
-        print(done.stdout, end="")
-        if done.returncode and not done.stdout.strip():
-            reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"
-            raise SystemExit(
-                f"audit: {lock.name} was not checked, no database of vulnerabilities can be reached: {reason}"
-            )
-        if done.returncode:
-            raise SystemExit(done.returncode)
-        print(f"{lock.name}: no known vulnerability")
+        wrong = problems(done.stdout, done.stderr)
+        lines += [f"audit: {lock.name}: {line}" for line in wrong]
+        if not wrong:
+            print(f"{lock.name}: no known vulnerability")
+    if lines:
+        raise SystemExit("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from stages.core import encodings, params
-from stages.core.arrays import Text, UnreadableFile, word_index
+from stages.core.arrays import Text, UnreadableFile, stored, word_index
 from stages.core.datasets import TABLE
 from stages.core.weightings import WEIGHTINGS
 from tools import review
@@ -56,6 +56,8 @@ def table(content: str, columns: tuple[str, ...]) -> np.ndarray:
         frame = pd.read_csv(io.StringIO(content), skipinitialspace=True)
     except ValueError as error:  # pandas' own errors are ValueErrors
         raise Refused(f"the rows are no CSV: {error}") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first values for names of the rows
+        raise Refused(f"expected {len(frame.columns)} values in each row, one for each column; got more")
     missing, extra = set(columns) - set(frame), set(frame) - set(columns)
     if missing or extra:
         problems = [
@@ -82,8 +84,8 @@ def models(folder: Path) -> list:
 
     try:
         return [keras.models.load_model(path, compile=False, safe_mode=True) for path in paths]
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # a damaged file fails in many ways
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise Refused(f"{folder} holds a model that cannot be opened: {reason}. `dvc checkout` restores it.") from None
 
 
@@ -159,9 +161,7 @@ def read_documents(name, section, content: str) -> tuple:
     for needed in (path, cached):
         if not needed.is_file():
             raise Refused(f"{needed} is missing; `dvc repro` makes it and `dvc pull` fetches it")
-    index = word_index(path.read_bytes())
-    with np.load(cached) as file:
-        terms = file.get("terms")
+    index, terms = word_index(path.read_bytes()), stored(cached).get("terms")
     known = set(terms.tolist()).__contains__ if terms is not None else _below(section.num_words)
     return encodings.encode(as_text(documents, index), section, terms), unknown(documents, index, known)
 

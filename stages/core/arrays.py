@@ -88,6 +88,8 @@ def _read_npy(file):
 def _column(file, key):
     if key not in file:
         raise UnreadableFile(f"expected an array {key!r}, got {', '.join(sorted(file)) or 'none'}")
+    if not file[key].ndim:
+        raise UnreadableFile(f"{key}: expected a value for each row, got a single one")
     return file[key]
 
 
@@ -132,7 +134,7 @@ def word_index(content: bytes) -> dict[str, int]:
     """The word index of a data set: {word: rank from 1}."""
     try:
         index = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"the word index is no JSON ({error})") from error
     ranks = index.values() if isinstance(index, dict) else ()
     if not ranks or not all(type(rank) is int and 1 <= rank < 2**31 - 4 for rank in ranks):
@@ -154,12 +156,15 @@ def gzipped_table(content: bytes, columns: int, low: int, high: int) -> np.ndarr
 
 
 def stored(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file that a stage wrote. Raises UnreadableFile where it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableFile(f"{path} is damaged ({error}); remove it and run dvc repro again") from error
+    """All arrays of an .npz file that a stage wrote. Raises UnreadableFile, and OSError where it cannot be opened."""
+    with path.open("rb") as opened:
+        try:
+            with np.load(opened, allow_pickle=False) as file:
+                return dict(file)
+        except MemoryError:
+            raise
+        except Exception as error:  # as in read_npz
+            raise UnreadableFile(f"{path} is damaged ({error}); remove it and run make repro") from error
 
 
 def pack(name: str, array) -> dict[str, np.ndarray]:

@@ -65,8 +65,9 @@ def _done(client, work, shared, parts):
     for _ in range(TRIES):
         _wait_for_worker(client)
         # Data that was scattered is lost with the last worker that holds it, and the work that waits for it too.
+        # No broadcast: the scheduler hands on to a worker that has died meanwhile without end. Workers ask each other.
         try:
-            held = client.scatter(shared, broadcast=True, hash=False)
+            held = client.scatter(shared, hash=False)
         except OSError:  # a worker that was to get it is gone
             time.sleep(1)
             continue

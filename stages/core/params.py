@@ -3,6 +3,7 @@
 `python -m stages.core.params` checks the file and prints nothing when it is right.
 """
 
+import re
 from pathlib import Path
 from reprlib import Repr
 from typing import Annotated, Literal
@@ -44,6 +45,7 @@ def _in_float32(value):
 
 
 Whole = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
+Many = Annotated[Whole, Field(le=2**15)]  # of what is trained and kept one by one
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False), AfterValidator(_in_float32)]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
 
@@ -88,13 +90,13 @@ class Fit(_Section):
     epochs: Whole
     validation: Annotated[StrictInt, Field(ge=0)]
     final_epochs: Annotated[int | str, BeforeValidator(_whole_or_best)]
-    seeds: Whole
+    seeds: Many
 
 
 class KFold(_Section):
     """The iterated K-fold evaluation."""
 
-    k: Annotated[Whole, Field(ge=2, le=2**15)]  # folds are stored as int16
+    k: Annotated[Many, Field(ge=2)]  # folds are stored as int16
     repeats: Whole
     epochs: Whole
     equivalent_within: Annotated[Number, Field(gt=0)]
@@ -119,8 +121,8 @@ class Params(_Section):
     sections: dict[str, Section]
 
 
-class _EachKeyOnce(yaml.SafeLoader):
-    """Reads YAML as PyYAML does, which takes the last of several equal keys, but refuses the second."""
+class _Strict(yaml.SafeLoader):
+    """Reads YAML as PyYAML does, but refuses what it takes in silence: equal keys, bombs, what DVC reads otherwise."""
 
     def construct_mapping(self, node, deep=False):
         pairs = node.value if isinstance(node, yaml.MappingNode) else []  # else, PyYAML says what it should have been
@@ -129,9 +131,20 @@ class _EachKeyOnce(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, f"the key {key} stands there twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
+    def flatten_mapping(self, node):
+        for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" and not isinstance(value, yaml.MappingNode):  # lists can multiply
+                raise yaml.constructor.ConstructorError(None, None, "<<: expected one anchor", key.start_mark)
+        super().flatten_mapping(node)
+
     def construct_object(self, node, deep=False):
         try:
-            return super().construct_object(node, deep)
+            if node.tag.endswith((":int", ":float")) and re.search(r"^[-+]?0[\d_]|:", node.value):
+                raise ValueError("of base 8 or 60 here, of base 10 or text for DVC, which reads a newer YAML")
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode()  # half of a surrogate pair is no text
+            return value
         except (ValueError, TypeError, LookupError, AttributeError) as error:  # how PyYAML fails on a 13th month
             wrong = f"{SHORT.repr(node.value)} is no {node.tag.rpartition(':')[2]}"
             raise yaml.constructor.ConstructorError(None, None, wrong, node.start_mark) from error
@@ -139,10 +152,14 @@ class _EachKeyOnce(yaml.SafeLoader):
 
 def parse(document: str | bytes) -> Params:
     """The params in this YAML text. Raises WrongParams with a line for each wrong key: path, expected, got."""
+    loader = None
     try:
-        content = _EachKeyOnce(document).get_single_data()
+        loader = _Strict(document)
+        content = loader.get_single_data()
     except (yaml.YAMLError, RecursionError) as error:
         raise WrongParams(f"it is no YAML: {' '.join(str(error).split())}") from error
+    except (ValueError, OverflowError) as error:  # how PyYAML fails on \UFFFFFFFF
+        raise WrongParams(f"it is no YAML: {error}, in line {loader.line + 1}") from error
     if not isinstance(content, dict):
         raise WrongParams(f"expected keys and values, got {SHORT.repr(content)}")
     sections = {key: value for key, value in content.items() if key in TABLE}
@@ -246,6 +263,8 @@ def load(path: Path = PATH) -> Params:
         return parse(path.read_bytes())
     except FileNotFoundError:
         raise SystemExit(f"{path} is missing; run this from the root of the project") from None
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read: {error}") from None
     except WrongParams as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
         raise SystemExit(f"{path} cannot be used:\n{lines}\nNothing was run. Mend it and run again.") from None

@@ -42,6 +42,7 @@ from stages.core.lean_keras import tensorflow as tf
 
 SLICE = 64  # replicas that train at the same time, at most
 CHUNK = 4096  # rows that are predicted at the same time, at most
+REMEDY = "a lower learning_rate is the usual remedy"
 _ONE = threading.Lock()  # a worker of a cluster may have several threads
 
 
@@ -131,12 +132,15 @@ def fit(
 
 
 def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
-    """Predictions of each replica for all rows: (replicas, n, outputs) float32."""
+    """Predictions of each replica for all rows: (replicas, n, outputs) float32. Raises Diverged."""
     program = _Program(model, rows, len(fitted))
     program.restore(fitted)
     numbers = np.arange(rows.shape[0], dtype="int32")
     chunks = [program.predict(numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
-    return np.concatenate(chunks, axis=1)
+    predictions = np.concatenate(chunks, axis=1)
+    for number in np.flatnonzero(~np.isfinite(predictions).all(axis=(1, 2))):
+        raise Diverged(f"replica {number} of {len(fitted)} predicts what is no number after its last epoch; {REMEDY}")
+    return predictions
 
 
 def seed_of(seed: int, *purpose) -> int:
@@ -218,7 +222,7 @@ def _stop_if_diverged(figures, epoch, members):
 
 def _diverged(member, what):
     fold = f", fold {member.held_out}" if len(member.held_out_rows) else ""
-    raise Diverged(f"the replica with seed {member.seed}{fold}: {what}; a lower learning_rate is the usual remedy")
+    raise Diverged(f"the replica with seed {member.seed}{fold}: {what}; {REMEDY}")
 
 
 def _stop_if_too_large(model, count):

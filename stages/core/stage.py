@@ -65,7 +65,7 @@ def stop_with_parent():
     """
     under_dvc = "DVC_STAGE" in os.environ
     if under_dvc and not any("dvc" in word for parent in psutil.Process().parents()[:2] for word in parent.cmdline()):
-        raise SystemExit(1)  # it was gone before the imports were done
+        raise SystemExit("DVC_STAGE is set and dvc has not started this: it is gone, or it runs inside another program")
     shell = psutil.Process(os.getppid())
     shell = shell if shell.name() in SHELLS and under_dvc else None
     threading.Thread(target=_watch, args=(shell,), daemon=True).start()

@@ -41,8 +41,10 @@ def _with_data(rows, data):
 
 def _standardize(rows, _):
     """Mean 0, standard deviation 1; a feature that is constant keeps its scale."""
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-    return mean.astype("float32"), (1 / np.where(deviation > 0, deviation, 1)).astype("float32")
+    constant = rows.min(axis=0) == rows.max(axis=0)  # where rounding may leave a deviation that is not quite 0
+    mean = np.where(constant, rows[0], rows.mean(axis=0))
+    deviation = np.where(constant, 1, rows.std(axis=0))
+    return mean.astype("float32"), (1 / deviation).astype("float32")
 
 
 def _inverse_document_frequency(rows, _):

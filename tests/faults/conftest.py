@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from small import Clone
 
+from stages.core.files import whole
+
 TRIED = pytest.StashKey[Counter]()
 HEAD = """# What was tried, and what came of it
 
@@ -33,11 +35,17 @@ def tried(request):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """Write the page, after a whole run in which nothing failed or was skipped."""
+    """Write the page, after a whole run in which nothing failed, was skipped or was left out."""
     page, counts = session.config.getoption("--reliability"), session.config.stash[TRIED]
-    if page and exitstatus == 0:
-        lines = [f"| {fault} | {times:,} | {outcome} |\n" for (fault, outcome), times in counts.items()]
-        Path(page).write_text(HEAD + "".join(lines))
+    if not page or exitstatus:
+        return
+    seen = session.config.pluginmanager.get_plugin("terminalreporter").stats
+    if left_out := [*seen.get("skipped", []), *seen.get("deselected", [])]:
+        session.exitstatus = 1
+        raise pytest.UsageError(f"{page} is as it was: {len(left_out)} tests were skipped or left out")
+    lines = [f"| {fault} | {times:,} | {outcome} |\n" for (fault, outcome), times in counts.items()]
+    with whole(Path(page)) as path:
+        path.write_text(HEAD + "".join(lines))
 
 
 @pytest.fixture(scope="session")

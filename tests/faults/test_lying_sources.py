@@ -29,6 +29,8 @@ class Liar(http.server.BaseHTTPRequestHandler):
         self.asked[way] += 1
         getattr(self, way)()
 
+    do_HEAD = do_GET
+
     def log_message(self, *arguments):
         pass
 
@@ -66,10 +68,29 @@ class Liar(http.server.BaseHTTPRequestHandler):
 
     def endless(self):
         self.send_response(200)
+        self.without_end()
+
+    def without_end(self):
         self.end_headers()
         try:
             while True:
                 self.wfile.write(bytes(65_536))
+        except OSError:
+            self.close_connection = True
+
+    def endless_redirect(self):
+        self.send_response(302)
+        self.send_header("Location", self.path.replace("endless_redirect", "same_length"))
+        self.without_end()
+
+    def far_away(self):
+        self.send(302, b"", Location=f"http://{'a' * 64}.example/numbers.npz")
+
+    def slow_headers(self):
+        try:
+            for byte in b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 100:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.2)
         except OSError:
             self.close_connection = True
 
@@ -116,6 +137,9 @@ WAYS = {  # way of lying -> what is said of it, how often it is asked
     "circle": ("redirects", 1),
     "bomb": ("got more", 1),
     "endless": ("got more", 1),
+    "endless_redirect": ("SHA-256", 1),
+    "far_away": ("label empty or too long", 1),
+    "slow_headers": ("too slow", 3),
     "stall": ("timed out|cannot be reached", 3),
     "drip": ("too slow", 3),
 }
@@ -128,6 +152,9 @@ KINDS = {
     "circle": "a mirror redirects in a circle",
     "bomb": "a mirror sends a gzip bomb",
     "endless": "a mirror sends without end",
+    "endless_redirect": "a mirror redirects, and sends without end beside that",
+    "far_away": "a mirror redirects to a host that cannot be",
+    "slow_headers": "a mirror drips its headers",
     "stall": "a mirror stalls",
     "drip": "a mirror drips",
 }
@@ -142,6 +169,15 @@ def test_a_lying_source_is_named_with_what_it_did_and_leaves_nothing(server, way
     assert not list(tmp_path.iterdir())
     assert Liar.asked[way] == (31 if way == "circle" else times)
     tried(KINDS[way], "the source is named with what it did; nothing stands under the final name")
+
+
+@pytest.mark.parametrize("way", [*WAYS, "right"])
+def test_whether_a_lying_source_can_be_reached_is_known_in_time(server, way, tried):
+    start = time.monotonic()
+    found = download.reachable(f"{server}/{way}/numbers.npz")
+    assert time.monotonic() - start < 3
+    assert found == (way not in ("missing", "circle", "far_away", "slow_headers"))
+    tried("`make repro` asks whether a mirror that lies can be reached", "it knows in time, and goes on")
 
 
 def test_after_a_lying_source_the_next_is_taken(server, tmp_path, tried):

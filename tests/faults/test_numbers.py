@@ -1,6 +1,7 @@
 """Numbers that go wrong: a right result, or a message that names the replica and the epoch."""
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,6 +59,16 @@ def test_the_last_step_that_diverges_is_noticed_where_no_row_is_held_out(numbers
     tried("the last step of a fit diverges", "a message names the replica and the epoch")
 
 
+def test_weights_so_large_that_predictions_are_no_numbers_are_noticed(numbers, tried):
+    x, _ = numbers
+    network = networks.build(SECTIONS["boston_housing"], x.shape[1:], 1)
+    huge = [np.full_like(weights, 3e38) for weights in network.get_weights()]
+    fine = replicas.Fitted(network.get_weights(), None, None, {}, np.empty((0, 1)))
+    with pytest.raises(replicas.Diverged, match="replica 1 of 2 predicts what is no number after its last epoch"):
+        replicas.predict(network, [fine, replace(fine, weights=huge)], x)
+    tried("predictions for the test rows are no numbers", "a message names the replica and the epoch")
+
+
 @pytest.mark.parametrize("stage", ["train", "kfold"])
 def test_a_stage_that_diverges_leaves_earlier_results_and_no_nan(clone, stage, tried):
     before, text = clone.state(), (clone.folder / "params.yaml").read_text()
@@ -83,12 +94,16 @@ def test_a_fold_with_a_single_class_has_its_figures(tried):
     tried("a fold with a single class", "a right result")
 
 
-def test_a_constant_feature_stays_what_it_is(numbers, tried):
+@pytest.mark.parametrize("value", [7, 0.1, 396.9])  # of the last two, the mean of 24 is another number in float32
+def test_a_constant_feature_stays_what_it_is(numbers, value, tried):
     x, y = numbers
-    x[:, 1] = 7
-    fitted = fit(x, y, kfold.deal(y, 4, 1, 0, False))
+    x[:, 1] = value
+    x[0, 1] = 5  # which one replica holds out
+    folds = kfold.deal(y, 4, 1, 0, False)
+    fitted = fit(x, y, folds)
     assert finite(fitted)
-    assert all(one.factor[1] == 1 for one in fitted)
+    held_out = fitted[folds[0, 0]]
+    assert (held_out.mean[1], held_out.factor[1]) == (np.float32(value), 1)
     tried("a constant feature (standard deviation 0)", "a right result")
 
 
@@ -127,14 +142,15 @@ def test_as_many_folds_as_rows_leave_one_row_out_each(numbers, tried):
     tried("k equal to the number of rows", "a right result")
 
 
+@pytest.mark.parametrize(("name", "key"), [("folds/digits.npz", "val_loss"), ("models/digits/test.npz", "predictions")])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, value, tried):
+def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, name, key, value, tried):
     before = clone.state()
-    path = clone.folder / "data/folds/digits.npz"
+    path = clone.folder / "data" / name
     content = path.read_bytes()
     with np.load(path) as file:
         arrays = dict(file)
-    arrays["val_loss"][0, -1] = value
+    arrays[key].flat[-1] = value
     path.unlink()
     np.savez(path, **arrays)
     done = clone.run(sys.executable, "-m", "stages.evaluate", "digits")

@@ -1,5 +1,6 @@
 """What the project is made of: hashes for everything, nothing secret, nothing that runs what it reads."""
 
+import json
 import re
 import subprocess
 import sys
@@ -52,22 +53,45 @@ def test_every_requirement_is_pinned_with_hashes(tried):
         tried("a requirement without a version and hashes", "there is none", len(pinned))
 
 
-def answer(code):
-    return [sys.executable, "-c", code]
+def package(name, **said):
+    return {"name": name, "version": "1.0", "vulns": []} | said
 
 
-def test_the_audit_passes_on_what_it_finds(monkeypatch, capsys, tried):
-    monkeypatch.setattr(audit, "COMMAND", answer("print('foo 1.0 PYSEC-1'); raise SystemExit(1)"))
-    with pytest.raises(SystemExit) as stopped:
-        audit.main()
-    assert stopped.value.code == 1
-    assert "PYSEC-1" in capsys.readouterr().out
+def test_a_vulnerability_is_named_with_what_mends_it(tried):
+    found = package("foo", vulns=[{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"]}])
+    output = json.dumps({"dependencies": [package("bar"), found]})
+    assert audit.problems(output, "") == ["foo 1.0: PYSEC-1, mended in 1.1, 2.0"]
     tried("the audit finds a vulnerability", "it is named, exit status 1")
 
 
-def test_the_audit_says_when_no_database_can_be_reached(monkeypatch, tried):
-    failing = "import sys; print('ConnectionError: Max retries exceeded', file=sys.stderr); raise SystemExit(1)"
-    monkeypatch.setattr(audit, "COMMAND", answer(failing))
-    with pytest.raises(SystemExit, match="no database of vulnerabilities can be reached"):
-        audit.main()
-    tried("no database of vulnerabilities can be reached", "said so, exit status not 0")
+def test_a_package_that_was_not_checked_is_named(tried):
+    output = json.dumps({"dependencies": [package("bar"), {"name": "foo", "skip_reason": "not found"}]})
+    assert audit.problems(output, "") == ["foo was not checked: not found"]
+    tried("the database does not know a package", "it is named, exit status 1")
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        ("", "Traceback\nConnectionError: Max retries exceeded"),
+        ("", ""),
+        (json.dumps({"dependencies": [{"name": "foo", "skip_reason": "not found"}]}), ""),
+    ],
+)
+def test_the_audit_says_when_no_database_can_be_reached(output, complaint, tried):
+    (line,) = audit.problems(output, complaint)
+    assert line.startswith("not checked, no database of vulnerabilities can be reached")
+    assert not complaint or line.endswith("ConnectionError: Max retries exceeded")
+    tried("no database of vulnerabilities can be reached", "said so, exit status 1")
+
+
+@pytest.mark.slow
+def test_the_audit_of_the_lock_files_ends_with_a_verdict_on_each(tried):
+    done = subprocess.run([sys.executable, "-m", "tools.audit"], cwd=ROOT, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    for lock in audit.LOCKS:
+        fine, wrong = f"{lock.name}: no known vulnerability" in done.stdout, f"audit: {lock.name}: " in done.stderr
+        assert fine != wrong
+        assert done.returncode or fine
+        outcome = "no known vulnerability" if fine else "it says what is wrong, or that no database can be reached"
+        tried("`make audit` of a lock file", outcome)

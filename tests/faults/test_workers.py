@@ -44,19 +44,16 @@ def test_a_run_on_a_cluster_gives_the_bytes_of_one_without(alone, tried):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [5, 9, 13])
+@pytest.mark.parametrize("seconds", [4, 6, 8, 10, 12])
 def test_a_worker_that_is_killed_costs_nothing(alone, seconds, tried):
     before = alone.state()
     running = on_a_cluster(alone)
     time.sleep(seconds)
-    victims = workers(running)[:1]
-    for victim in victims:
-        victim.kill()
+    workers(running)[0].kill()
     output, _ = running.communicate(timeout=300)
     assert running.returncode == 0, output
     assert alone.state() == before
     tried(
         "a worker of the cluster is killed",
         "another takes its slices; outputs byte for byte as without a cluster",
-        len(victims),
     )
