@@ -12,6 +12,7 @@ import yaml
 from dvc.lock import make_lock
 from dvc.repo import Repo
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.utils import dict_sha256
 from voluptuous import Invalid
 
 LOCK = Path("dvc.lock")
@@ -62,12 +63,21 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
+def name_of_run(content: bytes) -> str:
+    """What DVC would name this note on a run in its cache; nothing where it cannot be read."""
+    try:
+        return dict_sha256(yaml.CSafeLoader(content).get_single_data(), exclude=["size", "nfiles"])
+    except (yaml.YAMLError, AttributeError):
+        return ""
+
+
 def damaged(cache: Path, data: Path) -> list[Path]:
     """Files of a cache whose content is not what their name says, and the copies of such content among the data."""
-    files = {path: md5(path) for path in cache.glob("[0-9a-f][0-9a-f]/*")}
+    files = {path: md5(path) for path in cache.glob("files/md5/??/*")}
     wrong = {path: own for path, own in files.items() if own != path.parent.name + path.name.removesuffix(".dir")}
-    copies = (path for path in data.rglob("*") if path.is_file() and md5(path) in wrong.values()) if wrong else ()
-    return [*wrong, *copies]
+    copies = [path for path in data.rglob("*") if wrong and path.is_file() and md5(path) in wrong.values()]
+    runs = [path for path in cache.glob("runs/*/*/*") if name_of_run(path.read_bytes()) != path.name]
+    return [*wrong, *copies, *runs]
 
 
 def main():
@@ -77,7 +87,7 @@ def main():
     repo = Repo()
     if mended := mend_rwlock(Path(repo.tmp_dir)):
         print(mended)
-    for path in damaged(Path(repo.cache.local.path), Path("data")):
+    for path in damaged(Path(repo.cache.legacy.path), Path("data")):
         path.unlink()
         print(f"{path} has lost bytes since DVC cached it; it was removed, and is made anew.")
 
