@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from dvc.lock import make_lock
+from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils import dict_sha256
@@ -80,16 +80,25 @@ def damaged(cache: Path, data: Path) -> list[Path]:
     return [*wrong, *copies, *runs]
 
 
-def main():
+def mend(repo):
     """Mend what is damaged, and say so."""
     if LOCK.exists() and not is_whole(LOCK.read_bytes()):
         print(mend_lock())
-    repo = Repo()
     if mended := mend_rwlock(Path(repo.tmp_dir)):
         print(mended)
     for path in damaged(Path(repo.cache.legacy.path), Path("data")):
         path.unlink()
         print(f"{path} has lost bytes since DVC cached it; it was removed, and is made anew.")
+
+
+def main():
+    """Mend, while no DVC is writing what looks like half of something."""
+    repo = Repo()
+    try:
+        with repo.lock:
+            mend(repo)
+    except LockError as error:
+        raise SystemExit(f"Nothing was run: {error}") from None
 
 
 if __name__ == "__main__":

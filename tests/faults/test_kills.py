@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 import yaml
+from dvc.lock import make_lock
 from small import SMALL
 
 from tools import mend
@@ -188,6 +189,18 @@ def test_half_a_rwlock_is_removed(clone, tried):
     tried("rwlock is cut off, in which DVC notes who is at work", "`make repro` removes it and ends well")
 
 
+def test_nothing_is_mended_while_dvc_is_at_work(clone):
+    path = clone.folder / ".dvc/tmp/rwlock"
+    path.write_text('{"write": {')
+    with make_lock(str(path.with_name("lock")), tmp_dir=str(path.parent)):
+        done = clone.run(sys.executable, "-m", "tools.mend")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "Nothing was run: Unable to acquire lock." in done.stderr
+    assert path.read_text() == '{"write": {'
+    path.unlink()
+
+
 def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
     monkeypatch.chdir(tmp_path)
 
@@ -204,7 +217,7 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
     before = mend.LOCK.read_text()
     assert "<<<<<<<" in before
     with pytest.raises(SystemExit, match=r"dvc\.lock is in a merge: choose a side"):
-        mend.main()
+        mend.mend_lock()
     assert mend.LOCK.read_text() == before
     tried("dvc.lock in the middle of a merge", "`make repro` says so and leaves it as it is")
 
