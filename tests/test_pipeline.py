@@ -180,21 +180,6 @@ def test_a_sweep_runs_in_the_queue(clone):
     assert len(re.findall("Success", status)) == 2, status
 
 
-def test_a_named_variant_that_failed_before_runs_again_and_then_no_more(clone):
-    clone.dvc("exp", "run", "--queue", "--name", "softer", "-S", "reuters.fit.learning_rate=1e30")
-    clone.dvc("queue", "start")
-    first = clone.run(sys.executable, "-m", "tools.variants", "softer")
-    if first.returncode:  # it waited for the task that fails; what is said then is to run it again
-        assert "running this again" in first.stderr
-        first = clone.run(sys.executable, "-m", "tools.variants", "softer")
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "softer" in clone.dvc("exp", "list", "--name-only").split()
-    tasks = clone.dvc("queue", "status")
-    again = clone.run(sys.executable, "-m", "tools.variants", "softer")
-    assert again.returncode == 0, again.stderr
-    assert clone.dvc("queue", "status") == tasks
-
-
 def test_variants_do_not_carry_uncommitted_changes(clone):
     clone.edit(lambda params: params.update(seed=7))
     done = clone.run(sys.executable, "-m", "tools.variants", "l2")

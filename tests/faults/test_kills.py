@@ -223,7 +223,10 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
 
 
 @pytest.mark.parametrize("how", ["SIGKILL of DVC", pytest.param("SIGTERM to DVC", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seconds", [0, 6], ids=["while it imports", "while it trains"])
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(0, id="while it imports"), pytest.param(6, id="while it trains", marks=pytest.mark.slow)],
+)
 def test_a_stage_stops_when_whoever_started_it_dies(clone, how, seconds, tried):
     params = (clone.folder / "params.yaml").read_text()
     clone.edit(lambda tree: tree["boston_housing"]["fit"].update(final_epochs=10**6))

@@ -12,6 +12,7 @@ SETTINGS = {
     "smaller": "digits.model.units=[4]",
     "softer": "digits.model.activation=softplus",
     "wider": "digits.model.units=[48]",
+    "rounder": "digits.model.activation=elu",
 }
 RUN = """
 from tools import variants
@@ -62,6 +63,10 @@ def until(seen, seconds=120):
     raise AssertionError("it was never seen")
 
 
+def status(clone):
+    return clone.run("dvc", "queue", "status").stdout
+
+
 def results(clone):
     return set(clone.run("dvc", "exp", "list", "--name-only").stdout.split())
 
@@ -85,7 +90,19 @@ def test_a_task_whose_worker_was_killed_runs_again(queue, tried):
     running.wait()
     for process in processes(queue):
         process.kill()
-    assert "Running" in queue.run("dvc", "queue", "status").stdout, "DVC takes the task for running"
+    assert "Running" in status(queue), "DVC takes the task for running"
     assert start(queue, ["wider"]).wait(300) == 0
     assert "wider" in results(queue)
     tried("the worker of a task in the queue is killed", "`tools.variants`, run again, runs the task again")
+
+
+@pytest.mark.slow
+def test_a_variant_that_failed_runs_again_and_then_no_more(queue):
+    queue.run("dvc", "exp", "run", "--queue", "--name", "rounder", "-S", "digits.fit.learning_rate=1e30")
+    queue.run("dvc", "queue", "start")
+    until(lambda: "Failed" in status(queue))
+    assert start(queue, ["rounder"]).wait(300) == 0
+    assert "rounder" in results(queue)
+    tasks = status(queue)
+    assert start(queue, ["rounder"]).wait(300) == 0
+    assert status(queue) == tasks
