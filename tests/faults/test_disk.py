@@ -49,9 +49,10 @@ OUTPUTS = [
     ("kfold", "data/folds"),
     ("evaluate", "metrics"),
 ]
+LAST_IS_QUICK = [*(pytest.param(*output, marks=pytest.mark.slow) for output in OUTPUTS[:-1]), OUTPUTS[-1]]
 
 
-@pytest.mark.parametrize(("stage", "output"), OUTPUTS)
+@pytest.mark.parametrize(("stage", "output"), LAST_IS_QUICK)
 def test_a_full_disk_is_one_clear_error_and_earlier_results_stay(clone, stage, output, tried):
     folder, before = clone.folder / output, clone.state()
     with on_a_small_disk(folder) as remount:
@@ -94,9 +95,7 @@ def test_where_the_disk_is_full_under_dvc_the_next_run_goes_on(ran, other_seed, 
     tried("the disk is full anywhere in `dvc repro`", "a clear error; with room again, the next one ends well")
 
 
-@pytest.mark.parametrize(
-    ("stage", "output"), [*(pytest.param(*output, marks=pytest.mark.slow) for output in OUTPUTS[:-1]), OUTPUTS[-1]]
-)
+@pytest.mark.parametrize(("stage", "output"), LAST_IS_QUICK)
 def test_a_read_only_folder_is_one_clear_error(clone, stage, output, tried):
     folder, before = clone.folder / output, clone.state()
     with on_a_small_disk(folder) as remount:
@@ -138,6 +137,7 @@ def test_two_runs_at_once_end_well_or_say_that_the_other_is_at_work(clone, tried
     tried("two `dvc repro` at once of the same stages", "one ends well, the other too or says that it must wait")
 
 
+@pytest.mark.slow
 def test_two_runs_of_other_stages_at_once_both_end_well(clone, tried):
     before = clone.state()
     with ThreadPoolExecutor() as pool:

@@ -136,7 +136,7 @@ def kill_and_finish(clone, number, tried):
     return target in ran
 
 
-@pytest.mark.parametrize("number", [2, 31])
+@pytest.mark.parametrize("number", [31, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_killed_run_is_finished_by_the_next(clone, number, tried):
     kill_and_finish(clone, number, tried)
     clone.repro("--force", "--single-item", plan(number)[0])
