@@ -24,7 +24,7 @@ repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finish
 cluster: .venv/ready-cluster ## what a Dask cluster needs, here and where its workers run
 
 test: .venv/ready-test ## the tests
-	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-faults: .venv/ready-test ## kills, full disks, lying sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
@@ -73,22 +73,19 @@ lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
 	$(COMPILE) --group cluster -c requirements.lock -o requirements-cluster.lock
 	$(COMPILE) --group test -c requirements.lock -c requirements-cluster.lock -o requirements-test.lock
 
-# Without bytecode of everything, which takes as long as the rest: Python makes that of what it imports.
-PIP = --quiet --disable-pip-version-check --no-compile --require-hashes
-
 .venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and f"Python 3.11 to 3.13 is needed, $(PYTHON) is {sys.version.split()[0]}; name another: make PYTHON=python3.11")'
 	@echo 'Setting up .venv: this takes a minute or two, once.'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install $(PIP) -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/ready-cluster: .venv/ready requirements-cluster.lock
-	.venv/bin/python -m pip install $(PIP) -r requirements-cluster.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-cluster.lock
 	@touch $@
 
 .venv/ready-test: .venv/ready requirements-test.lock
-	.venv/bin/python -m pip install $(PIP) -r requirements-test.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
 	@touch $@
 
 .PHONY: .synthetic
