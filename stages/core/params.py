@@ -138,9 +138,11 @@ class _Strict(yaml.SafeLoader):
         super().flatten_mapping(node)
 
     def construct_object(self, node, deep=False):
+        if node.tag.endswith((":int", ":float")) and re.search(r"^[-+]?0[\d_]|:", str(node.value)):
+            # Of base 8 or 60 for PyYAML, but of base 10 or text for DVC, which reads a newer YAML.
+            wrong = f"expected a number without a leading 0 or a colon, got {SHORT.repr(node.value)}"
+            raise yaml.constructor.ConstructorError(None, None, wrong, node.start_mark)
         try:
-            if node.tag.endswith((":int", ":float")) and re.search(r"^[-+]?0[\d_]|:", node.value):
-                raise ValueError("of base 8 or 60 here, of base 10 or text for DVC, which reads a newer YAML")
             value = super().construct_object(node, deep)
             if isinstance(value, str):
                 value.encode()  # half of a surrogate pair is no text

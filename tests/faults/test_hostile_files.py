@@ -58,6 +58,7 @@ def test_a_pickle_that_would_run_a_command_is_refused_and_the_command_never_ran(
     tried("an .npz file whose object array holds a pickle that would run a command", "refused, the command never ran")
 
 
+@pytest.mark.slow
 def test_a_stage_that_meets_such_a_pickle_stops_with_a_message(tmp_path, clone, tried):
     before, marker = clone.state(), tmp_path / "ran"
     path = clone.folder / "data/raw/boston_housing/boston_housing.npz"
@@ -282,12 +283,13 @@ def test_documents_of_anything_are_refused_or_right(tried):
     tried("documents of numbers out of range, text, None, fractions", "refused, or read as they are", 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "stage"),
     [
         ("data/arrays/digits.npz", "kfold"),
-        pytest.param("data/folds/digits.npz", "evaluate", marks=pytest.mark.slow),
-        pytest.param("data/models/digits/test.npz", "evaluate", marks=pytest.mark.slow),
+        ("data/folds/digits.npz", "evaluate"),
+        ("data/models/digits/test.npz", "evaluate"),
     ],
 )
 def test_a_cached_file_that_lost_bytes_is_made_anew_or_refused(clone, name, stage, tried):
