@@ -22,7 +22,7 @@ def is_whole(content: bytes) -> bool:
     """Whether DVC would read this as a dvc.lock."""
     try:
         COMPILED_LOCKFILE_SCHEMA(yaml.CSafeLoader(content).get_single_data())
-    except (yaml.YAMLError, Invalid):
+    except (yaml.YAMLError, Invalid, ValueError):  # the last of a 13th month
         return False
     return True
 
@@ -67,7 +67,7 @@ def name_of_run(content: bytes) -> str:
     """What DVC would name this note on a run in its cache; nothing where it cannot be read."""
     try:
         return dict_sha256(yaml.CSafeLoader(content).get_single_data(), exclude=["size", "nfiles"])
-    except (yaml.YAMLError, AttributeError):
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError):  # of what YAML takes and a note never is
         return ""
 
 
@@ -88,7 +88,7 @@ def mend(repo):
         print(mended)
     for path in damaged(Path(repo.cache.legacy.path), Path("data")):
         path.unlink()
-        print(f"{path} has lost bytes since DVC cached it; it was removed, and is made anew.")
+        print(f"{path} is not what DVC put there; it was removed, and is made anew where it is needed.")
 
 
 def main():

@@ -86,7 +86,9 @@ def models(folder: Path) -> list:
         return [keras.models.load_model(path, compile=False, safe_mode=True) for path in paths]
     except Exception as error:  # a damaged file fails in many ways
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise Refused(f"{folder} holds a model that cannot be opened: {reason}. `dvc checkout` restores it.") from None
+        raise Refused(
+            f"{folder} holds a model that cannot be opened: {reason}. Remove it and run make repro."
+        ) from None
 
 
 def outputs(networks, rows) -> np.ndarray:

@@ -154,7 +154,6 @@ class _Strict(yaml.SafeLoader):
 
 def parse(document: str | bytes) -> Params:
     """The params in this YAML text. Raises WrongParams with a line for each wrong key: path, expected, got."""
-    loader = None
     try:
         loader = _Strict(document)
         content = loader.get_single_data()

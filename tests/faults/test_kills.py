@@ -189,6 +189,14 @@ def test_half_a_rwlock_is_removed(clone, tried):
     tried("rwlock is cut off, in which DVC notes who is at work", "`make repro` removes it and ends well")
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[1]", b"a: 2024-13-45", b"a: 2024-01-01", b"{1: 2, null: 3, b: 4}", b"a: [", b"!!x y"]
+)
+def test_any_bytes_are_no_dvc_lock_and_no_note_on_a_run(content):
+    assert not mend.is_whole(content)
+    assert len(mend.name_of_run(content)) in (0, 64)
+
+
 def test_nothing_is_mended_while_dvc_is_at_work(clone):
     path = clone.folder / ".dvc/tmp/rwlock"
     path.write_text('{"write": {')
