@@ -10,7 +10,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro cluster test test-faults audit check review up-to-date demo study calibrate bench page lint format setup lock
+.PHONY: help repro results experiments cluster test test-faults audit check review up-to-date demo study calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -20,6 +20,14 @@ repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finish
 	@python -m stages.core.params
 	@python -m stages.download --reachable || { status=$$?; [ $$status -eq 3 ] || exit $$status; $(MAKE) --no-print-directory .synthetic; }
 	$(if $(WORKERS),python -m tools.cluster $(WORKERS)) dvc repro
+	@echo && python -m tools.results
+
+results: .venv/ready ## the results of all data sets as a table
+	@python -m tools.results
+
+# Columns that say the same of every experiment, or that are for a closer look, would make the table ten screens wide.
+experiments: .venv/ready ## all experiments as a table that fits a terminal
+	@dvc exp show --no-pager --only-changed --drop 'Created|State|Executor|.*(low|high|std|loss|ensemble|f1|auc|validation|data/).*'
 
 cluster: .venv/ready-cluster ## what a Dask cluster needs, here and where its workers run
 

@@ -32,10 +32,11 @@ def line(name) -> str:
     return f"| {name} | {diff} | {says}, better in {found.wins} of {found.folds} folds |"
 
 
-def compared(names) -> str:
-    """The commands that make these variants, and the table of their reviews."""
-    commands = "\n".join(map(variants.command, names))
-    return f"```sh\n{commands}\n```\n\n" + "\n".join([HEADER, *map(line, names)])
+def compared(names, shown=()) -> str:
+    """The commands that make these variants, but for those shown before, and the table of their reviews."""
+    commands = [variants.command(name) for name in names if name not in shown]
+    block = "\n".join(["```sh", *commands, "dvc queue start", "```"])
+    return f"{block}\n\n" + "\n".join([HEADER, *map(line, names)])
 
 
 def tested(name) -> str:
@@ -84,7 +85,7 @@ def main():
     variants.run(dict.fromkeys([*variants.DEMO, *variants.BETTER, *variants.BOTTLENECK]))
     parts = ["# Changes and their reviews", "Written by `make demo`.", "## Three changes", compared(variants.DEMO)]
     parts += ["## A narrow layer", compared(variants.BOTTLENECK)]
-    parts += ["## Better than the tutorial", compared(variants.BETTER)]
+    parts += ["## Better than the tutorial", compared(variants.BETTER, shown=variants.DEMO)]
     parts.append(
         "scikit-learn's gradient boosting, as it comes, on the folds of Boston Housing: "
         f"mae {boosting('boston_housing'):.4f}."

@@ -70,8 +70,9 @@ def options(name) -> list[str]:
 
 
 def command(name) -> str:
-    """The command that makes this variant, for people."""
-    return " \\\n    ".join([f"dvc exp run --name {name}", *(f"-S {setting}" for setting in VARIANTS[name])])
+    """The command that queues this variant: what runs in the workspace would come on top of the variant before."""
+    first = f"dvc exp run --queue --name {name}"
+    return " \\\n    ".join([first, *(f"-S {setting}" for setting in VARIANTS[name])])
 
 
 def output(*command, **environment) -> str:

@@ -1,0 +1,137 @@
+"""The commands of README and docs, pasted in their order into a clone with shrunk params and the official files."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from test_pipeline import SHRUNK, Clone
+
+from tools import variants
+
+ROOT = Path(__file__).parent.parent
+
+
+def blocks(page):
+    """The blocks of commands of a page: those that hold something to fill in are no `sh`."""
+    return re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+BLOCKS = blocks(ROOT / "README.md")
+
+
+@pytest.fixture(scope="module")
+def clone(mirror, tmp_path_factory):
+    """A clone as a reader has it: a main branch, a remote, .venv; its tests are one quick file."""
+    folder = tmp_path_factory.mktemp("reader") / "clone"
+    folder.mkdir()
+    clone = Clone(folder, "official")
+    (folder / ".venv").symlink_to(sys.prefix)
+    for lock in folder.glob("requirements*.lock"):
+        os.utime(lock, (0, 0))  # or make would set up .venv anew
+    for path in (folder / "tests").iterdir():
+        if path.name not in ("conftest.py", "test_files.py"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    clone.git("config", "user.name", "test")
+    clone.git("config", "user.email", "test@example.com")
+    clone.git("init", "-q", "--bare", folder.parent / "origin.git")
+    clone.git("remote", "add", "origin", folder.parent / "origin.git")
+    clone.said = {}
+    for number, block in enumerate(BLOCKS):
+        done = clone.run("bash", "-eo", "pipefail", "-c", block, DATASETS_MIRROR=str(mirror))
+        assert done.returncode == 0, block + done.stdout + done.stderr
+        clone.said[block] = done.stdout + done.stderr
+        if number == 0:  # what was run is committed before anything is changed
+            for command in (["add", "-A"], ["commit", "-qm", "ran"], ["branch", "-qM", "main"]):
+                clone.git(*command)
+            clone.git("push", "-q", "origin", "main")
+        if "dvc queue start" in block:
+            wait_for_queue(clone)
+    return clone
+
+
+def wait_for_queue(clone):
+    for _ in range(300):
+        status = clone.dvc("queue", "status")
+        if not re.search("Queued|Running", status):
+            break
+        time.sleep(1)
+    assert not re.search("Queued|Running|Failed", status), status
+
+
+def said(clone, word):
+    """What the block said that has this word."""
+    (block,) = [block for block in BLOCKS if word in block]
+    return clone.said[block]
+
+
+def test_no_command_ends_in_a_traceback(clone):
+    assert [block for block, output in clone.said.items() if "Traceback" in output] == []
+
+
+def test_the_official_files_go_through_the_pipeline(clone):
+    ran = json.loads(clone.git("show", "main:metrics/boston_housing.json"))
+    assert ran["source"] == "official"
+    assert ran["baseline"]["mae"] == 6.533
+    for name, better_than in {"imdb": 0.8, "reuters": 0.5}.items():
+        figures = json.loads(clone.git("show", f"main:metrics/{name}.json"))
+        assert figures["test"]["accuracy"]["mean"] > better_than > figures["baseline"]["accuracy"]
+
+
+def test_a_run_ends_with_the_results_and_the_tests_run(clone):
+    output = said(clone, "make test")
+    for name in SHRUNK:
+        assert re.search(rf"^{name} +(accuracy|mae) +[\d.]+ +[\d.]+ \([\d.]+ to [\d.]+\)", output, re.MULTILINE)
+    assert re.search(r"\d+ passed", output)
+
+
+def test_dvcs_own_commands_compare_an_experiment_with_the_last_commit(clone):
+    output = said(clone, "dvc params diff")
+    assert "| metrics/imdb.json | kfold.accuracy.mean" in output
+    assert "metrics/reuters.json" not in output
+    assert "imdb.model.dropout" in output
+    assert "dvc_plots/index.html" in output
+
+
+def test_the_sweep_ran_and_its_table_fits_a_terminal(clone):
+    refs = clone.git("for-each-ref", "--format=%(refname)", "refs/exps").split()
+    penalties = [yaml.safe_load(clone.git("show", f"{ref}:params.yaml"))["imdb"]["model"]["l2"] for ref in refs]
+    assert {float(penalty) for penalty in penalties} == {0, 1e-4, 1e-3}
+    output = said(clone, "make experiments")
+    assert "kfold.accuracy.mean" in output
+    assert max(map(len, output.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("name", sorted({*variants.DEMO, *variants.BETTER, *variants.BOTTLENECK}))
+def test_a_variant_changes_what_its_command_says_and_is_on_top_of_no_other(clone, name):
+    diff = json.loads(clone.dvc("params", "diff", "--json", "main", name))
+    changed = {key: str(values["new"]).replace(" ", "") for file in diff.values() for key, values in file.items()}
+    assert changed == dict(setting.split("=") for setting in variants.VARIANTS[name])
+
+
+def test_the_review_and_its_page_are_there(clone):
+    assert "# Review: main → workspace" in said(clone, "make review")
+    assert "</html>" in (clone.folder / "review.html").read_text()
+
+
+def test_the_trained_models_answer(clone):
+    output = said(clone, "tools.predict")
+    assert re.search(r"^(good|bad)  0\.\d+", output, re.MULTILINE)
+    assert "thousand dollars" in output
+
+
+def test_an_experiment_is_shared_with_its_results(clone):
+    assert "softer" in clone.dvc("exp", "list", "origin", "--all-commits")
+
+
+def test_docs_have_no_other_commands(clone):
+    assert [block for page in (ROOT / "docs").glob("*.md") for block in blocks(page) if block not in BLOCKS] == []
+
+
+def test_afterwards_nothing_lies_about_that_git_would_take(clone):
+    assert "??" not in clone.git("status", "--short")

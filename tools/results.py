@@ -1,0 +1,43 @@
+"""The results of all data sets as a table: python -m tools.results [--markdown].
+
+`make repro` ends with it, and README has it. 80 columns wide, as a terminal may be.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from tabulate import tabulate
+
+from stages.core import params
+from stages.core.datasets import TABLE
+
+
+def line(name: str, figures: dict) -> dict[str, str]:
+    """The main metric of a data set as cells of a table. figures: of metrics/<name>.json."""
+    metric = TABLE[name].task.metric
+    folds, tested = figures["kfold"][metric], figures["test"][metric]
+    spread = f" ± {tested['std']:.4f}" if "std" in tested else ""
+    return {
+        "data set": name if figures["source"] == "official" else f"{name} (SYNTHETIC)",
+        "metric": metric,
+        "baseline": f"{figures['baseline'][metric]:.4f}",
+        "K-fold (95 % interval)": f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})",
+        "test ± std": f"{tested['mean']:.4f}{spread}",
+    }
+
+
+def main():
+    """Print the table for a terminal or, with --markdown, for a page."""
+    paths = {name: Path(f"metrics/{name}.json") for name in params.load().datasets}
+    if missing := [str(path) for path in paths.values() if not path.is_file()]:
+        raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
+    lines = [line(name, json.loads(path.read_bytes())) for name, path in paths.items()]
+    style = "github" if "--markdown" in sys.argv[1:] else "simple"
+    print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
+    notes = [f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}" for name in paths if TABLE[name].unit]
+    print("\n" + "; ".join(["Baseline: looks at no feature; std: of the seeds", *notes]) + ".")
+
+
+if __name__ == "__main__":
+    main()
