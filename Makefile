@@ -18,14 +18,14 @@ help: ## this list
 repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (WORKERS=4: on a cluster of so many)
 	@python -m tools.mend
 	@python -m stages.core.params
-	@python -m stages.download --reachable || { status=$$?; [ $$status -eq 3 ] || exit $$status; $(MAKE) --no-print-directory .synthetic; }
-	$(if $(WORKERS),python -m tools.cluster $(WORKERS)) dvc repro
-	@echo && python -m tools.results
+	@banner=$$(python -m tools.sources) || exit; say() { [ -z "$$banner" ] || echo "$$banner"; }; say; \
+	$(if $(WORKERS),python -m tools.cluster $(WORKERS)) dvc repro && echo && python -m tools.results; \
+	status=$$?; say; exit $$status
 
 results: .venv/ready ## the results of all data sets as a table
 	@python -m tools.results
 
-# Columns that say the same of every experiment, or that are for a closer look, would make the table ten screens wide.
+# The columns left out are the same in all experiments, or for a closer look: with them it is ten screens wide.
 experiments: .venv/ready ## all experiments as a table that fits a terminal
 	@dvc exp show --no-pager --only-changed --drop 'Created|State|Executor|.*(low|high|std|loss|ensemble|f1|auc|validation|data/).*'
 
@@ -95,15 +95,3 @@ lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
 .venv/ready-test: .venv/ready requirements-test.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
 	@touch $@
-
-.PHONY: .synthetic
-.synthetic:
-	@echo
-	@echo '  ################################################################################'
-	@echo '  #  NO SOURCE OF THE OFFICIAL DATA CAN BE REACHED.                              #'
-	@echo '  #  Going on with GENERATED STAND-INS: params.yaml now says source: synthetic,  #'
-	@echo '  #  and so do dvc.lock and every metrics file. No figure is about the real      #'
-	@echo '  #  data. To go back: set source: official, and DATASETS_MIRROR if need be.     #'
-	@echo '  ################################################################################'
-	@echo
-	@sed -i.bak -E 's/^source: official/source: synthetic/' params.yaml && rm params.yaml.bak

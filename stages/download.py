@@ -3,21 +3,27 @@
 Looked for in this order: where an earlier run left them, $DATASETS_MIRROR (a folder or a base URL), the user's
 Keras cache, the official address. Whatever the source, only bytes with the official SHA-256 are kept.
 
-`python -m stages.download --reachable` tells by its exit status whether any source can be reached (0) or none (3).
+A mirror is named by a person, who wants the files from there: where it fails, the stage stops. A
+mirror that answers and lacks a file has not failed, since it need not have those of all data sets:
+the next source is asked.
 """
 
 import errno
 import hashlib
 import os
+import re
 import shutil
 import signal
-import sys
+import ssl
 import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import requests
+from requests.exceptions import InvalidURL, ProxyError
 from tqdm import tqdm
 
 from stages.core import params, synthetic
@@ -30,20 +36,55 @@ SLOWEST = 20_000  # bytes a second, over the whole file, before a server counts 
 ATTEMPTS, BACK_OFF = 3, 1.0  # tries of a server that fails, and seconds before the second; twice that before the third
 CHUNK = 2**16  # bytes
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # here, where no other source would help
-UNREACHABLE = 3  # exit status
+GONE = {404, 410}  # statuses of a server that has no such file
 RAW = Path("data/raw")
+EARLIER, MIRROR = "an earlier run", "DATASETS_MIRROR"  # sources
+WHAT_TO_DO = (
+    "DATASETS_MIRROR names a folder or a base URL that has the official files; where that fails, "
+    "repair it, name another or unset it. Without it they are looked for in ~/.keras/datasets and "
+    "at their official address. `source: synthetic` in params.yaml works with generated stand-ins."
+)
+COPIES = "/.dvc/tmp/exps/"  # where DVC's queue runs, in copies of the project
 
 
 class NoSource(Exception):
     """No source gave the file; the message tells what each of them did."""
 
 
-def sources(file, folder: Path, environment) -> list[str]:
-    """Where to look for a file, in order: paths and URLs."""
-    mirror = environment.get("DATASETS_MIRROR", "").rstrip("/")
-    cache = Path(environment.get("KERAS_HOME", Path.home() / ".keras")) / "datasets"
-    places = [folder / file.name, f"{mirror}/{file.name}" if mirror else None, cache / file.name, file.address]
-    return [str(place) for place in places if place]
+def sources(file, folder: Path, environment) -> dict[str, str]:
+    """Where to look for a file, in order: {source: path or URL}. Exits as `mirror` does."""
+    cache = environment.get("KERAS_HOME", os.path.expanduser("~/.keras"))
+    named = mirror(environment)
+    return {
+        EARLIER: str(folder / file.name),
+        **({MIRROR: f"{named}/{file.name}"} if named else {}),
+        "the Keras cache": f"{cache}/datasets/{file.name}",
+        "the official address": file.address,
+    }
+
+
+def mirror(environment) -> str | None:
+    """The base URL or the absolute folder that DATASETS_MIRROR names; None where it names none.
+
+    A relative folder is one of the project, also in DVC's queue. Exits where nobody here reads
+    URLs of that kind.
+    """
+    named = environment.get("DATASETS_MIRROR", "").strip()
+    try:
+        url = urlsplit(named)
+    except ValueError:  # such as half a pair of brackets
+        url = urlsplit("unknown:")
+    if url.scheme in ("http", "https"):
+        return url.geturl().rstrip("/")
+    if url.scheme == "file" and url.netloc in ("", "localhost"):
+        named = url2pathname(url.path)
+    elif url.scheme:
+        raise SystemExit(
+            "DATASETS_MIRROR: expected a folder, file:///folder, http://host/folder or "
+            f"https://host/folder, got {without_password(named)}"
+        )
+    project = str(Path.cwd()).partition(COPIES)[0]
+    return str(Path(project, os.path.expanduser(named))) if named else None
 
 
 def is_url(source: str) -> bool:
@@ -51,38 +92,49 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def reachable(source: str) -> bool:
-    """Whether there is anything at this source, right or wrong."""
-    if not is_url(source):
-        return Path(source).is_file()
-    try:
-        with in_time(TIMEOUT):
-            answer = requests.head(source, timeout=TIMEOUT, allow_redirects=True, hooks=HOOKS)
-        return answer.status_code not in (404, 410)  # a server may refuse HEAD and yet give the file
-    except (requests.RequestException, ValueError):
-        return False
+def ask(place: str):
+    """Raise OSError or ValueError, as `copy` would, where this place has nothing, right or wrong."""
+    if not is_url(place):
+        Path(place).stat()
+        return
+    with in_time(TIMEOUT):
+        answer = requests.head(place, timeout=TIMEOUT, allow_redirects=True, hooks=HOOKS)
+    if answer.status_code in GONE | {407}:  # after others, such as 405, GET may still give the file
+        answer.raise_for_status()
 
 
-def fetch(file, places: list[str], target: Path) -> str:
+def fetch(file, places, target: Path, named: str | None = None) -> str:
     """Put the file at `target` from the first place that has the right bytes; returns that place.
 
     Raises NoSource, with a line for each place, and then leaves nothing at `target`; OSError where there is no room.
+    Where the place `named` fails (to lack the file is no failure), those after it are not tried.
     """
     problems = []
     for place in places:
         try:
             copy(place, target, file.size)
+            check(target, file)
+            return place
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
+            target.unlink(missing_ok=True)
             if getattr(error, "errno", None) in NO_ROOM:
                 raise
-            problems.append(f"{place}: {reason(error)}")
-        else:
-            if problem := difference(target, file):
-                problems.append(f"{place}: {problem}")
-            else:
-                return place
-        target.unlink(missing_ok=True)
-    raise NoSource("\n".join(f"  {problem}" for problem in problems))
+            problems.append(problem(place, error))
+            if place == named and not lacks(error):
+                break
+    raise NoSource("\n".join(problems))
+
+
+def lacks(error: Exception) -> bool:
+    """Whether the place was in order and has no such file."""
+    if isinstance(error, FileNotFoundError):
+        return Path(error.filename).parent.is_dir()
+    return status(error) in GONE
+
+
+def status(error: Exception) -> int | None:
+    """What a server answered, where that is the error."""
+    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def copy(place: str, target: Path, size: int):
@@ -152,28 +204,55 @@ HOOKS = {"response": leave_body}
 
 
 def worth_another_try(error: requests.RequestException) -> bool:
-    """Whether the trouble may pass: of the network or of the server, not an address that is wrong."""
-    if error.response is not None:
-        return error.response.status_code >= 500 or error.response.status_code == 429
-    return not isinstance(error, requests.TooManyRedirects | requests.exceptions.InvalidURL)
+    """Whether the trouble may pass: of network or server, not of an address or a setting."""
+    if code := status(error):
+        return code >= 500 or code == 429
+    wrong = requests.TooManyRedirects, InvalidURL, ProxyError, ssl.SSLCertVerificationError
+    return not any(isinstance(cause, wrong) for cause in causes(error))
+
+
+def problem(place: str, error: Exception) -> str:
+    """One line: the place and why it could not be read."""
+    return f"  {without_password(f'{place}: {reason(error)}')}"
+
+
+def without_password(text: str) -> str:
+    """Text without the user and the password that URLs in it may have."""
+    return re.sub(r"(?<=://)\S*@", "***@", text)
 
 
 def reason(error: Exception) -> str:
-    """One line on why a place could not be read."""
+    """Why a place could not be read; of a certificate or a proxy, also which setting may help."""
+    *_, innermost = chain = list(causes(error))
     if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, requests.ConnectionError):
-        return "the server cannot be reached"
-    return (str(error) or type(error).__name__).splitlines()[0]
+        return f"there is no such {'file' if lacks(error) else 'folder'}"
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
+        what = "its certificate is not trusted; REQUESTS_CA_BUNDLE names a file with those to trust"
+    elif isinstance(error, ProxyError) or status(error) == 407:
+        what = "the proxy gives no way through; HTTPS_PROXY, HTTP_PROXY and NO_PROXY set it"
+    elif isinstance(error, requests.ConnectionError):
+        what = "the server cannot be reached"
+    else:
+        return (str(error) or type(error).__name__).splitlines()[0]
+    detail = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
+    return f"{what} ({detail.splitlines()[0]})"
 
 
-def difference(path: Path, file) -> str | None:
-    """How the file at `path` differs from the official one; None when it does not."""
+def causes(error: BaseException):
+    """The error and those it was made of, the innermost last: requests keeps them in three ways."""
+    yield error
+    for inner in (error.__cause__ or error.__context__, *error.args):
+        if isinstance(inner, BaseException):
+            yield from causes(inner)
+
+
+def check(path: Path, file):
+    """Raise ValueError where the file at `path` is not the official one."""
     with path.open("rb") as content:
         size, digest = path.stat().st_size, hashlib.file_digest(content, "sha256").hexdigest()
-    if (size, digest) == (file.size, file.sha256):
-        return None
-    return f"expected {file.size:,} bytes with SHA-256 {file.sha256}, got {size:,} bytes with {digest}"
+    if (size, digest) != (file.size, file.sha256):
+        expected = f"expected {file.size:,} bytes with SHA-256 {file.sha256}"
+        raise ValueError(f"{expected}, got {size:,} bytes with {digest}")
 
 
 def main(name):
@@ -197,29 +276,16 @@ def main(name):
 
 
 def official(file, folder, target):
-    """Fetch one official file; exits with a message when no source has it."""
+    """Fetch an official file; exits with a message when no source has it or the mirror fails."""
+    places = sources(file, folder, os.environ)
     try:
-        return fetch(file, sources(file, folder, os.environ), target).rpartition("/")[0]
+        place = fetch(file, places.values(), target, named=places.get(MIRROR))
     except NoSource as error:
-        raise SystemExit(
-            f"{file.name} could not be had from any source:\n{error}\n"
-            "Set DATASETS_MIRROR to a folder or a base URL that has the official files, or put them in "
-            "~/.keras/datasets, or set `source: synthetic` in params.yaml to work with generated stand-ins."
-        ) from None
-
-
-def any_reachable() -> bool:
-    """Whether a source can be reached for any file of the data sets in params.yaml, or none is needed."""
-    chosen = params.load()
-    files = [(file, RAW / name) for name in chosen.datasets for file in TABLE[name].files if not file.packaged]
-    return (
-        chosen.source == "synthetic"
-        or not files
-        or any(reachable(place) for file, folder in files for place in sources(file, folder, os.environ))
-    )
+        raise SystemExit(f"{file.name} could not be had:\n{error}\n{WHAT_TO_DO}") from None
+    if MIRROR in places and place not in (places[MIRROR], places[EARLIER]) and not file.packaged:
+        print(f"download: DATASETS_MIRROR has no {file.name}, so it comes from the next source")
+    return without_password(place.rpartition("/")[0])
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--reachable":
-        sys.exit(0 if any_reachable() else UNREACHABLE)
     run(main)

@@ -1,10 +1,15 @@
-"""Only the official bytes are kept, wherever they come from; a source that fails is named and the next is tried."""
+"""Only the official bytes are kept, wherever they come from; a source that fails is named.
+
+After it the next is tried, unless a person has named the one that fails.
+"""
 
 import hashlib
 import http.server
 import os
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +24,7 @@ import yaml
 from stages import download
 from stages.core import datasets, synthetic
 from stages.core.datasets import TABLE, File
+from tools import sources
 
 ROOT = Path(__file__).parent.parent
 CONTENT = bytes(range(256)) * 8
@@ -112,7 +118,7 @@ def everything_in(folder):
 @pytest.mark.parametrize("mirror", ["/somewhere", "https://example.org/files"])
 def test_sources_are_the_earlier_run_the_mirror_the_keras_cache_and_the_official_address(mirror, slash):
     environment = {"DATASETS_MIRROR": mirror + slash, "KERAS_HOME": "/keras"}
-    assert download.sources(FILE, Path("data/raw/imdb"), environment) == [
+    assert list(download.sources(FILE, Path("data/raw/imdb"), environment).values()) == [
         "data/raw/imdb/numbers.npz",
         f"{mirror}/numbers.npz",
         "/keras/datasets/numbers.npz",
@@ -121,7 +127,7 @@ def test_sources_are_the_earlier_run_the_mirror_the_keras_cache_and_the_official
 
 
 def test_without_a_mirror_the_keras_cache_of_the_user_comes_second():
-    places = download.sources(FILE, Path("raw"), {})
+    places = list(download.sources(FILE, Path("raw"), {}).values())
     assert places[:2] == ["raw/numbers.npz", str(Path.home() / ".keras/datasets/numbers.npz")]
     assert len(places) == 3
 
@@ -179,12 +185,13 @@ def test_names_every_source_with_its_reason(server, tmp_path):
     a_folder = tmp_path / "folder" / FILE.name
     a_folder.mkdir(parents=True)
     reasons = {
-        str(tmp_path / "none" / FILE.name): "there is no such file",
+        str(tmp_path / FILE.name): "there is no such file",
+        str(tmp_path / "none" / FILE.name): "there is no such folder",
         str(a_folder): "expected 2,048 bytes",
         f"{base}/none/{FILE.name}": "404",
         f"{base}/altered/{FILE.name}": "expected 2,048 bytes",
         f"{base}/cut/{FILE.name}": "IncompleteRead",
-        f"http://127.0.0.1:1/{FILE.name}": "the server cannot be reached",
+        f"http://127.0.0.1:1/{FILE.name}": "the server cannot be reached (Connection refused)",
     }
     with pytest.raises(download.NoSource) as caught:
         download.fetch(FILE, list(reasons), tmp_path / "target")
@@ -243,8 +250,7 @@ def test_main_replaces_what_an_earlier_run_left_when_it_is_wrong(project, tmp_pa
 def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(
     project, mirror, monkeypatch, tmp_path, earlier
 ):
-    folder, base = mirror
-    put(folder, ALTERED)
+    _, base = mirror
     put(tmp_path / "keras/datasets", WRONG["truncated"])
     monkeypatch.setenv("DATASETS_MIRROR", base)
     if earlier:
@@ -252,7 +258,8 @@ def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(
     with pytest.raises(SystemExit) as caught:
         download.main("imdb")
     message = str(caught.value)
-    for part in (FILE.name, base, str(tmp_path / "keras"), datasets.KERAS, FILE.sha256, "DATASETS_MIRROR", "synthetic"):
+    places = base, str(tmp_path / "keras"), datasets.KERAS
+    for part in (FILE.name, *places, "DATASETS_MIRROR", "synthetic"):
         assert part in message
     assert everything_in(project.parent) == ({"imdb/numbers.npz": earlier} if earlier else {})
     assert [path.name for path in project.parent.iterdir()] == (["imdb"] if earlier else [])
@@ -286,66 +293,139 @@ def heads(monkeypatch):
     return asked, answers
 
 
-def test_nothing_is_reachable_where_there_is_nothing(project, heads, monkeypatch, tmp_path):
-    monkeypatch.setenv("DATASETS_MIRROR", str(tmp_path / "mirror"))
-    assert download.any_reachable() is False
-    assert heads[0] == [FILE.address], "the official address was tried"
+def told(capsys):
+    """What `tools.sources` prints."""
+    sources.main()
+    return capsys.readouterr().out
+
+
+def test_where_nobody_named_a_source_stand_ins_are_taken(project, heads, capsys, tmp_path):
+    banner = told(capsys)
+    assert "STAND-INS" in banner
+    reasons = [line for line in banner.splitlines() if line.startswith("  /") or "://" in line]
+    keras = f"  {tmp_path}/keras/datasets/{FILE.name}: there is no such folder"
+    assert reasons == [keras, f"  {FILE.address}: the server cannot be reached ({FILE.address})"]
+    assert yaml.safe_load(Path("params.yaml").read_text())["source"] == "synthetic"
+    assert "STAND-INS" in told(capsys), "it is said of later runs too"
+    assert len(heads[0]) == 1
+
+
+@pytest.mark.parametrize("fails", ["server", "folder"])
+def test_where_the_mirror_fails_nothing_is_changed(project, monkeypatch, tmp_path, capsys, fails):
+    named = {"server": "http://me:secret@127.0.0.1:1/files", "folder": str(tmp_path / "none")}
+    mirror = named[fails]
+    put(tmp_path / "keras/datasets", CONTENT)  # nobody asked for that
+    monkeypatch.setenv("DATASETS_MIRROR", mirror)
+    before = everything_in(Path())
+    with pytest.raises(SystemExit) as caught:
+        sources.main()
+    reason = {"server": "cannot be reached", "folder": "no such folder"}[fails]
+    assert f"{download.without_password(mirror)}/{FILE.name}: " in str(caught.value)
+    assert reason in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert everything_in(Path()) == before
+    assert capsys.readouterr().out == ""
+
+
+def test_a_mirror_without_the_file_is_no_reason_for_stand_ins(project, heads, mirror, monkeypatch):
+    monkeypatch.setenv("DATASETS_MIRROR", mirror[1])
+    heads[1][f"{mirror[1]}/{FILE.name}"] = 404
+    before = everything_in(Path())
+    with pytest.raises(SystemExit, match=f"{mirror[1]}/{FILE.name}: (.|\n)*{FILE.address}: "):
+        sources.main()
+    assert everything_in(Path()) == before
 
 
 @pytest.mark.parametrize("content", [CONTENT, ALTERED, b""], ids=["right", "altered", "empty"])
 @pytest.mark.parametrize("place", ["project/data/raw/imdb", "mirror", "keras/datasets"])
-def test_a_file_at_a_source_is_reachable_right_or_wrong(project, heads, monkeypatch, tmp_path, place, content):
-    monkeypatch.setenv("DATASETS_MIRROR", str(tmp_path / "mirror"))
+def test_a_file_is_reachable_right_or_wrong(project, monkeypatch, tmp_path, capsys, place, content):
+    if place == "mirror":
+        monkeypatch.setenv("DATASETS_MIRROR", str(tmp_path / "mirror"))
     put(tmp_path / place, content)
-    assert download.any_reachable() is True
+    assert told(capsys) == ""
 
 
-def test_an_altered_file_on_a_server_is_reachable(project, server, monkeypatch):
+def test_an_altered_file_on_a_server_is_reachable(project, server, monkeypatch, capsys):
     folder, base = server
     put(folder, ALTERED)
     monkeypatch.setenv("DATASETS_MIRROR", base)
-    assert download.any_reachable() is True
+    assert told(capsys) == ""
 
 
-@pytest.mark.parametrize(("status", "expected"), [(200, True), (404, False)])
-def test_the_official_address_counts_when_it_has_the_file(project, heads, status, expected):
+@pytest.mark.parametrize(("status", "found"), [(200, 1), (405, 1), (404, 0), (407, 0)])
+def test_the_official_address_counts_when_it_has_the_file(project, heads, capsys, status, found):
     heads[1][FILE.address] = status
-    assert download.any_reachable() is expected
+    assert (told(capsys) == "") == found
 
 
-def test_one_file_of_many_is_enough(project, heads, monkeypatch):
+def test_a_file_of_many_is_enough(project, heads, monkeypatch, capsys):
     other = File("other.npz", 1, "")
     monkeypatch.setitem(TABLE, "imdb", replace(TABLE["imdb"], files=(FILE, other)))
-    heads[1][other.address] = 200
-    assert download.any_reachable() is True
+    heads[1].update({FILE.address: 404, other.address: 200})
+    assert told(capsys) == ""
 
 
-def test_generated_data_need_no_source(project, heads):
+def test_generated_data_need_no_source(project, heads, capsys):
     set_source("synthetic")
-    assert download.any_reachable() is True
+    assert "STAND-INS" in told(capsys)
     assert heads[0] == []
 
 
-@pytest.mark.parametrize(("kept", "status"), [(None, download.UNREACHABLE), (ALTERED, 0)], ids=["nothing", "altered"])
-def test_the_command_tells_by_its_exit_status(tmp_path, kept, status):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "source: official                # official: the published files",
+        'source: "official"',
+        "'source' : 'official' # official",
+        "source: official\r",
+        "# source: official\n? source\n: !!str\n  official",
+    ],
+)
+def test_only_the_word_changes_where_stand_ins_are_taken(line):
+    document = (ROOT / "params.yaml").read_text()
+    before, _, after = document.partition("source: official ")
+    assert before == ""
+    after = after.partition("\n")[2]
+    changed = sources.with_stand_ins(f"{line}\n{after}")
+    assert changed.endswith(f"\n{after}")
+    assert yaml.safe_load(changed)["source"] == "synthetic"
+    assert changed.count("#") == f"{line}\n{after}".count("#")
+
+
+def test_where_the_word_cannot_be_changed_that_is_said():
+    document = (ROOT / "params.yaml").read_text()
+    document = document.replace("source: official", "<<: {source: official}", 1)
+    with pytest.raises(SystemExit, match="by hand"):
+        sources.with_stand_ins(document)
+
+
+def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_path):
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    python = f'case "$2" in tools.sources) exec {sys.executable} "$@"; esac'
+    for name, script in {"python": python, "dvc": "echo DVC RUNS; exit 7"}.items():
+        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copy2(ROOT / name, tmp_path)
+    (tmp_path / ".venv/ready").touch()
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content | {"datasets": ["boston_housing"]}))
-    if kept:
-        folder = tmp_path / "keras/datasets"
-        folder.mkdir(parents=True)
-        (folder / "boston_housing.npz").write_bytes(kept)
     nobody = "http://127.0.0.1:1"  # a proxy that is not there: the official address is not asked
     proxies = {name: nobody for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
-    environment = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+    left_out = {"NO_PROXY", "no_proxy", "MAKEFLAGS"}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     done = subprocess.run(
-        [sys.executable, "-m", "stages.download", "--reachable"],
+        ["make", "--no-print-directory", "repro"],
         cwd=tmp_path,
         env=environment | proxies | {"PYTHONPATH": str(ROOT), "DATASETS_MIRROR": ""},
         capture_output=True,
         text=True,
-        check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+    first, last = done.stdout.split("DVC RUNS")
+    assert first.strip() == last.strip() != ""
+    assert "HTTPS_PROXY" in last
+    assert done.returncode != 0, "DVC failed"
+    assert "source: synthetic" in (tmp_path / "params.yaml").read_text()
 
 
 def test_the_table_names_a_hash_a_size_and_an_address_for_every_file():
@@ -380,8 +460,141 @@ def test_a_data_set_without_a_generator_says_so_when_the_source_is_synthetic(pro
     assert everything_in(project.parent) == {}
 
 
-@pytest.mark.parametrize(("chosen", "expected"), [(["digits"], True), (["imdb", "digits"], False)], ids=str)
-def test_a_file_that_comes_with_a_package_makes_no_other_reachable_and_needs_none(project, heads, chosen, expected):
+@pytest.mark.parametrize(("chosen", "needed"), [(["digits"], []), (["imdb", "digits"], [FILE.name])])
+def test_a_file_that_comes_with_a_package_makes_no_other_reachable_and_needs_none(
+    project, heads, capsys, chosen, needed
+):
     set_source("official", chosen)
-    assert download.any_reachable() is expected
-    assert heads[0] == ([] if expected else [FILE.address])
+    assert (told(capsys) == "") == (not needed)
+    assert heads[0] == [datasets.KERAS + name for name in needed]
+
+
+@pytest.mark.parametrize("wrong", ["altered", "no folder", "not a folder", "no server"])
+def test_a_mirror_that_fails_stops_the_stage(project, monkeypatch, tmp_path, wrong):
+    put(tmp_path / "mirror", ALTERED)
+    put(tmp_path / "keras/datasets", CONTENT)  # nobody asked for that
+    named = {
+        "altered": str(tmp_path / "mirror"),
+        "no folder": str(tmp_path / "none"),
+        "not a folder": str(tmp_path / "mirror" / FILE.name),
+        "no server": "http://127.0.0.1:1",
+    }
+    monkeypatch.setenv("DATASETS_MIRROR", named[wrong])
+    with pytest.raises(SystemExit) as caught:
+        download.main("imdb")
+    assert os.environ["DATASETS_MIRROR"] in str(caught.value)
+    assert str(tmp_path / "keras") not in str(caught.value)
+    assert everything_in(project.parent) == {}
+    put(project, CONTENT)
+    download.main("imdb")  # what is here already needs no mirror
+
+
+def test_what_a_mirror_lacks_comes_from_the_next_source_and_that_is_said(
+    project, mirror, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setenv("DATASETS_MIRROR", mirror[1])
+    put(tmp_path / "keras/datasets", CONTENT)
+    download.main("imdb")
+    assert everything_in(project.parent) == {f"imdb/{FILE.name}": CONTENT}
+    told = capsys.readouterr().out
+    assert f"DATASETS_MIRROR has no {FILE.name}" in told
+    assert str(tmp_path / "keras/datasets") in told
+
+
+@pytest.fixture
+def tls_server(server, tmp_path):
+    """A folder, the base URL of a TLS server of it, and the file of its self-signed certificate."""
+    folder, _ = server
+    files = {"-keyout": str(tmp_path / "key.pem"), "-out": str(tmp_path / "certificate.pem")}
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    written = [word for option in files.items() for word in option]
+    command = ["openssl", "req", "-x509", *kind, *name, *written]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files["-out"], files["-keyout"])
+    handler = partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        running.handle_error = lambda *_: None  # a client that hangs up is no news
+        running.socket = context.wrap_socket(running.socket, server_side=True)
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield folder, f"https://localhost:{running.server_port}", files["-out"]
+        running.shutdown()
+        thread.join()
+
+
+def test_a_certificate_that_is_not_trusted_is_named_with_the_setting_that_helps(
+    project, tls_server, monkeypatch, capsys
+):
+    folder, base, certificate = tls_server
+    put(folder, CONTENT)
+    monkeypatch.setenv("DATASETS_MIRROR", base)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    for ask in (sources.main, partial(download.main, "imdb")):
+        with pytest.raises(SystemExit, match=r"certificate.*REQUESTS_CA_BUNDLE.*self.signed"):
+            ask()
+    assert "source: official" in Path("params.yaml").read_text()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    assert told(capsys) == ""
+    download.main("imdb")
+    assert everything_in(project.parent) == {f"imdb/{FILE.name}": CONTENT}
+    monkeypatch.setenv("DATASETS_MIRROR", base.replace("localhost", "127.0.0.1"))
+    shutil.rmtree(project)
+    with pytest.raises(SystemExit, match=r"certificate.*REQUESTS_CA_BUNDLE.*127.0.0.1"):
+        sources.main()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_login_is_named_without_it(project, server, monkeypatch, scheme):
+    _, proxy = server
+    asked = []
+
+    def refuse(handler):
+        asked.append(handler.command)
+        handler.send_error(407, "Proxy Authentication Required")
+
+    for method in ("do_GET", "do_HEAD", "do_CONNECT"):
+        monkeypatch.setattr(Handler, method, refuse, raising=False)
+    monkeypatch.setenv("DATASETS_MIRROR", f"{scheme}://somebody:secret@mirror.example/files/")
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, proxy.replace("http://", "http://me:hidden@"))
+    for ask in (sources.main, partial(download.main, "imdb")):
+        with pytest.raises(SystemExit, match=r"proxy.*HTTPS_PROXY.*407") as caught:
+            ask()
+        assert not re.search("secret|hidden|somebody", str(caught.value))
+    assert len(asked) == 2
+    assert "source: official" in Path("params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("/files", "/files"),
+        ("/files/", "/files"),
+        ("~/files", "/home/me/files"),
+        ("files", "/project/files"),
+        ("../files", "/project/../files"),
+        ("file:///my%20files", "/my files"),
+        ("FILE://localhost/files", "/files"),
+        ("file:/files", "/files"),
+        ("HTTPS://example.org/files/", "https://example.org/files"),
+        ("Http://me:secret@example.org", "http://me:secret@example.org"),
+        (" ", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("copy", ["", "/.dvc/tmp/exps/tmpabc", "/.dvc/tmp/exps/standalone/tmpabc"])
+def test_a_mirror_is_what_a_person_writes_also_in_the_queue(monkeypatch, written, place, copy):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setattr(Path, "cwd", lambda: Path(f"/project{copy}"))
+    assert download.mirror({"DATASETS_MIRROR": written}) == place
+
+
+@pytest.mark.parametrize("written", ["ftp://me:secret@x", "s3://x", "file://x", "http://[a:secret@x"])
+def test_a_mirror_of_another_kind_is_refused_with_what_is_understood(written):
+    with pytest.raises(SystemExit, match=r"expected a folder.*https://") as caught:
+        download.mirror({"DATASETS_MIRROR": written})
+    assert "secret" not in str(caught.value)

@@ -175,7 +175,10 @@ def test_a_lying_source_is_named_with_what_it_did_and_leaves_nothing(server, way
 @pytest.mark.parametrize("way", [*WAYS, "right"])
 def test_whether_a_lying_source_can_be_reached_is_known_in_time(server, way, tried):
     start = time.monotonic()
-    found = download.reachable(f"{server}/{way}/numbers.npz")
+    try:
+        found = download.ask(f"{server}/{way}/numbers.npz") is None
+    except (OSError, ValueError):
+        found = False
     assert time.monotonic() - start < 3
     assert found == (way not in ("missing", "circle", "far_away", "slow_headers"))
     tried("`make repro` asks whether a mirror that lies can be reached", "it knows in time, and goes on")

@@ -1,0 +1,97 @@
+"""Before `make repro`: can the official files be had? If not, generated stand-ins.
+
+`python -m tools.sources` prints nothing where a source can be reached. Where none can, and nobody
+named any, it sets `source: synthetic` in params.yaml and prints a banner with the reason of each.
+A mirror that somebody named and that fails is a message and exit status 1; nothing is changed.
+"""
+
+import os
+
+import yaml
+
+from stages import download
+from stages.core import params
+from stages.core.datasets import TABLE
+from stages.core.files import whole
+from stages.core.stage import one_message
+from stages.download import EARLIER, MIRROR, NoSource
+
+BANNER = """
+  ##############################################################################
+  #  THE DATA ARE GENERATED STAND-INS: params.yaml says source: synthetic, and #
+  #  so do dvc.lock and every metrics file. No figure is about the real data.  #
+  #  To go back: set source: official, and DATASETS_MIRROR if need be.         #
+  ##############################################################################
+"""
+
+
+def unreachable(places: list[dict[str, str]]) -> str:
+    """Why no source has any of the files, a line a source; empty where any has, or for no files.
+
+    `places` is what `download.sources` gives for each file. Raises NoSource where a mirror fails.
+    """
+    problems, broken = {}, set()
+    for source, place in (pair for file in places for pair in file.items()):
+        base = place.rpartition("/")[0]
+        if base in broken:
+            continue
+        try:
+            download.ask(place)
+            return ""
+        except (OSError, ValueError) as error:
+            problem, lacks = download.problem(place, error), download.lacks(error)
+        if source == MIRROR and not lacks:
+            raise NoSource(problem)
+        if source != EARLIER:
+            problems.setdefault(base, problem)
+        if not lacks:
+            broken.add(base)  # a server that is not there is waited for once
+    return "\n".join(problems.values())
+
+
+def with_stand_ins(document: str) -> str:
+    """params.yaml with `source: synthetic`, and all else as it was, comments too.
+
+    Exits where the word does not stand at the top of the file.
+    """
+    wanted = params.parse(document).model_copy(update={"source": "synthetic"})
+    for key, value in yaml.compose(document, yaml.SafeLoader).value:
+        if key.value == "source":
+            start, end = value.start_mark.index, value.end_mark.index
+            changed = f"{document[:start]}synthetic{document[end:]}"
+            if params.parse(changed) == wanted:
+                return changed
+    raise SystemExit(
+        "No source of the official data can be reached, and no program can change `source` in this "
+        "params.yaml: write `source: synthetic` by hand to work with generated stand-ins."
+    )
+
+
+def main():
+    """Look for a source of the files of the data sets in params.yaml."""
+    chosen = params.load()
+    if chosen.source == "synthetic":
+        print(BANNER)
+        return
+    places = [
+        download.sources(file, download.RAW / name, os.environ)
+        for name in chosen.datasets
+        for file in TABLE[name].files
+        if not file.packaged
+    ]
+    try:
+        why = unreachable(places)
+        if why and MIRROR in places[0]:
+            raise NoSource(why)
+    except NoSource as error:
+        told = f"The official data cannot be had:\n{error}\n{download.WHAT_TO_DO}"
+        raise SystemExit(told) from None
+    if why:
+        with whole(params.PATH) as new:
+            new.write_bytes(with_stand_ins(params.PATH.read_bytes().decode()).encode())
+        print(f"{BANNER}  No source of the official data can be reached:\n{why}\n")
+
+
+if __name__ == "__main__":
+    with one_message("sources"):
+        main()
