@@ -181,7 +181,7 @@ def test_whether_a_lying_source_can_be_reached_is_known_in_time(server, way, tri
         found = False
     assert time.monotonic() - start < 3
     assert found == (way not in ("missing", "circle", "far_away", "slow_headers"))
-    tried("`make repro` asks whether a mirror that lies can be reached", "it knows in time, and goes on")
+    tried("`make repro` asks whether a source that lies can be reached", "it knows in time")
 
 
 def test_after_a_lying_source_the_next_is_taken(server, tmp_path, tried):
@@ -190,7 +190,7 @@ def test_after_a_lying_source_the_next_is_taken(server, tmp_path, tried):
         places = [f"{server}/{way}/numbers.npz", f"{server}/right/numbers.npz"]
         assert download.fetch(FILE, places, target) == places[1]
         assert target.read_bytes() == CONTENT
-    tried("a mirror lies and another has the file", "the file comes from the other", 3)
+    tried("a source that nobody named lies, and the next has the file", "the file comes from the other", 3)
 
 
 def test_a_server_that_comes_back_after_two_failures_is_waited_for(server, tmp_path, tried):
