@@ -22,6 +22,9 @@ def check(split, dataset):
             raise arrays.UnreadableFile(f"expected a label for each row, got {len(x)} rows and {len(y)} labels")
         if isinstance(x, np.ndarray) and x.shape[1:] != dataset.shape:
             raise arrays.UnreadableFile(f"expected rows of shape {dataset.shape}, got {x.shape[1:]}")
+        if isinstance(x, np.ndarray) and len(wrong := x[dataset.impossible(x)]):
+            expected = f"expected whole numbers from 0 to {dataset.highest} as pixels"
+            raise arrays.UnreadableFile(f"{expected}, got {wrong[0]:g}")
         if isinstance(x, arrays.Text) and (empty := np.count_nonzero(np.diff(x.splits) == 0)):
             raise arrays.UnreadableFile(f"expected words in each document, got {empty} of {len(x)} without any")
         classes = max(2, dataset.outputs)
@@ -41,7 +44,8 @@ def main(name):
     # The vocabulary is chosen over all training rows: it looks at no label.
     pairs = section.encoding == "multi_hot" and section.ngrams == 2
     terms = {"terms": encodings.terms(split.x_train, section.num_words)} if pairs else {}
-    x_train, x_test = (encodings.encode(x, section, terms.get("terms")) for x in (split.x_train, split.x_test))
+    rows = dataset.scaled(split.x_train), dataset.scaled(split.x_test)
+    x_train, x_test = (encodings.encode(x, section, terms.get("terms")) for x in rows)
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
         packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test), **terms}
         # The test rows' words in order, for people who look at what a model got wrong.

@@ -10,7 +10,7 @@ import pytest
 from samples import npz, vectorize_sequences
 from sklearn.datasets import load_digits
 
-from stages import download
+from stages import download, preprocess
 from stages.core import arrays, datasets, encodings, synthetic
 from stages.core.datasets import TABLE
 from stages.core.lean_keras import keras
@@ -198,9 +198,10 @@ def test_digits_are_those_of_scikit_learn_in_the_order_of_the_keras_loaders():
     split = entry.read(contents(official(entry, None)))
     order = np.arange(1_797)
     np.random.RandomState(113).shuffle(order)
-    pixels, labels = expected.images[order, :, :, None] / 16, expected.target[order]
+    pixels, labels = expected.images[order, :, :, None], expected.target[order]
     for x, y, rows in ((split.x_train, split.y_train, slice(1_437)), (split.x_test, split.y_test, slice(1_437, None))):
         np.testing.assert_array_equal(x, pixels[rows])
+        np.testing.assert_array_equal(entry.scaled(x), pixels[rows] / 16)
         np.testing.assert_array_equal(y, labels[rows])
 
 
@@ -211,10 +212,27 @@ def test_the_file_of_digits_comes_with_scikit_learn():
     assert download.difference(Path(file.address), file) is None
 
 
-@pytest.mark.parametrize("lines", ["1,2,3,4,5\n", "1,2,3\n", "1,2,3,17\n", "1,2,3,-1\n"])
+@pytest.mark.parametrize("lines", ["1,2,3,4,5\n", "1,2,3\n", "1,2,3,-1\n"])
 def test_images_of_another_size_or_range_are_unreadable(lines):
-    with pytest.raises(arrays.UnreadableFile, match="expected rows of 4 numbers from 0 to 16"):
-        datasets.read_images({"images": gzip.compress(lines.encode())}, "images", shape=(1, 3, 1), highest=16)
+    with pytest.raises(arrays.UnreadableFile, match="expected rows of 4 numbers from 0"):
+        datasets.read_images({"images": gzip.compress(lines.encode())}, "images", shape=(1, 3, 1))
+
+
+@pytest.mark.parametrize("pixel", [17, -1, 3.5])
+def test_values_that_no_pixel_has_are_found_and_end_preprocess(pixel):
+    x, y = np.full((1_437, 8, 8, 1), 16, "float32"), np.arange(1_437) % 10
+    preprocess.check(datasets.Split(x, y, x, y), TABLE["digits"])
+    wrong = x.copy()
+    wrong[3, 2, 1, 0] = pixel
+    assert np.argwhere(TABLE["digits"].impossible(wrong)).tolist() == [[3, 2, 1, 0]]
+    with pytest.raises(arrays.UnreadableFile, match=f"from 0 to 16 as pixels, got {pixel}"):
+        preprocess.check(datasets.Split(wrong, y, x, y), TABLE["digits"])
+
+
+def test_rows_that_are_no_images_stay_as_they_are():
+    rows = np.array([[-1.5, 1e12]], "float32")
+    assert TABLE["boston_housing"].scaled(rows) is rows
+    assert not TABLE["boston_housing"].impossible(rows).any()
 
 
 @pytest.mark.parametrize(

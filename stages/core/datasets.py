@@ -61,7 +61,10 @@ class File:
 
 @dataclass(frozen=True)
 class Split:
-    """Rows for training and for testing: x text, features or images; y integers (classes) or float32."""
+    """Rows for training and for testing, as measured.
+
+    x: text, features or images. y: integers (classes) or float32.
+    """
 
     x_train: arrays.Text | np.ndarray
     y_train: np.ndarray
@@ -75,7 +78,11 @@ class Dataset:
 
     rows: training rows. outputs: classes of a multiclass task, otherwise 1. kind: "text", "features" or "images".
     read: {file name: bytes} -> Split. unit: of a target that is a number. columns: names of the features, where they
-    have some. classes: names of the classes, where they have some.
+    have some. classes: names of the classes, where they have some. highest: pixels are whole
+    numbers from 0 to this.
+
+    Readers give rows as they were measured. What else a network needs is done by `scaled` and by
+    encodings.encode, which preprocess and predict both call.
     """
 
     title: str
@@ -89,6 +96,15 @@ class Dataset:
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    highest: int = 0
+
+    def scaled(self, x):
+        """Rows as networks take them: pixels divided to be from 0 to 1, all else as it is."""
+        return x / np.float32(self.highest) if self.highest else x
+
+    def impossible(self, x: np.ndarray) -> np.ndarray:
+        """Which measured values no pixel can have: bool, in the shape of x; False for features."""
+        return ((x < 0) | (x > self.highest) | (x != np.rint(x))) & bool(self.highest)
 
     def labels(self, quantity: str) -> dict[str, str]:
         """What axes say, with units: {"loss": ..., the main metric: ...}. quantity: what the loss measures."""
@@ -135,10 +151,10 @@ def read_features(files, name, labels=arrays.features):
     return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.features(file, "x"), labels(file, "y")))
 
 
-def read_images(files, name, shape, highest):
-    """Images whose file holds a line each, pixels and class with commas between (digits): values from 0 to 1."""
-    numbers = arrays.gzipped_table(files[name], int(np.prod(shape)) + 1, 0, highest)
-    pixels, labels = numbers[:, :-1].reshape(-1, *shape) / highest, numbers[:, -1]
+def read_images(files, name, shape):
+    """Images whose file holds a line each, pixels and class with commas between (digits)."""
+    numbers = arrays.gzipped_table(files[name], int(np.prod(shape)) + 1)
+    pixels, labels = numbers[:, :-1].reshape(-1, *shape), numbers[:, -1]
     return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), pixels.astype("float32"), labels.astype("int32")))
 
 
@@ -216,8 +232,9 @@ TABLE = {
                 folder="package:sklearn/datasets/data/",
             ),
         ),
-        read=partial(read_images, name="digits.csv.gz", shape=(8, 8, 1), highest=16),
+        read=partial(read_images, name="digits.csv.gz", shape=(8, 8, 1)),
         shape=(8, 8, 1),
+        highest=16,
         columns=tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8)),
     ),
 }
