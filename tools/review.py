@@ -184,10 +184,15 @@ def compare(base: Results, head: Results, metric: str, main: str) -> comparison.
     return comparison.compare(base.folds[metric], head.folds[metric], k, metric == "accuracy", within)
 
 
-def stale(revision: Revision) -> str:
-    """Stages whose params or code, as the revision has them, are not those that its dvc.lock was made with."""
+def stale(revision: Revision, dataset: str | None = None) -> str:
+    """Stages whose params or code, as the revision has them, are not those that its dvc.lock was made with.
+
+    dataset: only its stages; None for all.
+    """
     params, found, hashes = revision.yaml("params.yaml"), [], {}
     for stage, content in revision.yaml("dvc.lock").get("stages", {}).items():
+        if dataset not in (None, stage.partition("@")[2]):
+            continue
         recorded = content.get("params", {}).get("params.yaml", {})
         changed = any(_at(params, key) != value for key, value in recorded.items())
         for dep in content.get("deps", []):
