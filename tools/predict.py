@@ -11,6 +11,7 @@ import argparse
 import io
 import json
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from stages.core.datasets import TABLE
 from stages.core.weightings import WEIGHTINGS
 from tools import review
 
-PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'  # what the makers of the word indices took for spaces
+APOSTROPHES = "'’‘‛ʼ′´＇"  # noqa: RUF001
 UNKNOWN = 2**31 - 5  # rank of a word that the index does not have: rarer than any
 SHOWN = 3  # classes, at most
 CHUNK = 256  # documents that are dense at the same time
@@ -33,8 +34,17 @@ class Refused(Exception):
 
 
 def words(document: str) -> list[str]:
-    """The words of a document as the word indices have them."""
-    return document.lower().translate(str.maketrans(PUNCTUATION, " " * len(PUNCTUATION))).split()
+    """The words of a document as the word indices have them: lower case, of signs only '.
+
+    Their makers took the signs of ASCII for spaces; here those of all of Unicode are. Apostrophes
+    of all forms are the one of ASCII, and letters of other forms (ligatures, full width, an accent
+    apart) the usual ones. Marks of HTML stay words ("br"), as they are in the training documents.
+    """
+    signs = {ord(sign): " " for sign in set(document) if unicodedata.category(sign)[0] in "PS"}
+    spaced = document.translate(signs | dict.fromkeys(map(ord, APOSTROPHES), "'"))
+    usual = unicodedata.normalize("NFKC", spaced).lower()
+    unseen = {ord(sign): None for sign in set(usual) if unicodedata.category(sign) in ("Cf", "Mn")}
+    return usual.translate(unseen).split()  # without soft hyphens, marks left alone and the like
 
 
 def as_text(documents: list[list[str]], index: dict[str, int]) -> Text:
