@@ -1,15 +1,22 @@
 """New rows are encoded as the training data were, and what is wrong with them is said."""
 
+# ruff: noqa: RUF001
+
+import codecs
+import io
 import json
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from stages.core import encodings, params
 from stages.core.datasets import TABLE
-from tools import predict
+from tools import predict, review
 
 PARAMS = params.load()
 INDEX = {"the": 1, "film": 2, "good": 3, "rare": 50_000}
@@ -29,6 +36,58 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
 
 def test_words_are_lower_case_and_without_punctuation():
     assert predict.words("What a FILM -- it's (very) good!") == ["what", "a", "film", "it's", "very", "good"]
+    makers = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', " "))
+    every_sign = "a".join(map(chr, range(1, 127)))
+    assert predict.words(every_sign) == every_sign.translate(makers).lower().split()
+
+
+@pytest.mark.parametrize(
+    ("typographic", "plain"),
+    [
+        ("I didn’t. It wasnʼt, couldn´t, isn＇t", "I didn't. It wasn't, couldn't, isn't"),
+        ("‘Superb’", "'Superb'"),
+        ("“Superb”—a film… „good“ «better»–best‐of", "superb a film good better best of"),
+        ("a\N{NO-BREAK SPACE}film\N{LINE SEPARATOR}a\N{NEXT LINE}hit", "a film a hit"),
+        ("Ｆｉｌｍ ﬁlm cliche\N{COMBINING ACUTE ACCENT}", "film film cliché"),
+        ("won\N{SOFT HYPHEN}der\N{ZERO WIDTH JOINER}ful\N{BYTE ORDER MARK}", "wonderful"),
+        ("Oscar™ ❤️film £5 5€", "oscar film 5 5"),
+        ("a film.<br /><br />Good", "a film br br good"),
+    ],
+)
+def test_typographic_signs_give_the_words_that_plain_ones_give(typographic, plain):
+    assert predict.words(typographic) == predict.words(plain)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("naïve\r\n".encode(), "naïve\r\n"),
+        ("naïve".encode("utf-8-sig"), "naïve"),
+        (codecs.BOM_UTF16_LE + "naïve".encode("utf-16-le"), "naïve"),
+        (codecs.BOM_UTF16_BE + "naïve".encode("utf-16-be"), "naïve"),
+    ],
+)
+def test_bytes_are_read_as_their_mark_says(content, text):
+    assert predict.decoded(content) == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a\nnaïve".encode("latin-1"), "line 2: expected UTF-8, got the byte 0xef"),
+        (codecs.BOM_UTF8 + b"a\n\nb\xff", "line 3: .* 0xff"),
+        ("a film".encode("utf-16-le"), "zero bytes"),
+        (codecs.BOM_UTF16_LE + b"a", "line 1: expected UTF-16"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused_with_the_place(content, message):
+    with pytest.raises(predict.Refused, match=message):
+        predict.decoded(content)
+
+
+def test_only_a_newline_ends_a_line():
+    signs = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+    assert predict.lines(f"a{signs}b\r\nc\n\nd\n") == [f"a{signs}b", "c", "", "d"]
 
 
 def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
@@ -72,11 +131,18 @@ def test_columns_are_taken_by_name_in_any_order():
     values = {name: float(number) for number, name in enumerate(BOSTON)}
     backwards = dict(reversed(values.items()))
     content = f"{','.join(backwards)}\n{','.join(map(str, backwards.values()))}\n"
-    np.testing.assert_array_equal(predict.table(content, tuple(BOSTON)), [list(values.values())])
+    numbers, rows = predict.table(content, TABLE["boston_housing"])
+    assert numbers == [2]
+    np.testing.assert_array_equal(rows, [list(values.values())])
 
 
-def csv(**changes):
-    row = BOSTON | changes
+def test_rows_are_known_by_their_lines_and_blank_lines_are_none():
+    content = f"\r\n{csv()}\n  \n{csv().splitlines()[1]}".replace("\n", "\r\n")
+    assert predict.table(content, TABLE["boston_housing"])[0] == [3, 6]
+
+
+def csv(columns=BOSTON, **changes):
+    row = columns | changes
     return f"{','.join(row)}\n{','.join(map(str, row.values()))}\n"
 
 
@@ -90,30 +156,160 @@ def numbers(count):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "the rows are no CSV"),
+        ("", "13 columns; missing: CRIM, ZN, INDUS and 10 more$"),
         (csv().split("\n")[0], "there is no row"),
-        (csv(EXTRA=1), "with EXTRA"),
-        (csv().replace("LSTAT", "lstat"), "without LSTAT and with lstat"),
-        (f"{NAMES}\n{numbers(14)}\n", "expected 13 values in each row"),
-        (f"{NAMES}\n{numbers(15)}\n", "expected 13 values in each row"),
-        (f"{NAMES}\n{numbers(13)}\n{numbers(14)}\n", "the rows are no CSV"),
-        (f"{NAMES}\n{numbers(12)}\n", "row 1, column LSTAT: expected a finite number"),
-        (csv(RM="many"), "row 1, column RM: expected a finite number, got 'many'"),
-        (csv(RM=""), "row 1, column RM: expected a finite number"),
-        (csv(RM="inf"), "row 1, column RM: expected a finite number"),
-        (csv(RM="1e300"), "row 1, column RM: expected a finite number"),
-        ('"a\n', "the rows are no CSV"),
+        (csv(EXTRA=1), "13 columns; not expected: EXTRA$"),
+        (csv().replace("LSTAT", "lstat"), "missing: LSTAT; not expected: lstat$"),
+        (csv().replace("LSTAT", "RM"), "missing: LSTAT; not expected: RM$"),
+        (csv().replace(",", ";"), "missing: CRIM, ZN, INDUS and 10 more; not expected: CRIM;ZN.{0,40}$"),
+        (f"{NAMES}\n{numbers(12)}\n", "line 2: expected 13 values"),
+        (f"{NAMES}\n{numbers(14)}\n", "line 2: expected 13 values"),
+        (f"{NAMES}\n{numbers(13)}\n{numbers(14)}\n", "line 3: expected 13 values"),
+        (csv(RM="many"), "line 2, column RM: expected a finite number; got 'many'"),
+        (csv(RM=""), "line 2, column RM: expected a finite number"),
+        (csv(RM="inf"), "line 2, column RM: expected a finite number"),
+        (csv(RM="1e300"), "line 2, column RM: expected a finite number"),
+        (csv().replace("\n", "\r"), "line 1 is no CSV"),
+        ('"a\n', "line 1 is no CSV"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_the_reason(content, message):
     with pytest.raises(predict.Refused, match=message):
-        predict.table(content, tuple(BOSTON))
+        predict.table(content, TABLE["boston_housing"])
 
 
-@pytest.mark.parametrize(("content", "message"), [("", "there is no document"), ("a film\n ...\n", "document 2 of 2")])
-def test_an_empty_document_is_refused(content, message):
-    with pytest.raises(predict.Refused, match=message):
-        predict.read_documents("imdb", PARAMS.sections["imdb"].preprocess, content)
+DIGIT = dict.fromkeys(TABLE["digits"].columns, 16)
+
+
+@pytest.mark.parametrize("encoding", ["features", "image"])
+def test_images_as_scikit_learn_has_them_become_the_rows_that_training_has(encoding):
+    frame, section = load_digits(as_frame=True).data, params.Preprocess(encoding=encoding)
+    (file,) = TABLE["digits"].files
+    split = TABLE["digits"].read({file.name: Path(file.address).read_bytes()})
+    order = np.arange(1_797)
+    np.random.RandomState(113).shuffle(order)
+    rows, notes = predict.read_rows("digits", section, frame.iloc[order].to_csv(index=False))
+    training = encodings.encode(TABLE["digits"].scaled(split.x_train), section)
+    assert (rows.dtype, rows.max(), notes[0]) == (training.dtype, 1, {"line": 2})
+    np.testing.assert_array_equal(rows[:1_437], training)
+
+
+@pytest.mark.parametrize(("pixel", "message"), [(17, "from 0 to 16.*got '17'"), (-1, "got '-1'"), (3.5, "got '3.5'")])
+def test_values_that_no_pixel_has_are_refused_with_their_place(pixel, message):
+    with pytest.raises(predict.Refused, match=f"line 2, column pixel_3_4: .*{message}"):
+        predict.table(csv(DIGIT, pixel_3_4=pixel), TABLE["digits"])
+
+
+def test_pixels_divided_before_are_refused():
+    with pytest.raises(predict.Refused, match="no pixel is above 1"):
+        predict.table(csv(dict.fromkeys(DIGIT, 1)), TABLE["digits"])
+
+
+def test_a_header_that_is_all_wrong_is_answered_in_short():
+    with pytest.raises(predict.Refused, match=r"64 columns; missing: .* and 61 more; not expected") as refused:
+        predict.table(f"{numbers(64)}\n{numbers(64)}\n", TABLE["digits"])
+    assert len(str(refused.value)) < 200
+
+
+def test_features_far_outside_the_training_rows_are_named_and_test_rows_are_not(mirror):
+    split = TABLE["boston_housing"].read({"boston_housing.npz": (mirror / "boston_housing.npz").read_bytes()})
+    columns = TABLE["boston_housing"].columns
+    assert predict.far(split.x_test, split.x_train, columns) == [[] for _ in split.x_test]
+    rows = split.x_test[:2].copy()
+    rows[1, [5, 12]] = 1e12, -1e38
+    assert predict.far(rows, split.x_train, columns) == [
+        [],
+        [
+            {"column": "RM", "value": 1e12, "training": [3.561, 8.725]},
+            {"column": "LSTAT", "value": -1e38, "training": [1.73, 37.97]},
+        ],
+    ]
+
+
+def test_a_feature_that_never_varied_is_far_from_training_where_it_does():
+    training = np.full((3, 1), 0.1, "float32")
+    assert predict.far(np.array([[0.1], [0.2]], "float32"), training, ["a"]) == [
+        [],
+        [{"column": "a", "value": 0.2, "training": [0.1, 0.1]}],
+    ]
+
+
+class Network:
+    """Says for each row how much is in it."""
+
+    def __init__(self, width):
+        self.input_shape = (None, width)
+
+    def __call__(self, rows, training):
+        return rows.sum(axis=1, keepdims=True) / 10
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch, capsys):
+    """Ask predict in a project whose training rows and models are tiny: (arguments, standard input) -> its output."""
+
+    def asked(*arguments, content=""):
+        content = content if isinstance(content, bytes) else content.encode()
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+        monkeypatch.setattr(sys, "argv", ["predict", *arguments])
+        predict.main()
+        return capsys.readouterr()
+
+    for folder in ("data/arrays", "data/raw/imdb"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
+    (tmp_path / "data/raw/imdb/imdb_word_index.json").write_text(json.dumps(INDEX))
+    np.savez(tmp_path / "data/arrays/imdb.npz", y_test=np.zeros(1))
+    np.savez(tmp_path / "data/arrays/boston_housing.npz", x_train=np.array([[0.0], [2.0]], "float32").repeat(13, 1))
+    widths = {"imdb": 10_000, "boston_housing": 13}
+    monkeypatch.setattr(predict, "models", lambda folder: [Network(widths[folder.name])])
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def test_each_line_has_its_answer_and_a_blank_one_none(ask):
+    content = "the film\u2028good\n\n ... \ngood\n\n"
+    told = ask("imdb", content=content).out.splitlines()
+    assert [line[:11] for line in told] == ["bad  0.600", "", "", "bad  0.800"]
+    answers = json.loads(ask("imdb", "--json", content=content).out)
+    assert [(own["line"], own["probability"]) for own in answers] == [(1, 0.6), (4, 0.8)]
+    assert set(answers[0]) == {"class", "probability", "line", "unknown"}
+    with pytest.raises(SystemExit, match="no document with a word"):
+        ask("imdb", content=" ... \n\n")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_word(ask, tmp_path):
+    marked = codecs.BOM_UTF8 + b"good film"
+    (tmp_path / "marked.txt").write_bytes(marked)
+    found = ask("imdb", content=marked), ask("imdb", "-", content=marked), ask("imdb", "--json", "marked.txt")
+    assert found[0].out == found[1].out == "bad  0.700\n"
+    assert json.loads(found[2].out)[0]["unknown"] == []
+    assert ask("imdb", "--text", marked.decode()).out == "bad  0.700\n"
+
+
+def test_a_value_far_outside_is_answered_with_a_warning(ask):
+    rows = csv() + csv(RM=1e12, ZN=5).splitlines()[1]
+    found = ask("boston_housing", content=rows)
+    assert found.out.splitlines()[0] == "1.30 thousand dollars"
+    assert "line 3 (ZN is 5, in training 0 to 2), line 3 (RM is 1e+12" in found.err
+    near, far = json.loads(ask("boston_housing", "--json", content=rows).out)
+    assert set(near) == {"value", "line", "far"}
+    assert [own["column"] for own in far["far"]] == ["ZN", "RM"]
+    assert ask("boston_housing", content=csv()).err == ""
+
+
+def test_an_answer_that_is_no_number_is_refused(ask):
+    content = csv() + csv(**dict.fromkeys(BOSTON, 3e38)).splitlines()[1]
+    with pytest.raises(SystemExit, match="line 3: "), np.errstate(over="ignore"):
+        ask("boston_housing", content=content)
+
+
+def test_only_stages_of_its_data_set_make_a_model_old(ask, tmp_path):
+    stages = {"preprocess@imdb": {"params": {"params.yaml": {"imdb.preprocess.num_words": 5}}}}
+    (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    assert "newer than the model" in ask("imdb", "--text", "good").err
+    assert ask("boston_housing", content=csv()).err == ""
+    assert review.stale(review.Revision("workspace")) == "preprocess"
 
 
 def test_a_missing_model_says_how_to_get_one(tmp_path):
@@ -129,16 +325,26 @@ def test_rows_of_another_shape_than_the_model_takes_are_refused():
         predict.outputs([network], np.zeros((1, 3), "float32"))
 
 
+def test_a_file_that_is_not_there_is_one_clear_line():
+    command = [sys.executable, "-m", "tools.predict", "imdb", "no_such_file"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "no_such_file cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["imdb", "no_such_file"], "no_such_file cannot be read"),
+        (["imdb", "x.txt", "--text", "good"], "got both"),
+        (["imdb", "--text", "good", "x.txt"], "got both"),
+        (["imdb", "--text", "good", "-"], "got both"),
         (["boston_housing", "--text", "x"], "takes a CSV file"),
         (["nowhere"], "invalid choice"),
     ],
 )
-def test_wrong_arguments_are_one_clear_line(arguments, message):
-    done = subprocess.run([sys.executable, "-m", "tools.predict", *arguments], capture_output=True, text=True)
-    assert done.returncode != 0
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_wrong_arguments_are_refused(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["predict", *arguments])
+    with pytest.raises(SystemExit):
+        predict.main()
+    assert message in capsys.readouterr().err

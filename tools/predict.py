@@ -5,13 +5,18 @@
     python -m tools.predict boston_housing houses.csv   a row a line, columns by name
 
 Documents are encoded as the training data were: lower case, without punctuation, by the word index of the data set.
+A line without words is answered by an empty line. Pixels are whole numbers, as the data set has them.
 """
 
 import argparse
-import io
+import codecs
+import csv
 import json
+import os
 import sys
 import unicodedata
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,31 +63,107 @@ def unknown(documents, index, known) -> list[list[str]]:
     return [[word for word in dict.fromkeys(document) if not known(index.get(word, UNKNOWN))] for document in documents]
 
 
-def table(content: str, columns: tuple[str, ...]) -> np.ndarray:
-    """The rows of a CSV text by the names of its columns, in any order: (rows, columns) float32. Raises Refused."""
-    if not columns:
-        raise Refused("stages/core/datasets.py names no columns for this data set")
+def decoded(content: bytes) -> str:
+    """Text of a file, standard input or an argument: UTF-8, or UTF-16 with a byte order mark.
+
+    Raises Refused.
+    """
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "UTF-16" if marked else "UTF-8"
     try:
-        frame = pd.read_csv(io.StringIO(content), skipinitialspace=True)
-    except ValueError as error:  # pandas' own errors are ValueErrors
-        raise Refused(f"the rows are no CSV: {error}") from None
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first values for names of the rows
-        raise Refused(f"expected {len(frame.columns)} values in each row, one for each column; got more")
-    missing, extra = set(columns) - set(frame), set(frame) - set(columns)
+        text = content.decode(encoding).removeprefix("\N{BYTE ORDER MARK}")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Refused(
+            f"line {line}: expected {encoding}, got the byte 0x{content[error.start]:02x}. Convert "
+            "it; from Windows' Western encoding: `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+        ) from None
+    if "\0" in text:  # what UTF-16 without a mark looks like
+        raise Refused("expected text, got zero bytes; save it as UTF-8")
+    return text
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text. Only \\n and \\r\\n end one: Unicode's other ends occur in sentences."""
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+
+
+def some(names, most=3) -> str:
+    """The first of these names, and how many more there are."""
+    names = list(map(str, names))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def cells(content: str, columns: tuple[str, ...]) -> dict[int, list[str]]:
+    """The rows of a CSV text by their lines, in the order of these columns, without blank lines.
+
+    Raises Refused.
+    """
+    reader, rows = csv.reader(lines(content), skipinitialspace=True, strict=True), {}
+    try:
+        for row in reader:
+            if len(row) > 1 or "".join(row).strip():
+                rows[reader.line_num] = row
+    except csv.Error as error:
+        reason = str(error).partition(" - ")[0]
+        ends = "lines end at \\n or \\r\\n"
+        raise Refused(f"line {reader.line_num} is no CSV ({ends}): {reason}") from None
+    header = [name.strip()[:40] for name in rows.pop(min(rows, default=0), [])]
+    missing, extra = Counter(columns) - Counter(header), Counter(header) - Counter(columns)
     if missing or extra:
-        problems = [
-            f"{word} {', '.join(sorted(map(str, own)))}" for word, own in (("without", missing), ("with", extra)) if own
-        ]
-        raise Refused(f"expected the columns {', '.join(columns)}; got a table {' and '.join(problems)}")
-    with np.errstate(over="ignore"):
-        numbers = frame[list(columns)].apply(pd.to_numeric, errors="coerce").to_numpy("float64").astype("float32")
-    if not len(numbers):
+        sides = {"missing": missing, "not expected": extra}
+        problems = "; ".join(f"{side}: {some(names)}" for side, names in sides.items() if names)
+        raise Refused(f"expected a line with the names of the {len(columns)} columns; {problems}")
+    if not rows:
         raise Refused("there is no row under the names of the columns")
-    if len(bad := np.argwhere(~np.isfinite(numbers))):
-        row, column = bad[0]
-        got = frame[columns[column]].iloc[row]
-        raise Refused(f"row {row + 1}, column {columns[column]}: expected a finite number, got {got!r}")
-    return numbers
+    for line, row in rows.items():
+        if len(row) != len(columns):
+            expected = f"expected {len(columns)} values, one for each column"
+            raise Refused(f"line {line}: {expected}; got {len(row)}")
+    places = [header.index(name) for name in columns]
+    return {line: [row[place] for place in places] for line, row in rows.items()}
+
+
+def table(content: str, dataset) -> tuple[list[int], np.ndarray]:
+    """The rows of a CSV text as measured: the line of each, and (rows, columns) float32.
+
+    Raises Refused.
+    """
+    if not dataset.columns:
+        raise Refused("stages/core/datasets.py names no columns for this data set")
+    found = cells(content, dataset.columns)
+    with np.errstate(over="ignore"):
+        numbers = pd.DataFrame(found.values()).apply(pd.to_numeric, errors="coerce")
+        values = numbers.to_numpy("float64").astype("float32")
+    dark = values.max() <= 1 < dataset.highest  # no training image is: these pixels were divided
+    pixels = f"a whole number from 0 to {dataset.highest}, as measured and not divided"
+    for wrong, expected in (
+        (~np.isfinite(values), "a finite number"),
+        (dataset.impossible(values), pixels),
+        (np.full(values.shape, dark), f"{pixels}: no pixel is above 1"),
+    ):
+        for row, column in np.argwhere(wrong)[:1]:
+            line, got = list(found.items())[row]
+            place = f"line {line}, column {dataset.columns[column]}"
+            raise Refused(f"{place}: expected {expected}; got {got[column][:40]!r}")
+    return list(found), values
+
+
+def far(values: np.ndarray, training: np.ndarray, columns) -> list[list[dict]]:
+    """For each row the features further from the range of the training rows than it is wide.
+
+    There the network extrapolates by more than all that it has seen. Rows a little beyond the range
+    are common: test rows of Boston Housing lie up to 0.15 of its width outside.
+    values, training: (rows, features) float32.
+    """
+    low, high = training.min(axis=0), training.max(axis=0)
+    with np.errstate(over="ignore"):
+        distant = np.maximum(low - values, values - high) > high - low
+    found, ranges = [[] for _ in values], np.stack([low, high], axis=1)
+    for row, at in np.argwhere(distant):
+        value, *ends = (float(str(own)) for own in (values[row, at], *ranges[at]))  # 8.725 stays so
+        found[row].append({"column": columns[at], "value": value, "training": ends})
+    return found
 
 
 def models(folder: Path) -> list:
@@ -162,71 +243,108 @@ def _spread(figures, decimals):
 
 
 def read_documents(name, section, content: str) -> tuple:
-    """Rows of a text data set, one a line of the content, and the words that the vocabulary does not have."""
-    documents = [words(own) for own in content.splitlines()]
-    for number, document in enumerate(documents, 1):
-        if not document:
-            raise Refused(f"document {number} of {len(documents)} has no word")
+    """Rows of a text data set, one a line of the content; of each {"line", "unknown"}.
+
+    unknown: words outside the vocabulary. Lines without words are no rows. Raises Refused.
+    """
+    documents = {number: words(document) for number, document in enumerate(lines(content), 1)}
+    documents = {number: document for number, document in documents.items() if document}
     if not documents:
-        raise Refused("there is no document: expected one a line")
+        raise Refused("there is no document with a word in it: expected one a line")
     path, cached = Path(f"data/raw/{name}/{name}_word_index.json"), Path(f"data/arrays/{name}.npz")
     for needed in (path, cached):
         if not needed.is_file():
             raise Refused(f"{needed} is missing; `dvc repro` makes it and `dvc pull` fetches it")
     index, terms = word_index(path.read_bytes()), stored(cached).get("terms")
     known = set(terms.tolist()).__contains__ if terms is not None else _below(section.num_words)
-    return encodings.encode(as_text(documents, index), section, terms), unknown(documents, index, known)
+    strange = unknown(documents.values(), index, known)
+    notes = [{"line": at, "unknown": own} for at, own in zip(documents, strange, strict=True)]
+    return encodings.encode(as_text(list(documents.values()), index), section, terms), notes
 
 
 def _below(num_words):
     return lambda rank: rank + encodings.INDEX_FROM < num_words
 
 
+def read_rows(name, section, content: str) -> tuple:
+    """Rows of features or images; of each {"line"}, of features {"far"} as well.
+
+    far: see the function of that name; absent where the training rows are not here.
+    """
+    dataset, cached = TABLE[name], Path(f"data/arrays/{name}.npz")
+    numbers, values = table(content, dataset)
+    notes = [{"line": number} for number in numbers]
+    if dataset.kind == "features" and cached.is_file():
+        distant = far(values, stored(cached)["x_train"], dataset.columns)
+        notes = [note | {"far": own} for note, own in zip(notes, distant, strict=True)]
+    return encodings.encode(dataset.scaled(values).reshape(-1, *dataset.shape), section), notes
+
+
 def predict(name: str, content: str) -> list[dict]:
-    """An answer for each document or row of the content; see `answers`. Raises Refused."""
+    """For each document or row an answer as `answers` gives it, and the notes of its reader.
+
+    Raises Refused.
+    """
     dataset, section = TABLE[name], params.load().sections.get(name)
     if section is None:
         raise Refused(f"params.yaml has no section {name}")
-    if dataset.kind == "text":
-        rows, strange = read_documents(name, section.preprocess, content)
-    else:
-        rows, strange = table(content, dataset.columns), None
-        rows = encodings.encode(rows.reshape(-1, *dataset.shape), section.preprocess)
+    reader = read_documents if dataset.kind == "text" else read_rows
+    rows, notes = reader(name, section.preprocess, content)
     weighting = WEIGHTINGS[section.model.weighting]
-    found = answers(dataset, outputs(models(Path(f"data/models/{name}")), weighting.values(rows)))
-    for answer, own in zip(found, strange or [None] * len(found), strict=True):
-        if own is not None:
-            answer["unknown"] = own
-    return found
+    predicted = outputs(models(Path(f"data/models/{name}")), weighting.values(rows))
+    if len(wrong := np.flatnonzero(~np.isfinite(predicted).all(axis=(0, 2)))):
+        raise Refused(f"line {notes[wrong[0]]['line']}: what the model gives for it is no number")
+    return [answer | note for answer, note in zip(answers(dataset, predicted), notes, strict=True)]
+
+
+def warnings(name: str, found: list[dict]) -> Iterator[str]:
+    """What a person should know who reads these answers."""
+    old = {stage.strip() for stage in review.stale(review.Revision("workspace"), name).split(",")}
+    if old & {"preprocess", "train"}:
+        yield "params or code are newer than the model; `dvc repro` trains it anew"
+    distant = [
+        f"line {answer['line']} ({own['column']} is {own['value']:g}, in training "
+        f"{own['training'][0]:g} to {own['training'][1]:g})"
+        for answer in found
+        for own in answer.get("far", [])
+    ]
+    if distant:
+        yield f"far outside the training rows an answer is a guess: {some(distant)}"
+
+
+def read(chosen) -> str:
+    """The content that the arguments name. Raises OSError and Refused."""
+    if chosen.text is not None:
+        return " ".join(decoded(os.fsencode(chosen.text)).split())
+    standard_input = chosen.file in (None, "-")
+    return decoded(sys.stdin.buffer.read() if standard_input else Path(chosen.file).read_bytes())
 
 
 def main():
     """Predict what the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", choices=TABLE)
-    parser.add_argument("file", nargs="?", default="-", help="a document a line, or a CSV file; - is standard input")
+    parser.add_argument("file", nargs="?", help="documents or CSV; - or nothing is standard input")
     parser.add_argument("--text", help="one document")
     parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
-    chosen = parser.parse_args()
-    if chosen.text is not None and TABLE[chosen.dataset].kind != "text":
+    chosen = parser.parse_intermixed_args()
+    dataset = TABLE[chosen.dataset]
+    if chosen.text is not None and dataset.kind != "text":
         parser.error(f"--text is for documents; {chosen.dataset} takes a CSV file")
+    if chosen.text is not None and chosen.file is not None:
+        parser.error(f"expected --text or a file, got both: {chosen.file}")
     try:
-        if chosen.text is not None:
-            content = " ".join(chosen.text.split())
-        else:
-            content = sys.stdin.read() if chosen.file == "-" else Path(chosen.file).read_text(encoding="utf-8-sig")
-        found = predict(chosen.dataset, content)
-    except (OSError, UnicodeDecodeError) as error:
+        found = predict(chosen.dataset, read(chosen))
+    except OSError as error:
         raise SystemExit(f"predict: {chosen.file} cannot be read: {error}") from None
     except (Refused, UnreadableFile) as error:
         raise SystemExit(f"predict: {error}") from None
-    old = {stage.strip() for stage in review.stale(review.Revision("workspace")).split(",")}
-    if old & {"preprocess", "train"}:
-        print("predict: params or code are newer than the model; `dvc repro` trains it anew", file=sys.stderr)
-    if chosen.json:
-        print(json.dumps(found, indent=2))
-    else:
-        print("\n".join(line(answer, TABLE[chosen.dataset].unit) for answer in found))
+    for warning in warnings(chosen.dataset, found):
+        print(f"predict: {warning}", file=sys.stderr)
+    told = {answer["line"]: line(answer, dataset.unit) for answer in found}
+    numbers = range(1, max(told) + 1) if dataset.kind == "text" else told
+    text = "\n".join(told.get(number, "") for number in numbers)
+    print(json.dumps(found, indent=2) if chosen.json else text)
 
 
 if __name__ == "__main__":
