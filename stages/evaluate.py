@@ -74,12 +74,13 @@ def test_figures(task, actual, predictions, quantity) -> dict[str, dict[str, flo
     return figures
 
 
-def fold_figures(values, k) -> dict[str, float]:
+def fold_figures(values, k, bounds) -> dict[str, float]:
     """Mean, standard deviation and 95 % interval of the mean of a figure over the replicas of an iterated K-fold.
 
-    values: (replicas,). The interval is corrected for the training rows that folds share.
+    values: (replicas,). bounds: the least and the most that the figure can be. The interval is corrected for the
+    training rows that folds share, and clipped to the bounds.
     """
-    low, high = comparison.interval(values, k)
+    low, high = comparison.interval(values, k, bounds)
     return {"high": high, "low": low, "mean": np.mean(values), "std": np.std(values, ddof=1)}
 
 
@@ -179,7 +180,9 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
     pairs = outcome(task, y_test, test["predictions"])
     figures = {
         "baseline": baseline(task, y_train, y_test),
-        "kfold": {name: fold_figures(last[name].to_numpy("float64"), k) for name in (metric, "loss")},
+        "kfold": {
+            name: fold_figures(last[name].to_numpy("float64"), k, task.bounds_of(name)) for name in (metric, "loss")
+        },
         "network": {"epochs": int(test["epochs"]), "loss": quantity, "parameters": int(test["parameters"])},
         "source": source,
         "test": test_figures(task, y_test, test["predictions"], quantity),

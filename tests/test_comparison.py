@@ -4,10 +4,13 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from stages.core import comparison
 from stages.core.comparison import Comparison, bootstrap, compare, flips, holm, interval, seed_share, typical, verdict
+from stages.core.datasets import BINARY, REGRESSION
 
 # The example worked by hand: k = 2 and two repeats, so J = 4 and J - 1 = 3 degrees of freedom.
 #   mean 2.5, variance 5 / 3, standard error sqrt(5 / 3 x (1 / 4 + 1 / (2 - 1))) = sqrt(25 / 12) = 1.443376,
@@ -62,6 +65,38 @@ def test_interval_is_wider_than_the_naive_one_however_many_repeats():
     low, high = interval(values, 4)
     naive = stats.t.interval(0.95, 3999, values.mean(), stats.sem(values))
     assert high - low > 30 * (naive[1] - naive[0])
+
+
+FIGURES = [(task, figure) for task in (BINARY, REGRESSION) for figure in (task.metric, "loss")]
+
+
+@pytest.mark.parametrize(("task", "figure"), FIGURES, ids=lambda part: getattr(part, "name", part))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(st.data())
+def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
+    bounds = low, high = task.bounds_of(figure)
+    values = st.lists(st.floats(low, min(high, 1e6)), min_size=8, max_size=8)  # 4 folds x 2 repeats
+    base, head = np.array(data.draw(values)), np.array(data.draw(values))
+    unclipped, clipped = interval(base, 4), interval(base, 4, bounds)
+    assert low <= clipped[0] <= clipped[1] <= high
+    truths = {low, min(high, 1e6), *base, *np.clip(unclipped, low, high)}  # each of which the metric can be
+    for truth in truths:
+        assert (unclipped[0] <= truth <= unclipped[1]) == (clipped[0] <= truth <= clipped[1])
+    found, most = compare(base, head, 4, True, bounds=bounds), high - low
+    for one in (found, found.typical):
+        assert -most <= one.low <= one.high <= most
+    free = compare(base, head, 4, True)
+    assert (found.mean, found.p, found.typical.p) == (free.mean, free.p, free.typical.p)
+    assert verdict(found, found.p, found.typical.p, True) == verdict(free, free.p, free.typical.p, True)
+
+
+def test_an_interval_is_clipped_where_it_would_leave_the_bounds():
+    # 0.9 with a standard error of 0.1155 x sqrt(1/4 + 1/3) = 0.0882, times t of 3.182: 0.9 - 0.281 to 0.9 + 0.281
+    values = [1.0, 0.8, 1.0, 0.8]
+    low, high = interval(values, 4)
+    assert (low, high) == pytest.approx((0.6193, 1.1807), abs=1e-4)
+    assert interval(values, 4, (0, 1)) == (low, 1)
+    assert interval(values, 4, (0.85, np.inf)) == (0.85, high)
 
 
 def test_a_comparison_is_that_worked_by_hand():

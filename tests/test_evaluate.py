@@ -70,13 +70,29 @@ def test_one_seed_has_no_deviation():
 
 def test_the_interval_of_the_k_fold_mean_is_corrected_for_shared_training_rows():
     values = np.array([1.0, 2.0, 3.0, 4.0])
-    figures = evaluate.fold_figures(values, k=2)
+    figures = evaluate.fold_figures(values, k=2, bounds=(-np.inf, np.inf))
     half = stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) * (1 / 4 + 1 / 1))
     assert figures["mean"] == 2.5
     assert figures["high"] - figures["mean"] == pytest.approx(half)
     assert figures["mean"] - figures["low"] == pytest.approx(half)
     naive = stats.t.interval(0.95, 3, 2.5, stats.sem(values))
     assert figures["high"] > naive[1]
+
+
+@pytest.mark.parametrize("name", ["imdb", "boston_housing"])
+def test_no_interval_of_a_metrics_file_goes_beyond_what_the_metric_can_be(name):
+    # Half of the folds at the bound, the others far from it: unclipped, every interval would leave the bounds.
+    arguments = made(name)
+    at_the_bound, far = (1.0, 0.2) if name == "imdb" else (0.0, 30.0)
+    arguments["kfold"]["val_metric"][:, -1] = [at_the_bound, far] * 4
+    arguments["kfold"]["val_loss"][:, -1] = [0.0, 5.0] * 4
+    figures, _ = evaluate.evaluate(**arguments)
+    found = figures["kfold"]
+    assert found["loss"]["low"] == 0
+    if name == "imdb":
+        assert (found["accuracy"]["low"] >= 0, found["accuracy"]["high"]) == (True, 1)
+    else:
+        assert found["mae"]["low"] == 0
 
 
 def test_the_baseline_looks_at_no_feature():

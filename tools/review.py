@@ -28,7 +28,7 @@ from markdown_it import MarkdownIt
 
 from stages.core import comparison, pictures
 from stages.core.arrays import Text, word_index
-from stages.core.datasets import TABLE
+from stages.core.datasets import TABLE, Task
 from stages.core.encodings import INDEX_FROM
 from stages.core.files import whole
 
@@ -177,11 +177,12 @@ def obstacle(base: Results, head: Results) -> str:
     return ""
 
 
-def compare(base: Results, head: Results, metric: str, main: str) -> comparison.Comparison:
+def compare(base: Results, head: Results, metric: str, task: Task) -> comparison.Comparison:
     """The comparison of one column of folds.csv; the band of equivalence is that of the main metric."""
-    within = head.section.get("kfold", {}).get("equivalent_within") if metric == main else None
+    within = head.section.get("kfold", {}).get("equivalent_within") if metric == task.metric else None
     k = int(head.folds.fold.max())
-    return comparison.compare(base.folds[metric], head.folds[metric], k, metric == "accuracy", within)
+    higher_is_better, bounds = task.higher_is_better(metric), task.bounds_of(metric)
+    return comparison.compare(base.folds[metric], head.folds[metric], k, higher_is_better, within, bounds)
 
 
 def stale(revision: Revision, dataset: str | None = None) -> str:
@@ -279,10 +280,10 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
     reviewed = []
     for name in dict.fromkeys(name for name in names if name in TABLE):
         sides = load(base, name), load(head, name)
-        reason, metric = obstacle(*sides), TABLE[name].task.metric
+        reason = obstacle(*sides)
         own = Reviewed(name, *sides, reason, {})
         for figure in () if reason else own.shared:
-            own.comparisons[figure] = compare(*sides, figure, metric)
+            own.comparisons[figure] = compare(*sides, figure, own.task)
         reviewed.append(own)
     for side in (base, head):
         if not any((own.base if side is base else own.head).figures for own in reviewed):
@@ -306,7 +307,8 @@ def verdict(own: Reviewed, figure: str, p: dict) -> str:
     """The verdict on one figure of a data set."""
     if own.obstacle:
         return "not comparable"
-    return comparison.verdict(own.comparisons[figure], *p.get((own.name, figure), (1.0, 1.0)), figure == "accuracy")
+    corrected_p = p.get((own.name, figure), (1.0, 1.0))
+    return comparison.verdict(own.comparisons[figure], *corrected_p, own.task.higher_is_better(figure))
 
 
 def top(reviewed, p) -> str:

@@ -15,6 +15,7 @@ from scipy import stats
 LEVEL = 0.05  # of tests, and the complement of what intervals and "equivalent" ask for
 POWER = 0.8  # with which the smallest detectable difference would be found
 TRIM = 0.2  # of the folds that a trimmed mean leaves out, at either end
+ANY = (-np.inf, np.inf)  # what a figure can be, where nothing is known of it
 
 
 def standard_error(values, k) -> float:
@@ -25,10 +26,20 @@ def standard_error(values, k) -> float:
     return float(np.std(values, ddof=1) * np.sqrt(1 / len(values) + 1 / (k - 1)))
 
 
-def interval(values, k) -> tuple[float, float]:
-    """The 95 % interval of the mean: Student's t with k x repeats - 1 degrees of freedom."""
+def interval(values, k, bounds=ANY) -> tuple[float, float]:
+    """The 95 % interval of the mean: Student's t with k x repeats - 1 degrees of freedom.
+
+    bounds: the least and the most that the mean can be; the interval is clipped there. The truth lies between them,
+    so the clipped interval holds it exactly as often. (A scale such as the logit would keep to them too, but it is
+    not defined for a fold whose figure is at a bound, and moves every other interval.)
+    """
     half = stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * standard_error(values, k)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    return _around(np.mean(values), half, bounds)
+
+
+def _around(mean, half, bounds):
+    low, high = np.clip([mean - half, mean + half], *bounds)
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -41,12 +52,12 @@ class Typical:
     p: float
 
 
-def typical(differences, k) -> Typical:
+def typical(differences, k, bounds=ANY) -> Typical:
     """Yuen's test of a trimmed mean (1974) with the correction for the training rows that folds share.
 
     A fold in which a fit failed adds so much to the variance that differences in all others go unseen: the mean of
     the middle three fifths does without it. Its variance is that of all differences, with the fifths at either end
-    drawn in to where the middle ends (Winsorized).
+    drawn in to where the middle ends (Winsorized). bounds: as of `interval`.
     """
     ordered, cut = np.sort(differences), int(TRIM * len(differences))
     middle = ordered[cut : len(ordered) - cut]
@@ -56,7 +67,7 @@ def typical(differences, k) -> Typical:
         error = standard_error(differences, k)
     half = float(stats.t.ppf(1 - LEVEL / 2, freedom) * error)
     p = float(2 * stats.t.sf(abs(mean) / error, freedom)) if error else float(mean == 0)
-    return Typical(mean, mean - half, mean + half, p)
+    return Typical(mean, *_around(mean, half, bounds), p)
 
 
 @dataclass(frozen=True)
@@ -101,11 +112,11 @@ class Comparison:
         return bool(abs(self.mean) > stats.norm.ppf(1 - LEVEL / 2) * self.limit)
 
 
-def compare(base, head, k, higher_is_better, within=None) -> Comparison:
+def compare(base, head, k, higher_is_better, within=None, bounds=ANY) -> Comparison:
     """Compare the figures of two experiments on the same folds.
 
     base, head: (k x repeats,) one figure a fold, in the same order. within: the width on either side of 0 in which a
-    difference counts as none.
+    difference counts as none. bounds: the least and the most that the figure can be.
     """
     base, head = np.asarray(base, "float64"), np.asarray(head, "float64")
     if base.shape != head.shape or base.ndim != 1 or len(base) % k or len(base) < 2:
@@ -113,7 +124,8 @@ def compare(base, head, k, higher_is_better, within=None) -> Comparison:
     differences = head - base
     better = differences if higher_is_better else -differences
     mean, error, freedom = differences.mean(), standard_error(differences, k), len(differences) - 1
-    low, high = interval(differences, k)
+    most = bounds[1] - bounds[0]  # that a difference can be
+    low, high = interval(differences, k, (-most, most))
     return Comparison(
         mean=float(mean),
         low=low,
@@ -124,7 +136,7 @@ def compare(base, head, k, higher_is_better, within=None) -> Comparison:
         **_probabilities(better, k, within),
         error=error,
         limit=float(np.std(differences, ddof=1) * np.sqrt(1 / (k - 1))),
-        typical=typical(differences, k),
+        typical=typical(differences, k, (-most, most)),
     )
 
 

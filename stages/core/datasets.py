@@ -1,6 +1,7 @@
 """One table: what each data set is, where its files come from and how they are read. No TensorFlow, no paths."""
 
 import importlib.util
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,25 +13,39 @@ from stages.core import arrays
 
 KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, and so the validation rows, is theirs
+SHARE, ERROR = (0.0, 1.0), (0.0, math.inf)  # the least and the most that a share of rows, and an error, can be
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted. metric: the main one, under the name that metrics files use. label: what axes say for it."""
+    """What is predicted.
+
+    metric: the main one, under the name that metrics files use. label: what axes say for it. bounds: the least and
+    the most that it can be. Every loss is an error.
+    """
 
     name: str
     metric: str
     label: str
+    bounds: tuple[float, float]
 
     @property
     def classifies(self) -> bool:
         """Whether the targets are classes."""
         return self.metric == "accuracy"
 
+    def bounds_of(self, figure: str) -> tuple[float, float]:
+        """The least and the most that a figure of a fold can be: the main metric, or the loss."""
+        return self.bounds if figure == self.metric else ERROR
 
-BINARY = Task("binary", "accuracy", "accuracy (share of rows)")
-MULTICLASS = Task("multiclass", "accuracy", "accuracy (share of rows)")
-REGRESSION = Task("regression", "mae", "mean absolute error")
+    def higher_is_better(self, figure: str) -> bool:
+        """Whether more of such a figure is better."""
+        return figure == self.metric and self.classifies
+
+
+BINARY = Task("binary", "accuracy", "accuracy (share of rows)", SHARE)
+MULTICLASS = Task("multiclass", "accuracy", "accuracy (share of rows)", SHARE)
+REGRESSION = Task("regression", "mae", "mean absolute error", ERROR)
 
 
 @dataclass(frozen=True)
