@@ -46,8 +46,12 @@ BASE ?= main
 review: .venv/ready ## is the workspace better than BASE? (make review BASE=main [HEAD=...] [PAGE=review.html])
 	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE))
 
-up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Needs no data
-	@plan=$$(dvc repro --dry --allow-missing 2>&1) && ! grep -q 'Running stage' <<< "$$plan" || { \
+up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/
+	@# Asked in a copy of what Git would commit: where data/ is that of another state, DVC calls its stages changed.
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	export DVC_SITE_CACHE_DIR="$$copy/.site"; git init -q "$$copy"; \
+	GIT_INDEX_FILE="$$copy/.index" git add -A; GIT_INDEX_FILE="$$copy/.index" git checkout-index -aq --prefix="$$copy/"; \
+	cd "$$copy"; plan=$$(dvc repro --dry --allow-missing 2>&1) && ! grep -q 'Running stage' <<< "$$plan" || { \
 	grep -E 'Running stage|ERROR' <<< "$$plan"; echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; }
 
 demo: .venv/ready ## changes, better variants, and what the review says of them -> docs/demo.md
