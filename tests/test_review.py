@@ -1,5 +1,6 @@
 """The review on tiny repositories with made-up metrics: 4 folds x 2 repeats, 3 seeds, 10 test rows, 2 epochs."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -52,6 +53,7 @@ class Project:
         folder.mkdir()
         self.git("init", "-q", "-b", "main")
         self.put("stages/kfold.py", "# deals the rows\n")
+        self.put("dvc.yaml", yaml.safe_dump({"stages": {"preprocess": {}, "kfold": {}}}))
         for name in NAMES:
             self.results(name)
         self.save()
@@ -384,7 +386,7 @@ def test_the_table_of_figures_has_both_sides_difference_and_p(project, run):
     assert rows["kfold accuracy"][:2] == ["0.8500 ± 0.0100", "0.8800 ± 0.0100"]
     assert re.fullmatch(r"\+0\.0300 \(\+0\.02\d\d to \+0\.03\d\d\)", rows["kfold accuracy"][2])
     assert re.fullmatch(r"-0\.1000 \(-0\.1\d{3} to -0\.0\d{3}\)", rows["kfold loss"][2])
-    assert rows["kfold loss"][3] == "0.000"
+    assert rows["kfold loss"][3] == "<0.001"
     assert rows["network parameters"] == ["1,000", "2,000", "+1,000", "-"]
     assert rows["baseline accuracy"] == ["0.5000", "0.5000", "same", "-"]
     assert rows["test accuracy, ensemble"] == ["0.9000", "0.9000", "same", "-"]
@@ -396,11 +398,56 @@ def test_sentences_say_what_can_be_seen_and_what_the_test_rows_and_the_seeds_say
     text = section(run("main"), "imdb")
     found = comparison.compare(np.zeros(8), 0.002 + 0.01 * np.array([-1, 1] * 4), 4, True, 0.005)
     assert f"equivalent {found.equivalent:.3f}, better {found.better:.3f}" in text
+    assert "a larger k goes further" in text
     assert f"These 8 folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more" in text
     assert f"More repeats bring that down to {found.floor:.4f} at best" in text
     assert "more repeats would not change the verdict" in text
     assert re.search(r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 and 5 seeds\)", text)
-    assert re.search(r"seeds alone, on the fixed test rows, vary by about \d+% .* from 5 seeds", text)
+    assert re.search(r"seeds alone, on the fixed test rows, bring >99% of .*\(from 5 seeds\)", text)
+
+
+def test_a_probability_or_a_share_never_looks_like_0_or_1():
+    shown = {
+        0: "<0.001",
+        0.0004: "<0.001",
+        0.001: "0.001",
+        0.05: "0.050",
+        0.999: "0.999",
+        0.9996: ">0.999",
+        1: ">0.999",
+    }
+    assert {value: review.share(value) for value in shown} == shown
+    shown = {0: "<1%", 0.004: "<1%", 0.01: "1%", 0.99: "99%", 0.994: ">99%", 1: ">99%"}
+    assert {value: review.share(value, ".0%", 0.01) for value in shown} == shown
+    assert review.number(-1e-17, "+") == "+0.0000"
+
+
+@pytest.mark.parametrize(("change", "said"), [(0, "All 8 folds are the same"), (0.03, "All 8 folds differ by +0.0300")])
+def test_folds_without_noise_do_not_say_what_they_could_find(project, run, change, said):
+    project.results("imdb", main=(change, 0), loss=(0.1, 0.01), right=1 - RIGHT)
+    text = section(run("main"), "imdb")
+    assert said in text
+    assert "0.0000 or more" not in text
+
+
+def test_seeds_that_bring_next_to_nothing_are_said_so(project, run):
+    rows = np.vstack([np.repeat(RIGHT[:1], 2000, axis=1)] * SEEDS)  # 20,000 rows
+    rows[0, 0] ^= 1
+    project.results("imdb", main=(0.03, 0.002), right=rows)
+    text = section(run("main"), "imdb")
+    assert "bring <1% of the variance" in text
+    assert "<1% to" not in text
+
+
+def test_k_cannot_be_larger_than_the_rows(project, run):
+    for path, noise in (("main", 0), ("workspace", 0.02)):
+        project.results("boston_housing", main=(0, noise))
+        folds = project.folder / "metrics/boston_housing/folds.csv"
+        folds.write_text(pd.read_csv(folds, dtype={"held_out": str}).assign(rows=1).to_csv(index=False))
+        project.commit(path)
+    text = section(run("HEAD~1", "HEAD"), "boston_housing")
+    assert "More repeats" in text
+    assert "larger k" not in text
 
 
 def test_metrics_with_different_keys_stand_side_by_side(project, run):
@@ -507,6 +554,12 @@ def test_an_unknown_revision_says_how_to_find_one(project, refused, arguments):
     assert "shallow" not in message
 
 
+def test_a_fetch_is_suggested_for_names_that_a_server_can_know(project, refused):
+    assert "`git fetch origin feature` may bring it as origin/feature" in refused("origin/feature")
+    for name in ("HEAD~9", "main@{9}", "a..b"):
+        assert "git fetch" not in refused(name)
+
+
 def test_a_folder_that_is_no_repository_says_so(project, refused, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
@@ -544,6 +597,9 @@ def test_a_shallow_clone_says_what_to_fetch_and_that_is_enough(project, refused,
     address = project.folder.as_uri()
     subprocess.run(["git", "clone", "-q", "--depth", "1", "-b", "change", address, tmp_path / "clone"], check=True)
     monkeypatch.chdir(tmp_path / "clone")
+    message = refused("HEAD~1")
+    assert "This is a shallow clone" in message
+    assert re.findall(r"`(git fetch [^`]*)`", message) == ["git fetch --unshallow"]
     for name in ("main", "origin/main"):
         message = refused(name)
         assert "This is a shallow clone" in message
@@ -631,7 +687,7 @@ def test_params_newer_than_the_results_are_pointed_out(project, run):
     assert out_of_date(run("main")) == []
     project.params["imdb"]["model"]["units"] = [4]
     project.save(lock=False)
-    assert out_of_date(run("main")) == [("workspace", "kfold")]
+    assert out_of_date(run("main")) == [("workspace", "kfold@imdb")]
     project.save()
     assert out_of_date(run("main")) == []
     project.params["split_seed"] = 1
@@ -639,15 +695,30 @@ def test_params_newer_than_the_results_are_pointed_out(project, run):
     project.save(lock=False)
     project.git("switch", "-qc", "change")
     project.commit()
-    assert sorted(out_of_date(run("main", "change"))[0][1].split(", ")) == ["kfold", "preprocess"]
+    stages = ["kfold@boston_housing", "kfold@imdb", "kfold@reuters", "preprocess@imdb"]
+    assert sorted(out_of_date(run("main", "change"))[0][1].split(", ")) == stages
     assert out_of_date(run("change", "main")) == [("change", out_of_date(run("main", "change"))[0][1])]
 
 
 def test_code_newer_than_the_results_is_pointed_out(project, run):
+    every = ", ".join(f"kfold@{name}" for name in NAMES)
     project.put("stages/kfold.py", "# deals the rows anew\n")
-    assert out_of_date(run("main")) == [("workspace", "kfold")]
+    assert out_of_date(run("main")) == [("workspace", every)]
     (project.folder / "stages/kfold.py").unlink()
-    assert out_of_date(run("main")) == [("workspace", "kfold")]
+    assert out_of_date(run("main")) == [("workspace", every)]
+
+
+def test_what_dvc_lock_keeps_of_data_sets_and_stages_that_left_is_not_out_of_date(project, run):
+    project.params["datasets"].remove("reuters")
+    project.params["reuters"]["model"]["units"] = [4]
+    project.save(lock=False)
+    assert out_of_date(run("main")) == []
+    del project.params["reuters"]
+    project.save(lock=False)
+    assert out_of_date(run("main")) == []
+    project.put("dvc.yaml", yaml.safe_dump({"stages": {"preprocess": {}}}))
+    (project.folder / "stages/kfold.py").unlink()
+    assert out_of_date(run("main")) == []
 
 
 def test_a_param_that_no_stage_has_recorded_makes_nothing_out_of_date(project, run):
@@ -684,6 +755,14 @@ def test_without_data_the_flips_are_counted_and_it_says_how_to_get_the_texts(pro
     assert "in at least 80 % of the seeds: 1 to right, 1 to wrong" in section(text, "imdb")
     assert "Their texts are not here: `dvc pull` or `dvc repro` brings data/." in section(text, "imdb")
     assert "changed sides" not in section(text, "boston_housing")
+
+
+def test_rows_without_a_text_are_not_missed(project, run, monkeypatch):
+    project.results("imdb", main=(0.03, 0.002))
+    assert section(run("main"), "imdb").rstrip().endswith("0 to right, 0 to wrong.")
+    monkeypatch.setitem(TABLE, "imdb", dataclasses.replace(TABLE["imdb"], kind="images"))
+    project.results("imdb", main=(0.03, 0.002), right=FLIPPED)
+    assert section(run("main"), "imdb").rstrip().endswith("1 to right, 1 to wrong.")
 
 
 def test_with_data_the_texts_of_flips_are_decoded(project, run):

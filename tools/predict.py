@@ -299,8 +299,7 @@ def predict(name: str, content: str) -> list[dict]:
 
 def warnings(name: str, found: list[dict]) -> Iterator[str]:
     """What a person should know who reads these answers."""
-    old = {stage.strip() for stage in review.stale(review.Revision("workspace"), name).split(",")}
-    if old & {"preprocess", "train"}:
+    if {f"preprocess@{name}", f"train@{name}"} & {*review.stale(review.Revision("workspace"))}:
         yield "params or code are newer than the model; `dvc repro` trains it anew"
     distant = [
         f"line {answer['line']} ({own['column']} is {own['value']:g}, in training "

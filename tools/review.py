@@ -106,15 +106,23 @@ def resolve(name: str) -> Revision:
     newest_first = "--sort=-committerdate", "--format=%(objectname)"
     if experiments := git("for-each-ref", *newest_first, f"refs/exps/*/*/{name}").decode().split():
         return Revision(name, experiments[0])
-    hint = f"`git branch --all` and `dvc exp list` show what is here; `git fetch origin {name}` may bring it."
+    raise Unreadable(f"{name} is neither a Git revision nor a DVC experiment that is here. {_hint(name)}")
+
+
+def _hint(name):
+    """How to get a revision that is not here."""
+    branch = name.removeprefix("origin/")
+    try:
+        git("check-ref-format", f"refs/remotes/origin/{branch}")
+        fetch = f"git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}"
+    except Unreadable:
+        fetch = ""  # such as HEAD~1, which no server knows by this name
     if git("rev-parse", "--is-shallow-repository").strip() == b"true":
-        branch = name.removeprefix("origin/")
-        hint = (
-            "This is a shallow clone, which lacks most of the history. Fetch what the review needs: "
-            f"`git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}` and review against "
-            f"origin/{branch}, or `git fetch --unshallow`."
-        )
-    raise Unreadable(f"{name} is neither a Git revision nor a DVC experiment that is here. {hint}")
+        alone = f"`{fetch}` and review against origin/{branch}, or " if fetch else ""
+        hint = "This is a shallow clone, which lacks most of the history. Fetch what the review needs: "
+        return f"{hint}{alone}`git fetch --unshallow`."
+    hint = "`git branch --all` and `dvc exp list` show what is here"
+    return f"{hint}; `git fetch origin {branch}` may bring it as origin/{branch}." if fetch else f"{hint}."
 
 
 @dataclass(frozen=True)
@@ -185,15 +193,16 @@ def compare(base: Results, head: Results, metric: str, task: Task) -> comparison
     return comparison.compare(base.folds[metric], head.folds[metric], k, higher_is_better, within, bounds)
 
 
-def stale(revision: Revision, dataset: str | None = None) -> str:
-    """Stages whose params or code, as the revision has them, are not those that its dvc.lock was made with.
+def stale(revision: Revision) -> list[str]:
+    """Stages, such as train@imdb, whose params or code are not those that the revision's dvc.lock was made with.
 
-    dataset: only its stages; None for all.
+    Only stages of today: dvc.lock keeps those of data sets that left `datasets`, and those that left dvc.yaml.
     """
     params, found, hashes = revision.yaml("params.yaml"), [], {}
-    for stage, content in revision.yaml("dvc.lock").get("stages", {}).items():
-        if dataset not in (None, stage.partition("@")[2]):
-            continue
+    lock = revision.yaml("dvc.lock").get("stages", {})
+    stages, names = revision.yaml("dvc.yaml").get("stages", {}), params.get("datasets") or []
+    for stage in (f"{stage}@{name}" for stage in stages for name in names if f"{stage}@{name}" in lock):
+        content = lock[stage]
         recorded = content.get("params", {}).get("params.yaml", {})
         changed = any(_at(params, key) != value for key, value in recorded.items())
         for dep in content.get("deps", []):
@@ -203,8 +212,8 @@ def stale(revision: Revision, dataset: str | None = None) -> str:
                     hashes[path] = hashlib.md5(revision.read(path) or b"", usedforsecurity=False).hexdigest()
                 changed |= hashes[path] != dep["md5"]
         if changed:
-            found.append(stage.partition("@")[0])
-    return ", ".join(dict.fromkeys(found))
+            found.append(stage)
+    return found
 
 
 def _at(tree, dotted):
@@ -226,7 +235,14 @@ def number(value, sign="") -> str:
     if value is None or isinstance(value, str):
         return value or "-"
     decimals = 0 if isinstance(value, int) else 4 if abs(value) < 100 else 1
-    return f"{value:{sign},.{decimals}f}"
+    return f"{value:{sign}z,.{decimals}f}"  # z: no -0.0000
+
+
+def share(value, form=".3f", least=0.001) -> str:
+    """A probability or a share for people: what is nearer to 0 or 1 than `least` says so, and never looks like it."""
+    if value < least:
+        return f"<{least:{form}}"
+    return f">{1 - least:{form}}" if value > 1 - least else f"{value:{form}}"
 
 
 def span(low, high) -> str:
@@ -368,7 +384,7 @@ def _spread_rows(own, p, key, name, cells):
     found = own.comparisons.get(name) if key == "kfold" else None
     change, holm = _plain_difference([cell.get("mean") for cell in cells]), "-"
     if (own.name, name) in p and found:
-        change, holm = f"{number(found.mean, '+')} ({span(found.low, found.high)})", f"{p[own.name, name][0]:.3f}"
+        change, holm = f"{number(found.mean, '+')} ({span(found.low, found.high)})", share(p[own.name, name][0])
     means = [f"{number(cell.get('mean'))}" + (f" ± {number(cell['std'])}" if "std" in cell else "") for cell in cells]
     yield [f"{key} {name}", *means, change, holm]
     if any("ensemble" in cell for cell in cells):
@@ -384,15 +400,12 @@ def sentences(own: Reviewed, p) -> list[str]:
     found, within = own.comparisons[metric], own.head.section.get("kfold", {}).get("equivalent_within")
     if found.better is not None:
         lines.append(
-            f"Probabilities, with differences up to {within} taken as none: worse {found.worse:.3f}, "
-            f"equivalent {found.equivalent:.3f}, better {found.better:.3f}."
+            f"Probabilities, with differences up to {within} taken as none: worse {share(found.worse)}, "
+            f"equivalent {share(found.equivalent)}, better {share(found.better)}."
         )
     if len(own.quantities) > 1:
         lines.append(f"The losses measure different things ({', '.join(own.quantities)}) and are not compared.")
-    lines.append(
-        f"These {found.folds} folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more."
-    )
-    lines.append(f"More repeats bring that down to {found.floor:.4f} at best; a larger k goes further.")
+    lines += _power_sentences(own, found)
     said = verdict(own, metric, p)
     if said.endswith("in the typical fold"):
         most = (own.head.folds[metric] - own.base.folds[metric]).sort_values(key=abs).iloc[-1]
@@ -405,6 +418,21 @@ def sentences(own: Reviewed, p) -> list[str]:
         answer = "might" if found.repeats_could_tell else "would not"
         lines.append(f"If the difference stayed as it is, more repeats {answer} change the verdict.")
     return [*lines, *_test_sentences(own), *_noise_sentences(own)]
+
+
+def _power_sentences(own, found):
+    """How small a difference the folds could find, unless all of them differ by the same."""
+    if number(found.detectable) == number(0.0):
+        change = number(found.mean, "+")
+        what = "are the same in both" if change == number(0.0, "+") else f"differ by {change}"
+        return [
+            f"All {found.folds} folds {what}: without noise they do not say how small a difference they would find."
+        ]
+    further = "a larger k goes further" if own.head.folds["rows"].max() > 1 else "only more rows go further"
+    return [
+        f"These {found.folds} folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more.",
+        f"More repeats bring that down to {found.floor:.4f} at best; {further}.",
+    ]
 
 
 def _test_sentences(own):
@@ -425,11 +453,12 @@ def _noise_sentences(own):
     found = comparison.seed_share(own.head.folds[own.task.metric], own.head.rows.mean(axis=1))
     if found is None:
         return []
-    share, low, high = found
+    seeds, low, high = (share(value, ".0%", 0.01) for value in found)
+    spread = "" if low == high else f"95 % interval {low} to {high}, "
     return [
-        f"Where the noise comes from (head): seeds alone, on the fixed test rows, vary by about {share:.0%} of the "
-        f"variance of one fold's {own.task.metric} ({low:.0%} to {high:.0%}, from {len(own.head.rows)} seeds); the "
-        "rest is which rows a fold trains on and is judged on."
+        f"Where the noise comes from (head): seeds alone, on the fixed test rows, bring {seeds} of the variance of one "
+        f"fold's {own.task.metric} ({spread}from {len(own.head.rows)} seeds); the rest is which rows a fold trains on "
+        "and is judged on."
     ]
 
 
@@ -473,6 +502,8 @@ def flipped(own: Reviewed) -> str:
     lines = [
         f"Test rows that changed sides in at least 80 % of the seeds: {len(won):,} to right, {len(lost):,} to wrong."
     ]
+    if TABLE[own.name].kind != "text" or not len(won) + len(lost):
+        return lines[0]
     words = texts(own.name, [*won[:SHOWN], *lost[:SHOWN]], head.shape[1])
     if words is None:
         return f"{lines[0]} Their texts are not here: `dvc pull` or `dvc repro` brings data/."
@@ -484,7 +515,7 @@ def flipped(own: Reviewed) -> str:
 def texts(name: str, rows, total) -> dict[int, str] | None:
     """{row: the first words of the test row}, from the cached arrays and the word index; None where these lack."""
     arrays, index = Path(f"data/arrays/{name}.npz"), Path(f"data/raw/{name}/{name}_word_index.json")
-    if TABLE[name].kind != "text" or not arrays.is_file() or not index.is_file():
+    if not arrays.is_file() or not index.is_file():
         return None
     with np.load(arrays) as file:
         if "words_test.ranks" not in file:
@@ -513,6 +544,7 @@ def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[s
     parts = [f"# Review: {base.name} → {head.name}"]
     for side in (base, head):
         if old := stale(side):
+            old = ", ".join(old)
             parts.append(f"> **Out of date:** in {side.name}, params or code are newer than the results of {old}.")
     parts += [top(reviewed, p), EXPLANATION, "## What changed", changes(base, head, reviewed)]
     result = ["\n\n".join(parts)]
