@@ -43,8 +43,8 @@ audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 
 BASE ?= main
-review: .venv/ready ## is the workspace better than BASE? (make review BASE=main [HEAD=...] [PAGE=review.html])
-	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE))
+review: .venv/ready ## is the workspace better than BASE? (make review BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
+	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE)) $(if $(JSON),--json) $(FAIL_ON:%=--fail-on %)
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/
 	@# Asked in a copy of what Git would commit: where data/ is that of another state, DVC calls its stages changed.
@@ -52,7 +52,7 @@ up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? What
 	export DVC_SITE_CACHE_DIR="$$copy/.site"; git init -q "$$copy"; \
 	GIT_INDEX_FILE="$$copy/.index" git add -A; GIT_INDEX_FILE="$$copy/.index" git checkout-index -aq --prefix="$$copy/"; \
 	cd "$$copy"; plan=$$(dvc repro --dry --allow-missing 2>&1) && ! grep -q 'Running stage' <<< "$$plan" || { \
-	grep -E 'Running stage|ERROR' <<< "$$plan"; echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; }
+	grep 'Running stage' <<< "$$plan" || echo "$$plan"; echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; }
 
 demo: .venv/ready ## changes, better variants, and what the review says of them -> docs/demo.md
 	@python -m tools.demo

@@ -627,6 +627,89 @@ def test_a_review_changes_nothing_in_the_project(project, run):
     assert project.git("status", "--porcelain", "--ignored") == before
 
 
+def no_constant(name):
+    raise AssertionError(f"{name} is no JSON")
+
+
+def test_programs_get_the_review_as_json(project, run, tmp_path):
+    project.results("imdb", main=(0.03, 0.002), loss=(-0.1, 0.01))
+    project.results("reuters", held_out="ff00")
+    project.params["imdb"]["model"].update(units=[4], dropout=0.5)
+    project.save(lock=False)
+    page = tmp_path / "review.html"
+    found = json.loads(run("main", "--json", "--html", str(page)), parse_constant=no_constant)
+    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    main = project.git("rev-parse", "main")
+    assert found["base"] == {"name": "main", "commit": main, "stale": []}
+    assert found["head"] == {"name": "workspace", "commit": None, "stale": ["kfold@imdb"]}
+    assert found["params"] == {
+        "imdb.model.units": {"base": [16, 16], "head": [4]},
+        "imdb.model.dropout": {"head": 0.5},
+    }
+    assert list(found["datasets"]) == NAMES
+    imdb, reuters = found["datasets"]["imdb"], found["datasets"]["reuters"]
+    assert (imdb["verdict"], imdb["figure"], imdb["obstacle"]) == ("better", "accuracy", None)
+    directions = {name: figure["higher_is_better"] for name, figure in imdb["figures"].items()}
+    assert directions == {"accuracy": True, "loss": False}
+    accuracy = imdb["figures"]["accuracy"]
+    assert (accuracy["verdict"], accuracy["base"], accuracy["head"]) == ("better", 0.85, 0.88)
+    raw, *_ = review.review(review.resolve("main"), review.Revision("workspace"))
+    expected = dataclasses.asdict(raw.comparisons["accuracy"])
+    holm, typical_holm = accuracy["difference"].pop("p_holm"), accuracy["difference"]["typical"].pop("p_holm")
+    assert accuracy["difference"] == expected
+    assert (holm > expected["p"], typical_holm > expected["typical"]["p"]) == (True, True)
+    assert (reuters["verdict"], reuters["obstacle"]) == ("not comparable", "the folds hold out different rows")
+    assert [own["difference"] for own in reuters["figures"].values()] == [None, None]
+
+
+def test_json_has_null_where_a_figure_is_no_number(project, run):
+    path = project.folder / "metrics/imdb.json"
+    project.results("imdb", main=(0.03, 0.002), loss=(np.nan, 0))
+    path.write_text(path.read_text().replace("0.88", "NaN"))
+    project.params["imdb"]["model"]["dropout"] = [np.inf]
+    project.save()
+    found = json.loads(run("main", "--json"), parse_constant=no_constant)
+    assert found["params"]["imdb.model.dropout"] == {"head": [None]}
+    assert found["datasets"]["imdb"]["figures"]["accuracy"]["head"] is None
+    assert found["datasets"]["imdb"]["figures"]["loss"]["difference"]["mean"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "fail_on", "fails"),
+    [
+        ("worse", [], False),
+        ("worse", ["worse"], True),
+        ("worse", ["not-comparable"], False),
+        ("worse", ["not-comparable", "worse"], True),
+        ("worse, but negligible", ["worse"], False),
+        ("no evidence", ["worse", "not-comparable"], False),
+        ("better", ["worse", "not-comparable"], False),
+        ("not comparable", ["worse"], False),
+        ("not comparable", ["not-comparable"], True),
+        ("worse in the typical fold", ["worse"], True),
+    ],
+)
+def test_the_exit_status_is_3_for_verdicts_that_somebody_named(project, run, capsys, change, fail_on, fails):
+    project.results("imdb", *([VERDICTS["worse"]] if "typical" in change else [VERDICTS.get(change, (0, 0))]))
+    folds = project.folder / "metrics/imdb/folds.csv"
+    if change == "not comparable":
+        folds.write_text(folds.read_text().replace("00ff", "ff00"))
+    if "typical" in change:
+        table = pd.read_csv(folds, dtype={"held_out": str})
+        table.loc[2, "accuracy"] += 5
+        folds.write_text(table.to_csv(index=False))
+    arguments = ["main", *(argument for verdict in fail_on for argument in ("--fail-on", verdict))]
+    if not fails:
+        assert top(run(*arguments))["imdb"][0] == change
+        return
+    with pytest.raises(SystemExit) as stopped:
+        run(*arguments)
+    assert stopped.value.code == 3
+    printed = capsys.readouterr()
+    assert top(printed.out)["imdb"][0] == change
+    assert f"imdb is {change}" in printed.err
+
+
 def changed(text) -> str:
     return text.split("## What changed")[1].split("\n## ")[0]
 
@@ -695,17 +778,15 @@ def test_params_newer_than_the_results_are_pointed_out(project, run):
     project.save(lock=False)
     project.git("switch", "-qc", "change")
     project.commit()
-    stages = ["kfold@boston_housing", "kfold@imdb", "kfold@reuters", "preprocess@imdb"]
-    assert sorted(out_of_date(run("main", "change"))[0][1].split(", ")) == stages
+    assert out_of_date(run("main", "change"))[0][1].split(", ") == ["kfold", "preprocess@imdb"]
     assert out_of_date(run("change", "main")) == [("change", out_of_date(run("main", "change"))[0][1])]
 
 
 def test_code_newer_than_the_results_is_pointed_out(project, run):
-    every = ", ".join(f"kfold@{name}" for name in NAMES)
     project.put("stages/kfold.py", "# deals the rows anew\n")
-    assert out_of_date(run("main")) == [("workspace", every)]
+    assert out_of_date(run("main")) == [("workspace", "kfold")]  # of all data sets
     (project.folder / "stages/kfold.py").unlink()
-    assert out_of_date(run("main")) == [("workspace", every)]
+    assert out_of_date(run("main")) == [("workspace", "kfold")]
 
 
 def test_what_dvc_lock_keeps_of_data_sets_and_stages_that_left_is_not_out_of_date(project, run):

@@ -1,5 +1,6 @@
 """What the workflow for pull requests calls runs the same here, in a clone without data."""
 
+import json
 import os
 import re
 import shutil
@@ -90,6 +91,16 @@ def test_the_review_of_a_branch_names_what_changed(clone):
     assert re.search(r"\| boston_housing \| \*\*better\*\* \|.*\| 40 of 40 \|", done.stdout)
     assert re.search(r"\| imdb \| \*\*the same\*\* \|", done.stdout)
     assert "<img" in (clone / "review.html").read_text()
+    done = make(clone, "review", "BASE=change", "HEAD=main", "JSON=1", "FAIL_ON=worse not-comparable")
+    assert (done.returncode != 0, "boston_housing is worse" in done.stderr) == (True, True)
+    assert json.loads(done.stdout)["datasets"]["boston_housing"]["verdict"] == "worse"
+
+
+def test_the_job_fails_on_verdicts_after_its_comment_and_only_where_somebody_says_so():
+    runs = [step.get("run", "") for step in WORKFLOW["jobs"]["review"]["steps"]]
+    (fails,) = [step for step in WORKFLOW["jobs"]["review"]["steps"] if "FAIL_ON" in str(step)]
+    assert fails["env"] == {"FAIL_ON": "${{ vars.REVIEW_FAIL_ON }}"}  # empty where there is no such variable
+    assert runs.index(fails["run"]) > [run.startswith("gh pr comment") for run in runs].index(True)
 
 
 def test_a_base_that_is_not_there_is_one_clear_line(clone):

@@ -1,10 +1,11 @@
 """Did the model get better? Compare two revisions of the project by their metrics, which Git holds.
 
-    python -m tools.review BASE [HEAD] [--html PAGE]
+    python -m tools.review BASE [HEAD] [--html PAGE] [--json] [--fail-on VERDICT]
 
 BASE, HEAD: Git revisions or DVC experiments; HEAD is the workspace where it is not named. Markdown goes to standard
-output; PAGE gets the same with pictures, in one file that needs no network. Neither data nor TensorFlow is needed;
-where data/ is there, the texts that a model changed its mind on are shown.
+output, or what `document` gives as JSON; PAGE gets the Markdown with pictures, in one file that
+needs no network. Neither data nor TensorFlow is needed; where data/ is there, the texts that a
+model changed its mind on are shown.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import hashlib
 import html
 import io
 import json
+import math
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import unified_diff
 from functools import cache
 from pathlib import Path
@@ -34,6 +37,10 @@ from stages.core.files import whole
 
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 WORDS = 40  # of each text
+FAILING = {  # what --fail-on takes: verdicts on the main metric. "Worse, but negligible" stops nobody.
+    "worse": ("worse", "worse in the typical fold"),
+    "not-comparable": ("not comparable",),
+}
 
 
 class Unreadable(Exception):
@@ -284,6 +291,11 @@ class Reviewed:
         """The figures of a fold that mean the same in both."""
         return (self.task.metric,) if len(self.quantities) > 1 else (self.task.metric, "loss")
 
+    def means(self, figure: str) -> list[float | None]:
+        """The K-fold means of base and head; None where there is none."""
+        kfold = (side.figures.get("kfold", {}) for side in (self.base, self.head))
+        return [figures.get(figure, {}).get("mean") for figures in kfold]
+
     @property
     def labels(self) -> dict[str, str]:
         """What axes say for these figures."""
@@ -331,8 +343,7 @@ def top(reviewed, p) -> str:
     """A line for each data set."""
     rows = []
     for own in reviewed:
-        metric = own.task.metric
-        means = [side.figures.get("kfold", {}).get(metric, {}).get("mean") for side in (own.base, own.head)]
+        metric, means = own.task.metric, own.means(own.task.metric)
         change, wins = own.obstacle, "-"
         if found := own.comparisons.get(metric):
             change = f"{number(found.mean, '+')} ({span(found.low, found.high)})"
@@ -462,13 +473,21 @@ def _noise_sentences(own):
     ]
 
 
+def params_that_differ(base: Revision, head: Revision) -> dict[str, dict]:
+    """{dotted key: {"base": value, "head": value}}; a side that does not have the key is left out."""
+    sides = {"base": flat(base.yaml("params.yaml")), "head": flat(head.yaml("params.yaml"))}
+    return {
+        key: {name: side[key] for name, side in sides.items() if key in side}
+        for key in dict.fromkeys([*sides["base"], *sides["head"]])
+        if sides["base"].get(key) != sides["head"].get(key)
+    }
+
+
 def changes(base: Revision, head: Revision, reviewed) -> str:
     """What differs between the two: params, network and code, in Markdown."""
-    sides = [flat(side.yaml("params.yaml")) for side in (base, head)]
     rows = [
-        [f"`{key}`", *(f"`{side[key]}`" if key in side else "-" for side in sides)]
-        for key in dict.fromkeys([*sides[0], *sides[1]])
-        if sides[0].get(key) != sides[1].get(key)
+        [f"`{key}`", *(f"`{values[side]}`" if side in values else "-" for side in ("base", "head"))]
+        for key, values in params_that_differ(base, head).items()
     ]
     parts = [table(["param", "base", "head"], rows) if rows else "No param differs."]
     for own in reviewed:
@@ -544,7 +563,7 @@ def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[s
     parts = [f"# Review: {base.name} → {head.name}"]
     for side in (base, head):
         if old := stale(side):
-            old = ", ".join(old)
+            old = _by_kind(old, side.yaml("params.yaml")["datasets"])
             parts.append(f"> **Out of date:** in {side.name}, params or code are newer than the results of {old}.")
     parts += [top(reviewed, p), EXPLANATION, "## What changed", changes(base, head, reviewed)]
     result = ["\n\n".join(parts)]
@@ -558,6 +577,68 @@ def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[s
         parts = [title, table(header, [*figure_rows(own, p)]), words, flipped(own)]
         result.append("\n\n".join(part for part in parts if part))
     return result
+
+
+def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
+    """The review for programs: plain values, with null in place of what is no finite number.
+
+    base, head: name, commit (null for the workspace), stale (stages, such as train@imdb, that are
+    newer than their results). params: those that differ. datasets: {name: verdict on the main
+    metric, its name as figure, obstacle or null, figures}. Of each figure of a fold: verdict,
+    higher_is_better, K-fold means of base and head, and difference, which is a `Comparison` by its
+    fields, with p_holm, p after Holm; null where there is an obstacle.
+    """
+    p, told = corrected(reviewed), {}
+    for name, side in {"base": base, "head": head}.items():
+        told[name] = {"name": side.name, "commit": side.commit, "stale": stale(side)}
+    told |= {"params": params_that_differ(base, head), "datasets": {}}
+    for own in reviewed:
+        metric = own.task.metric
+        told["datasets"][own.name] = {
+            "verdict": verdict(own, metric, p),
+            "figure": metric,
+            "obstacle": own.obstacle or None,
+            "figures": {figure: _figure(own, figure, p) for figure in own.shared},
+        }
+    return _finite(told)
+
+
+def _figure(own, figure, p):
+    difference = None
+    if found := own.comparisons.get(figure):
+        difference = asdict(found)
+        corrected_p = p.get((own.name, figure), (1.0, 1.0))
+        difference["p_holm"], difference["typical"]["p_holm"] = map(float, corrected_p)
+    base, head = own.means(figure)
+    return {
+        "verdict": verdict(own, figure, p),
+        "higher_is_better": own.task.higher_is_better(figure),
+        "base": base,
+        "head": head,
+        "difference": difference,
+    }
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:
+    """A line for each data set whose verdict is among those that these keys of FAILING stand for."""
+    p, words = corrected(reviewed), {word for key in fail_on for word in FAILING[key]}
+    verdicts = {own.name: verdict(own, own.task.metric, p) for own in reviewed}
+    return [f"{name} is {word}" for name, word in verdicts.items() if word in words]
+
+
+def _by_kind(stages, names):
+    """Stages for people: "kfold, train@imdb" where kfold is there of all data sets, and train of one."""
+    kinds = dict.fromkeys(stage.partition("@")[0] for stage in stages)
+    every = [kind for kind in kinds if {f"{kind}@{name}" for name in names} <= {*stages}]
+    return ", ".join([*every, *(stage for stage in stages if stage.partition("@")[0] not in every)])
 
 
 def drawn(own: Reviewed) -> dict[str, bytes]:
@@ -631,10 +712,20 @@ def page(parts: list[str], reviewed: list[Reviewed]) -> str:
 
 def main():
     """Review BASE against HEAD."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    status = "Exit status: 0; 1 without a review, 2 for wrong arguments, 3 for what --fail-on names."
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=status)
     parser.add_argument("base", help="a Git revision or a DVC experiment")
     parser.add_argument("head", nargs="?", help="the same; the workspace where it is not named")
     parser.add_argument("--html", type=Path, help="write a page with pictures here")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        choices=FAILING,
+        default=[],
+        help="exit with 3 where the main metric of a data set is worse (also in the typical fold, but "
+        "not where that is negligible), or where a data set is not comparable; may be given twice",
+    )
     chosen = parser.parse_args()
     if chosen.html and chosen.html.is_dir():
         parser.error(f"{chosen.html} is a folder; --html takes the name of a file")
@@ -642,13 +733,17 @@ def main():
         base = resolve(chosen.base)
         head = resolve(chosen.head) if chosen.head else Revision("workspace")
         reviewed = review(base, head)
-        parts = sections(base, head, reviewed)
+        parts = [] if chosen.json and not chosen.html else sections(base, head, reviewed)
+        told = document(base, head, reviewed) if chosen.json else {}
     except Unreadable as error:
         raise SystemExit(f"review: {error}") from None
     if chosen.html:
         with whole(chosen.html) as path:
             path.write_text(page(parts, reviewed), encoding="utf-8")
-    print("\n\n".join(parts))
+    print(json.dumps(told, indent=2, default=str) if told else "\n\n".join(parts))
+    if found := failing(reviewed, chosen.fail_on):
+        print(f"review: {', '.join(found)} (--fail-on {' '.join(chosen.fail_on)})", file=sys.stderr)
+        raise SystemExit(3)
 
 
 if __name__ == "__main__":
