@@ -43,7 +43,7 @@ audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 
 BASE ?= main
-review: .venv/ready ## is the workspace better than BASE? (make review BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
+review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
 	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE)) $(if $(JSON),--json) $(FAIL_ON:%=--fail-on %)
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/
