@@ -91,13 +91,21 @@ def baseline(task, y_train, y_test) -> dict[str, float]:
     return {"accuracy": float((y_test == np.bincount(y_train).argmax()).mean())}
 
 
-def outcome(task, actual, predictions) -> pd.DataFrame:
-    """What the ensemble predicted: a row for each pair of classes, with its number of rows, or for each number."""
-    if task.name == "regression":
+def outcome(dataset, actual, predictions) -> pd.DataFrame:
+    """What the ensemble predicted: a row for each number, or for each pair of classes with its number of rows.
+
+    Each class is paired with itself, also where that has no rows: `dvc plots` takes the names of its axes from there.
+    """
+    if dataset.task.name == "regression":
         predicted = predictions.mean(axis=0)[:, 0]
         return pd.DataFrame({"actual": actual, "predicted": predicted}).round(2)
-    pairs = pd.DataFrame({"actual": actual, "predicted": classes(predictions.mean(axis=0))})
-    return pairs.groupby(["actual", "predicted"]).size().rename("rows").reset_index()
+    counts = metrics.confusion_matrix(
+        actual, classes(predictions.mean(axis=0)), labels=np.arange(max(2, dataset.outputs))
+    )
+    pairs = np.argwhere((counts > 0) | np.eye(len(counts), dtype=bool))
+    names = np.array(dataset.classes or range(len(counts))).astype(str)
+    columns = {"actual": pairs[:, 0], "predicted": pairs[:, 1], "rows": counts[tuple(pairs.T)]}
+    return pd.DataFrame(columns | {"actual_name": names[pairs[:, 0]], "predicted_name": names[pairs[:, 1]]})
 
 
 def row_figures(task, actual, predictions) -> pd.DataFrame:
@@ -177,7 +185,7 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
     task, metric, k = dataset.task, dataset.task.metric, int(kfold["folds"].max()) + 1
     quantity, history = str(test["quantity"]), explored(test, metric)
     last, curves = fold_tables(kfold["folds"], kfold, metric)
-    pairs = outcome(task, y_test, test["predictions"])
+    pairs = outcome(dataset, y_test, test["predictions"])
     figures = {
         "baseline": baseline(task, y_train, y_test),
         "kfold": {
@@ -199,10 +207,10 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
     fit = "exploring fit" if "val_loss" in history else "final fit"
     if task.classifies:
         counts = confusion_counts(pairs, max(2, dataset.outputs))
-        picture = pictures.confusion(f"{title}: test rows, {ensemble}", counts)
+        picture = pictures.confusion(f"{title}: test rows, {ensemble}", counts, dataset.classes)
     else:
-        columns = pairs.actual.to_numpy(), pairs.predicted.to_numpy()
-        picture = pictures.predicted_against_actual(f"{title}: test rows, {ensemble}", *columns, dataset.unit)
+        actual, predicted = pairs.actual.to_numpy(), {"test row": pairs.predicted.to_numpy()}
+        picture = pictures.predicted_against_actual(f"{title}: test rows, {ensemble}", actual, predicted, dataset.unit)
     return rounded(figures), {
         "history.csv": csv(history),
         "folds.csv": csv(last),

@@ -1,11 +1,14 @@
+import io
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from scipy import stats
 
 from stages import evaluate
-from stages.core import networks
+from stages.core import networks, pictures
 from stages.core.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
 from stages.core.lean_keras import keras
 
@@ -100,10 +103,18 @@ def test_the_baseline_looks_at_no_feature():
     assert evaluate.baseline(REGRESSION, np.array([1.0, 3.0]), np.array([2.0, 5.0])) == {"mae": 1.5}
 
 
-def test_pairs_of_classes_are_counted():
-    pairs = evaluate.outcome(BINARY, np.array([0, 1, 1]), np.array([[[0.2], [0.9], [0.3]]]))
-    assert pairs.to_dict("list") == {"actual": [0, 1, 1], "predicted": [0, 0, 1], "rows": [1, 1, 1]}
-    assert evaluate.confusion_counts(pairs, 2).tolist() == [[1, 0], [1, 1]]
+def test_pairs_of_classes_are_counted_and_named_also_where_a_class_has_no_rows():
+    pairs = evaluate.outcome(TABLE["imdb"], np.array([1, 1, 1]), np.array([[[0.2], [0.9], [0.3]]]))
+    assert pairs.to_dict("list") == {
+        "actual": [0, 1, 1],
+        "predicted": [0, 0, 1],
+        "rows": [0, 2, 1],
+        "actual_name": ["bad", "good", "good"],
+        "predicted_name": ["bad", "bad", "good"],
+    }
+    assert evaluate.confusion_counts(pairs, 2).tolist() == [[0, 0], [2, 1]]
+    digits = evaluate.outcome(TABLE["digits"], np.array([3]), np.eye(10)[None, [3]])
+    assert digits.actual_name.tolist() == [str(digit) for digit in range(10)]
 
 
 def made(name):
@@ -206,3 +217,69 @@ def test_pictures_have_the_same_bytes_each_time(case):
         if name.endswith(".png"):
             assert content.startswith(b"\x89PNG")
             assert b"matplotlib" not in content.lower()
+
+
+def test_a_matrix_of_two_classes_fills_its_picture():
+    picture = imread(io.BytesIO(pictures.confusion("title", np.array([[3, 1], [0, 4]]), ("bad", "good"))))
+    inked = np.flatnonzero((picture[..., :3] < 0.9).any(axis=(0, 2)))
+    assert inked[0] < 0.05 * picture.shape[1]
+    assert inked[-1] > 0.95 * picture.shape[1]
+
+
+@pytest.fixture
+def figure(monkeypatch):
+    """Draw as matplotlib's figure, laid out: figure(function of `pictures`, its arguments)."""
+    monkeypatch.setattr(pictures, "png", lambda figure: figure)
+
+    def draw(function, *arguments):
+        drawn = getattr(pictures, function)(*arguments)
+        drawn.savefig(io.BytesIO(), dpi=100)
+        return drawn
+
+    return draw
+
+
+@pytest.mark.parametrize("function", ["confusion", "confusion_difference"])
+def test_the_names_of_46_topics_stand_on_both_axes_and_can_be_read(figure, function):
+    names, counts = TABLE["reuters"].classes, np.eye(46, dtype=int)
+    drawn = figure(function, "title", *[counts] * (1 if function == "confusion" else 2), names)
+    assert drawn.get_figwidth() * 100 < 950  # about the width at which GitHub shows it
+    for direction in "xy":
+        labels = getattr(drawn.axes[0], f"{direction}axis").get_ticklabels()
+        assert [label.get_text() for label in labels] == list(names)
+        ends = sorted(getattr(label.get_window_extent(), f"interval{direction}").tolist() for label in labels)
+        assert min(end - start for start, end in ends) > 8  # pixels
+        assert all(end < start + 2 for (_, end), (start, _) in pairwise(ends))
+
+
+def test_half_a_percentage_point_is_pale_and_the_same_colour_in_every_review(figure):
+    base, head = np.array([[1000, 0], [0, 1000]]), np.array([[995, 5], [0, 1000]])
+    for worse in (0, 900):
+        head[1] = worse, 1000 - worse
+        image = figure("confusion_difference", "title", base, head).axes[0].images[0]
+        colour = image.cmap(image.norm(0.5))
+        assert min(colour[:3]) > 0.9
+        assert colour == image.cmap(0.5 + 0.5 * 0.5 / pictures.POINTS)
+
+
+FALLING = 500.0 / np.arange(1, 81) ** 1.2  # as the loss of Boston Housing: from 500 to 2.6
+LABELS = {"loss": "loss: x (nats)", "accuracy": "accuracy"}
+
+
+@pytest.mark.parametrize(("function", "shape"), [("history", (80,)), ("folds", (4, 80)), ("compared_folds", (4, 80))])
+def test_the_first_epochs_do_not_flatten_the_later_ones(figure, function, shape):
+    columns = {f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in LABELS}
+    columns |= {name: 1 - columns[name] / 500 for name in ("accuracy", "val_accuracy")}
+    sides = {"base": columns, "head": columns} if function == "compared_folds" else columns
+    losses, accuracies = figure(function, "title", sides, LABELS).axes
+    low, high = losses.get_ylim()
+    assert low < FALLING[-1] < FALLING[16] < high < 2 * FALLING[16]
+    assert accuracies.get_ylim()[0] > 1 - 2 * FALLING[16] / 500
+    assert "lower is better" in losses.get_title(loc="right")
+    assert "higher is better" in accuracies.get_title(loc="right")
+
+
+def test_a_figure_that_falls_by_less_is_drawn_whole(figure):
+    columns = {name: np.linspace(2.0, 1.0, 20) for name in LABELS}
+    low, high = figure("history", "title", columns, LABELS).axes[0].get_ylim()
+    assert low < 1 < 2 < high

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.text import Text
 
 from stages.core import comparison, pictures
 from stages.core.datasets import TABLE
@@ -976,11 +977,11 @@ COUNTS, MORE_COUNTS = RANDOM.integers(0, 50, (2, 3, 3)), RANDOM.integers(0, 50, 
 PREDICTED = {"base: a": RANDOM.normal(20, 5, 30), "head: b": RANDOM.normal(20, 5, 30)}
 DRAWINGS = {
     "compared_folds": (CURVES, {"loss": "loss", "mae": "error (m)"}),
-    "fold_differences": (RANDOM.normal(0, 1, (2, 4)), (-2, 2), 0.1, "accuracy"),
-    "fold_differences without a band": (RANDOM.normal(0, 1, (30, 4)), (-2, 2), None, "accuracy"),
+    "fold_differences": (RANDOM.normal(0, 1, (2, 4)), (-2, 2), 0.1, "accuracy", "higher"),
+    "fold_differences without a band": (RANDOM.normal(0, 1, (30, 4)), (-2, 2), None, "error", "lower"),
     "confusion_difference": tuple(COUNTS),
     "confusion_difference of many classes": tuple(MORE_COUNTS),
-    "compared_predictions": (RANDOM.normal(20, 5, 30), PREDICTED, "m"),
+    "predicted_against_actual": (RANDOM.normal(20, 5, 30), PREDICTED, "m"),
 }
 
 
@@ -992,3 +993,27 @@ def test_pictures_have_the_same_bytes_each_time(name, arguments):
     assert b"matplotlib" not in picture.lower()
     assert picture == draw("title", *arguments)
     assert picture != draw("another title", *arguments)
+
+
+@pytest.mark.parametrize(("name", "arguments"), DRAWINGS.items(), ids=DRAWINGS)
+def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
+    monkeypatch.setattr(pictures, "png", lambda figure: [text.get_text() for text in figure.findobj(Text)])
+    words = " ".join(getattr(pictures, name.split()[0])("title", *arguments))
+    assert re.search("better|right", words)
+    if name.startswith("fold_differences"):
+        assert ("head is better →" in words) == (arguments[-1] == "higher")
+        assert "nobody" not in words
+
+
+def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pictures, "fold_differences", lambda *arguments: asked.append(arguments) or b"")
+    project.results("imdb", main=(0.03, 0.002))
+    project.results("boston_housing", main=(0.3, 0.02))
+    for own in review.review(review.resolve("main"), review.Revision("workspace")):
+        review.drawn(own)
+    assert [(name.startswith(TABLE["imdb"].title), better) for name, *_, better in asked] == [
+        (True, "higher"),
+        (False, "lower"),
+    ]
+    assert all("difference" in title for title, *_ in asked)

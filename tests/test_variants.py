@@ -88,19 +88,19 @@ class Revision:
         return self.tables[path.rpartition("/")[2].removesuffix(".csv")]
 
 
-def test_the_loss_drawn_is_that_of_the_validation_rows_or_the_median_of_the_folds():
-    watched = Revision(history=pd.DataFrame({"epoch": [1, 2], "val_loss": [0.5, 0.4]}))
-    np.testing.assert_array_equal(study.losses(watched, "imdb"), [0.5, 0.4])
+def test_the_losses_drawn_are_those_of_all_folds():
+    history = pd.DataFrame({"epoch": [1, 2], "val_loss": [0.5, 0.4]})  # of a single fit
     folds = pd.DataFrame({"epoch": [1, 2] * 3, "val_loss": [9, 8, 7, 6, 100, 99]})
-    unwatched = Revision(history=pd.DataFrame({"epoch": [1, 2], "loss": [0.5, 0.4]}), fold_curves=folds)
-    np.testing.assert_array_equal(study.losses(unwatched, "boston_housing"), [9, 8])
+    revision = Revision(history=history, fold_curves=folds)
+    np.testing.assert_array_equal(study.losses(revision, "imdb"), [[9, 8], [7, 6], [100, 99]])
 
 
 def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
-    curves = {"one": {"original": np.array([3.0, 1.0]), "a": np.array([4.0, 2.0]), "b": np.array([9.0, 8.0])}}
+    folds = np.array([[3.0, 1.0], [3.5, 1.5]])
+    curves = {"one": {"original": folds, "a": folds + 1, "b": folds + 6}}
     first, again = (pictures.against_the_first(curves, {"one": "loss"}) for _ in range(2))
     assert first == again
-    curves["one"]["b"] = np.array([9.0, 7.0])
+    curves["one"]["a"] = folds + np.array([[0], [2]])  # the same mean, another band
     assert pictures.against_the_first(curves, {"one": "loss"}) != first
 
 

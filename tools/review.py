@@ -650,10 +650,11 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     found, repeats = own.comparisons[metric], int(own.head.folds.repeat.max())
     differences = (own.head.folds[metric] - own.base.folds[metric]).to_numpy().reshape(repeats, -1)
     within = own.head.section.get("kfold", {}).get("equivalent_within")
-    title = f"{dataset.title}: {metric} of each fold"
+    title = f"{dataset.title}: difference in {metric} of each fold, head - base"
+    better = "higher" if metric == "accuracy" else "lower"
     result = {
         "Each fold's difference": pictures.fold_differences(
-            title, differences, (found.low, found.high), within, own.labels[metric]
+            title, differences, (found.low, found.high), within, own.labels[metric], better
         )
     }
     if own.base.curves is not None and own.head.curves is not None:
@@ -665,15 +666,16 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
         return result
     if own.task.classifies:
         size = 1 + max(int(outcome[["actual", "predicted"]].to_numpy().max()) for outcome in outcomes)
+        size = max(size, len(dataset.classes))
         counts = [np.zeros((size, size), int) for _ in outcomes]
         for matrix, outcome in zip(counts, outcomes, strict=True):
             matrix[outcome.actual, outcome.predicted] = outcome.rows
-        title = f"{dataset.title}: what the ensemble predicts for the test rows"
-        result["Confusion, head - base"] = pictures.confusion_difference(title, *counts)
+        title = f"{dataset.title}: predictions of the ensemble for the test rows, head - base"
+        result["Confusion, head - base"] = pictures.confusion_difference(title, *counts, dataset.classes)
     elif outcomes[0].actual.equals(outcomes[1].actual):
         predicted = {name: side.outcome.predicted.to_numpy() for name, side in sides.items()}
         title, actual = f"{dataset.title}: test rows, ensemble", outcomes[0].actual.to_numpy()
-        result["Predicted against actual"] = pictures.compared_predictions(title, actual, predicted, dataset.unit)
+        result["Predicted against actual"] = pictures.predicted_against_actual(title, actual, predicted, dataset.unit)
     return result
 
 
