@@ -946,6 +946,8 @@ def test_the_page_has_a_picture_with_words_for_each_thing_drawn(page):
     shown = ["Each fold&#x27;s difference", "K-fold curves"]
     classes = [*shown, "Confusion, head - base"]
     assert pictures_in_page == [*classes, *classes, *shown, "Predicted against actual"]
+    first_section = content.split("<h2>")[2]
+    assert first_section.rindex("<figure>") < first_section.index("changed sides")
 
 
 def test_data_sets_that_are_the_same_or_not_comparable_have_no_pictures(project, run, tmp_path):

@@ -558,7 +558,11 @@ def same(own: Reviewed) -> bool:
 
 
 def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str]:
-    """The review in Markdown: what concerns all data sets, then one section for each of `reviewed`."""
+    """The review in Markdown: what concerns all data sets, then two parts for each of `reviewed`.
+
+    The second has the test rows that changed sides; it is empty where there is nothing to say. A page shows the
+    pictures between the two.
+    """
     p = corrected(reviewed)
     parts = [f"# Review: {base.name} → {head.name}"]
     for side in (base, head):
@@ -570,12 +574,11 @@ def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[s
     for own in reviewed:
         title = f"## {TABLE[own.name].title}"
         if same(own):
-            result.append(f"{title}\n\nEvery figure is the same in both.")
+            result += [f"{title}\n\nEvery figure is the same in both.", ""]
             continue
         header = ["figure", "base", "head", "difference (95 % interval)", "p (Holm)"]
         words = "\n".join(f"- {line}" for line in sentences(own, p))
-        parts = [title, table(header, [*figure_rows(own, p)]), words, flipped(own)]
-        result.append("\n\n".join(part for part in parts if part))
+        result += ["\n\n".join([title, table(header, [*figure_rows(own, p)]), words]), flipped(own)]
     return result
 
 
@@ -685,14 +688,18 @@ def _curves(frame, names):
 
 
 PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
 table {{ border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }}
-th, td {{ border: 1px solid #ccc; padding: .3rem .6rem; text-align: left; white-space: nowrap; }}
+th, td {{ border: 1px solid #ccc; padding: .3rem .6rem; text-align: left; }}
 th {{ background: #f4f4f4; }}
+code {{ overflow-wrap: anywhere; }}
 pre {{ background: #f4f4f4; padding: .8rem; overflow-x: auto; }}
 blockquote {{ border-left: .3rem solid #D55E00; margin-left: 0; padding-left: 1rem; }}
-figure {{ margin: 1.5rem 0; }} img {{ max-width: 100%; }}
+figure {{ margin: 1.5rem 0; break-inside: avoid; }} img {{ max-width: 100%; }}
+@media (max-width: 40rem) {{ body {{ padding: 0 .5rem; }} th, td {{ padding: .1rem; font-size: .65rem; }} }}
+@media print {{ table {{ font-size: .75rem; }} pre {{ white-space: pre-wrap; }} }}
 </style></head><body>
 {body}
 </body></html>
@@ -703,11 +710,12 @@ def page(parts: list[str], reviewed: list[Reviewed]) -> str:
     """The review, as `sections` gives it, as one HTML file with its pictures inside."""
     render = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"]).render
     body = [render(parts[0])]
-    for text, own in zip(parts[1:], reviewed, strict=True):
+    for text, rows, own in zip(parts[1::2], parts[2::2], reviewed, strict=True):
         body.append(render(text))
         for name, png in drawn(own).items():
             encoded = base64.b64encode(png).decode()
             body.append(f'<figure><img alt="{html.escape(name)}" src="data:image/png;base64,{encoded}"></figure>')
+        body.append(render(rows))
     title = html.escape(parts[0].splitlines()[0].removeprefix("# "))
     return PAGE.format(title=title, body="\n".join(body))
 
@@ -742,7 +750,7 @@ def main():
     if chosen.html:
         with whole(chosen.html) as path:
             path.write_text(page(parts, reviewed), encoding="utf-8")
-    print(json.dumps(told, indent=2, default=str) if told else "\n\n".join(parts))
+    print(json.dumps(told, indent=2, default=str) if told else "\n\n".join(filter(None, parts)))
     if found := failing(reviewed, chosen.fail_on):
         print(f"review: {', '.join(found)} (--fail-on {' '.join(chosen.fail_on)})", file=sys.stderr)
         raise SystemExit(3)
