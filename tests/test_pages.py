@@ -1,5 +1,7 @@
 """The pages that people open, drawn by a browser without network."""
 
+import html
+import json
 import os
 import re
 import shutil
@@ -8,8 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from stages import evaluate
+from stages.core import pictures
+from stages.core.datasets import TABLE
+from tools import review
 
 ROOT = Path(__file__).parent.parent
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -26,6 +34,11 @@ PLOTS = {
     for plot in stage.get("plots", [])
     for path in plot
     for name in PARAMS["datasets"]
+}
+
+OUTCOMES = {  # rows and predictions that stand in for those of the metrics: what is drawn of them is known
+    "imdb": (np.array([0, 0, 0, 0, 1]), np.array([[[0.1], [0.2], [0.3], [0.9], [0.8]]])),
+    "reuters": (np.array([0, 5]), np.eye(46)[None, [0, 1]]),  # most topics have no row
 }
 
 pytestmark = pytest.mark.skipif(not BROWSER, reason="no browser: install Chromium (chromium or google-chrome in PATH)")
@@ -53,6 +66,12 @@ def plots_in(dom):
     return dict(drawn)
 
 
+def texts_in(svg):
+    """Where each text of a drawing stands: [(text, x, y)]."""
+    found = re.findall(r'<text[^>]*transform="translate\(([-\d.]+),([-\d.]+)\)[^>]*>([^<]+)</text>', svg)
+    return [(text, float(x), float(y)) for x, y, text in found]
+
+
 def marks(svg):
     """How many lines, points and cells a drawing has; axes and legends do not count."""
     return len(re.findall(r'aria-roledescription="(?:line mark|errorband|point|circle|rect mark)"', svg))
@@ -67,6 +86,9 @@ def pages(tmp_path_factory):
         shutil.copy(ROOT / name, folder / name)
     for name in (".dvc/plots", "metrics"):
         shutil.copytree(ROOT / name, folder / name)
+    for name, (actual, predictions) in OUTCOMES.items():
+        content = evaluate.csv(evaluate.outcome(TABLE[name], actual, predictions))
+        (folder / f"metrics/{name}/test.csv").write_bytes(content)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         environment.pop(name, None)
@@ -112,3 +134,50 @@ def test_nothing_comes_from_the_network(pages, opened, name):
 def test_the_console_is_clean(opened, name):
     # outcome.json has a layer for classes and one for numbers; Vega says of the other one that it has no extent.
     assert [line for line in opened[name][1] if "WARN Infinite extent" not in line] == []
+
+
+def test_a_matrix_has_names_on_its_axes_and_the_diagonal_of_the_pictures(opened):
+    drawn = plots_in(opened["show"][0])["metrics_reuters_test_csv"]
+    names, places = TABLE["reuters"].classes, {}
+    for text, x, y in texts_in(drawn):
+        places.setdefault(text, []).append((x, y))
+    across, down = zip(*(sorted(places[name], key=lambda place: -place[0]) for name in names), strict=True)
+    assert [x for x, _ in across] == sorted({x for x, _ in across}), "predicted ones to the right"
+    assert [y for _, y in down] == sorted({y for _, y in down}), "actual ones downwards"
+    assert len({y for _, y in across}) == len({x for x, _ in down}) == 1
+
+
+def test_the_cells_of_a_matrix_have_numbers(opened):
+    drawn = plots_in(opened["show"][0])["metrics_imdb_test_csv"]
+    assert {"0.750", "3 rows", "0.250", "1 rows", "1.000", "bad", "good"} <= set(re.findall(r">([^<>]+)<", drawn))
+
+
+def test_numbers_are_drawn_over_the_axes_of_the_pictures(opened):
+    texts = texts_in(plots_in(opened["show"][0])["metrics_boston_housing_test_csv"])
+    (across,), (down,) = ([(x, y) for text, x, y in texts if text == name] for name in ("actual", "predicted"))
+    assert across[0] > 0 > down[0]
+
+
+def test_templates_and_pictures_share_colours_and_the_band():
+    folds, outcome = (json.loads((ROOT / f".dvc/plots/{name}.json").read_text()) for name in ("folds", "outcome"))
+    band = folds["spec"]["layer"][0]["transform"][0]
+    assert (band["quantile"], band["probs"]) == ("value", [0.1, 0.9])
+    cells = outcome["spec"]["layer"][0]["encoding"]["color"]["scale"]
+    assert (tuple(cells["range"]), cells["domain"]) == (pictures.SHARES, [0, 0.5, 1])
+
+
+WIDTHS = [375, 800, 1280, 1920]
+
+
+def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
+    workspace = review.Revision("workspace")
+    verdicts = review.top(review.review(workspace, workspace), {})
+    longest = review.table(["param", "base", "head"], [["`boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]])
+    page = review.page([f"# Review\n\n{verdicts}\n\n{longest}"], [])
+    frames = "".join(f'<iframe width="{width}" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS)
+    script = """<script>onload = () => document.title = [...document.querySelectorAll("iframe")].flatMap(frame =>
+        [...frame.contentDocument.querySelectorAll("table")].map(table => table.scrollWidth - table.clientWidth))
+    </script>"""
+    (tmp_path / "widths.html").write_text(f'<!DOCTYPE html><meta charset="utf-8">{frames}{script}', "utf-8")
+    dom, _ = open_page(tmp_path / "widths.html")
+    assert re.search("<title>(.*?)</title>", dom)[1] == ",".join(["0", "0"] * len(WIDTHS))
