@@ -699,7 +699,7 @@ pre {{ background: #f4f4f4; padding: .8rem; overflow-x: auto; }}
 blockquote {{ border-left: .3rem solid #D55E00; margin-left: 0; padding-left: 1rem; }}
 figure {{ margin: 1.5rem 0; break-inside: avoid; }} img {{ max-width: 100%; }}
 @media (max-width: 40rem) {{ body {{ padding: 0 .5rem; }} th, td {{ padding: .1rem; font-size: .65rem; }} }}
-@media print {{ table {{ font-size: .75rem; }} pre {{ white-space: pre-wrap; }} }}
+@media print {{ table, pre {{ font-size: .7rem; }} table {{ display: table; }} pre {{ white-space: pre-wrap; }} }}
 </style></head><body>
 {body}
 </body></html>
