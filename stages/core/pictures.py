@@ -193,9 +193,9 @@ def against_the_first(curves: dict[str, dict[str, np.ndarray]], labels: dict[str
             first = _mean_and_middle(axis, losses[variants[0]], "black", "--", variants[0])
             axis.grid(alpha=0.25)
             axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        # What fails in most folds, or at first, may leave the panel; the others would be flat lines below it.
-        low, high = _limits([first, *drawn])
-        row[0].set_ylim(max(low, 0), min(high, 3 * first[1].min()))
+        # What is far worse than the first leaves the panel: the others would be flat lines below it.
+        _, high = _limits([first, *drawn])
+        row[0].set_ylim(0.95 * min(first.min(), *map(np.min, drawn)), min(high, 3 * first[1].min()))
         row[0].set_ylabel(f"{name}\n{labels[name]}", fontsize=9)
     for top, bottom, variant in zip(panels[0], panels[-1], variants[1:], strict=True):
         top.set_title(variant)
