@@ -1,4 +1,9 @@
-"""Keras, imported without what it imports for features that no stage uses, and without TensorFlow's greetings.
+"""Keras, imported without the settings of the user's machine, the features that no stage uses and the greetings.
+
+What Keras and TensorFlow take from files and from the environment alters figures and stands in no dependency of a
+stage: two machines would share results in DVC's cache that each gets otherwise. So keras.json is not read, and of the
+environment there is only what stands in `KEPT` and `OURS`. What follows from the processor is left to it: NumPy's and
+OpenBLAS' own variables, without which some machines do not run.
 
 Keras loads matplotlib, pandas and scikit-learn where they are installed, to plot networks, to take data frames and
 to play a scikit-learn estimator. Hidden while Keras is imported, they are there again afterwards. The million objects
@@ -11,8 +16,41 @@ import os
 import sys
 from contextlib import contextmanager
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # a user's keras.json may name another
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Beginnings of names.
+READ_BY_THEM = "KERAS_", "TF_", "TENSORFLOW_", "XLA_", "MLIR_", "ONEDNN_", "DNNL_", "NVIDIA_TF32_"
+KEPT = (
+    "KERAS_HOME",  # where the stage `download` looks for official files
+    "TF_NUM_",  # the share of the cores: threads change the last digits of convolutions alone
+    "TF_CPP_",  # what TensorFlow says on the way
+    "TF_FORCE_GPU_ALLOW_GROWTH",  # how a GPU's memory is shared
+    "TF_GPU_ALLOCATOR",
+)
+OURS = {"KERAS_BACKEND": "tensorflow"}  # flags of ours belong here, such as those of XLA
+
+
+def settle(environment):
+    """Take what alters results out of the environment, and put ours in.
+
+    For good, since TensorFlow reads much of it only when it compiles a first program.
+    """
+    for name in list(environment):
+        if name.startswith(READ_BY_THEM) and not name.startswith(KEPT):
+            del environment[name]
+    environment.update(OURS)
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors alone
+
+
+@contextmanager
+def _without_keras_json(environment):
+    """Give Keras a home that holds no file and takes none; it reads its keras.json, or writes it, when imported."""
+    home = environment.get("KERAS_HOME")
+    environment["KERAS_HOME"] = os.devnull
+    try:
+        yield
+    finally:
+        del environment["KERAS_HOME"]
+        if home is not None:
+            environment["KERAS_HOME"] = home
 
 
 @contextmanager
@@ -51,7 +89,13 @@ def _quiet_standard_error():
         os.close(nowhere)
 
 
-with _hidden(["matplotlib", "pandas", "sklearn"]), _quiet_standard_error(), _for_good():
+settle(os.environ)
+with (
+    _without_keras_json(os.environ),
+    _hidden(["matplotlib", "pandas", "sklearn"]),
+    _quiet_standard_error(),
+    _for_good(),
+):
     import keras
     import tensorflow
 

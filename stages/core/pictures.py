@@ -7,10 +7,13 @@ downwards and predicted ones to the right.
 
 import io
 
+import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+matplotlib.rcdefaults()  # the user's matplotlibrc would change every figure
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
