@@ -110,3 +110,13 @@ def test_each_direct_dependency_has_a_reason():
     listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)[1]
     for line in listed.splitlines():
         assert re.match(r' {4}"[a-z-]+[^"]*", +# \w', line), line
+
+
+@pytest.mark.parametrize("path", [*STAGES, *CORE, *sorted((ROOT / "tools").glob("*.py"))], ids=by_name)
+def test_text_is_read_and_written_as_utf_8_whatever_the_locale(path):
+    for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+        said = ast.unparse(call)
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        binary = re.search(r"'[rwxa+]*b[rwxa+]*'", said) or re.match(r"(os|archive|tarfile)\.", said)
+        if "text=True" in said or name in ("read_text", "write_text") or (name == "open" and not binary):
+            assert re.search("utf-?8", said), said

@@ -49,7 +49,7 @@ def main():
     """Ask the database about each lock file."""
     lines = []
     for lock in LOCKS:
-        done = subprocess.run([*COMMAND, "-r", lock], capture_output=True, text=True)
+        done = subprocess.run([*COMMAND, "-r", lock], capture_output=True, encoding="utf-8")
         wrong = problems(done.stdout, done.stderr)
         lines += [f"audit: {lock.name}: {line}" for line in wrong]
         if not wrong:

@@ -413,7 +413,7 @@ def run(*command, folder=ROOT, **environment):
     """Run a command; returns its output and its seconds."""
     start = time.perf_counter()
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
+        command, cwd=folder, env=os.environ | environment, stdout=subprocess.PIPE, encoding="utf-8", check=True
     )
     return done.stdout, time.perf_counter() - start
 
@@ -449,7 +449,7 @@ def whole_runs():
         for file in (ROOT / "data/raw").glob("*/*"):
             shutil.copy(file, official)
         run("git", "clone", "--quiet", ROOT, clone)
-        settings = (clone / "params.yaml").read_text()
+        settings = (clone / "params.yaml").read_text("utf-8")
         once = yaml.safe_load(settings)
         once["datasets"] = ["imdb", "reuters", "boston_housing"]
         for name in once["datasets"]:
@@ -464,10 +464,10 @@ def whole_runs():
             mirror = {"folder": clone, "DATASETS_MIRROR": str(official)}
             seconds["default"].append(run(*repro, "--force", **mirror)[1])
             seconds["nothing"].append(run(*repro, **mirror)[1])
-            (clone / "params.yaml").write_text(yaml.safe_dump(once, sort_keys=False))
+            (clone / "params.yaml").write_text(yaml.safe_dump(once, sort_keys=False), "utf-8")
             stages = "train@imdb", "train@reuters", "kfold@boston_housing"
             seconds["same"].append(run(*repro, "--force", *stages, **mirror)[1])
-            (clone / "params.yaml").write_text(settings)
+            (clone / "params.yaml").write_text(settings, "utf-8")
     return {name: statistics.median(own) for name, own in seconds.items()}
 
 
@@ -484,12 +484,12 @@ def data_sets():
         with tempfile.TemporaryDirectory() as scratch:
             clone = Path(scratch) / "clone"
             run("git", "clone", "--quiet", ROOT, clone)
-            with (clone / "stages/core/datasets.py").open("a") as table:
+            with (clone / "stages/core/datasets.py").open("a", encoding="utf-8") as table:
                 table.write(MORE)
-            settings = yaml.safe_load((clone / "params.yaml").read_text())
+            settings = yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
             names = ["digits", *(f"digits_{number}" for number in range(2, count + 1))]
             settings |= {"datasets": names} | {name: settings["digits"] for name in names}
-            (clone / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+            (clone / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
             repro = sys.executable, "-m", "dvc", "repro", "--quiet"
             output, seconds = run(sys.executable, "-c", PEAK, *repro, "--force", folder=clone)
             # Not the size of .dvc/cache, which keeps what these copies have in common once.
@@ -582,4 +582,4 @@ if __name__ == "__main__":
     else:
         whole, sets, medians = whole_runs(), data_sets(), side_by_side()
         (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs/benchmark.md").write_text(page(medians, whole, sets))
+        (ROOT / "docs/benchmark.md").write_text(page(medians, whole, sets), "utf-8")

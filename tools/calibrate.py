@@ -150,7 +150,7 @@ def main():
     truth = float(np.diff(outside.mean(axis=0))[0])
     samples = alarms(inside, sections["imdb"].kfold.k, truth)
     (ROOT / "docs").mkdir(exist_ok=True)
-    (ROOT / "docs/calibration.md").write_text(page(same, samples, truth, power))
+    (ROOT / "docs/calibration.md").write_text(page(same, samples, truth, power), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Run a command beside a Dask cluster on this machine, which its stages use: python -m tools.cluster WORKERS COMMAND.
 
-`make repro WORKERS=4` does. The cores are shared out among the workers; the threads change no result but
-the last digits of convolutions.
+`make repro WORKERS=4` does. The cores are shared out among the workers; the number of threads changes
+no result but the last digits of convolutions.
 """
 
 import os

@@ -95,7 +95,7 @@ def main():
     )
     header = "| name | figure | default | variant | figure | default | variant |\n|---|---|---|---|---|---|---|"
     parts.append("\n".join([header, *map(tested, variants.BETTER)]))
-    Path("docs/demo.md").write_text("\n\n".join(parts) + "\n")
+    Path("docs/demo.md").write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def is_whole(content: bytes) -> bool:
 
 def git(*arguments) -> subprocess.CompletedProcess:
     """What Git says, its messages for a person left out."""
-    return subprocess.run(["git", *arguments], capture_output=True, text=True)
+    return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8")
 
 
 def mend_lock() -> str:
@@ -50,7 +50,7 @@ def mend_rwlock(folder: Path) -> str:
     path = folder / "rwlock"
     with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):  # as DVC does while it writes
         try:
-            json.loads(path.read_text() if path.exists() else "{}")
+            json.loads(path.read_text("utf-8") if path.exists() else "{}")
         except ValueError:
             path.unlink()
             return f"{path} was cut off when an earlier run was killed; it was removed."

@@ -63,7 +63,7 @@ def main():
         "mean is cut off.",
         "",
     ]
-    (DOCS / "study.md").write_text("\n".join(lines))
+    (DOCS / "study.md").write_text("\n".join(lines), "utf-8")
 
 
 if __name__ == "__main__":
