@@ -22,6 +22,7 @@ How it works
   bytes each time, in this process or on a worker of a cluster (`cluster.py`).
 """
 
+import math
 import random
 import threading
 import zlib
@@ -32,11 +33,10 @@ from functools import cached_property, partial, reduce
 from itertools import groupby
 
 import numpy as np
-import psutil
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from stages.core import cluster
+from stages.core import cluster, memory
 from stages.core.lean_keras import keras
 from stages.core.lean_keras import tensorflow as tf
 
@@ -225,15 +225,28 @@ def _diverged(member, what):
     raise Diverged(f"the replica with seed {member.seed}{fold}: {what}; {REMEDY}")
 
 
-def _stop_if_too_large(model, count):
+def _stop_if_too_large(model, members, batch, longest, sparse):
     """Raise MemoryError where the system would end the process in the middle of its work, without a word."""
-    size = model.count_params() * np.dtype("float32").itemsize
-    needed, free = 3 * count * size, psutil.virtual_memory().available  # weights, their gradients, new weights
+    needed, free = _least_bytes(model, len(members), batch, longest, sparse), memory.free()
     if needed > free:
-        networks = f"{count} networks of {model.count_params():,} parameters"
+        networks = f"{len(members)} networks of {model.count_params():,} parameters at a time"
         raise MemoryError(
-            f"{networks} at a time need at least {needed / 2**30:,.0f} GiB, and {free / 2**30:,.0f} GiB are free"
+            f"{networks} need at least {needed / 2**30:,.1f} GiB with batches of {batch:,} rows and {longest:,} rows "
+            f"held out, and {max(free, 0) / 2**30:,.1f} GiB are free"
         )
+
+
+def _least_bytes(model, count, batch, longest, sparse):
+    """Bytes that `count` replicas take for sure: of values that are there at the same time.
+
+    These are the weights, and beside them either their gradients and new weights; or a batch and what each layer with
+    weights makes of it, from which gradients are computed; or what one of them makes of all held-out rows.
+    """
+    weights = model.count_params()
+    inputs = 0 if sparse else math.prod(model.input_shape[1:])
+    outputs = [math.prod(layer.output.shape[1:]) for layer in model.layers if layer.variables]
+    beside = max(2 * weights, batch * (inputs + sum(outputs)), longest * max(inputs, *outputs))
+    return count * (weights + beside) * np.dtype("float32").itemsize
 
 
 def _initial(model, seed):
@@ -289,7 +302,8 @@ class _Trainer:
         """Train the replicas of one slice, one slice at a time in a process."""
         with _ONE:
             if self.program is None or self.program.count != len(members):
-                _stop_if_too_large(self.model, len(members))
+                _, batch = members[0].epoch_shape(self.batch_size)
+                _stop_if_too_large(self.model, members, batch, self.longest, sp.issparse(self.rows))
                 self.program = _Program(self.model, self.rows, len(members), self.metric, self.targets)
             self.program.start(members, self.longest, self.scaler, self.balance)
             history = []

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,11 +161,21 @@ def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, name, ke
     tried("predictions or figures that are no numbers reach the evaluation", "refused; earlier metrics stay")
 
 
-def test_networks_that_are_sure_not_to_fit_into_memory_are_refused_before_they_train(numbers, monkeypatch, tried):
+@pytest.mark.parametrize(
+    ("free", "batch_size"),
+    [(4 * 3 * 21 * 4 - 1, 1), (4 * (21 + 18 * (3 + 4 + 1)) * 4 - 1, 18)],
+    ids=["weights", "batch"],
+)
+def test_networks_that_are_sure_not_to_fit_into_memory_are_refused_before_they_train(
+    numbers, free, batch_size, monkeypatch, tried
+):
     x, y = numbers
-    monkeypatch.setattr(replicas.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
-    with pytest.raises(MemoryError, match="4 networks of 21 parameters at a time need at least"):
-        fit(x, y, kfold.deal(y, 4, 1, 0, False))
+    folds = kfold.deal(y, 4, 1, 0, False)
+    monkeypatch.setattr(replicas.memory, "free", lambda: free)
+    with pytest.raises(MemoryError, match=r"4 networks of 21 parameters at a time need at least .* held out"):
+        fit(x, y, folds, batch_size=batch_size)
+    monkeypatch.setattr(replicas.memory, "free", lambda: free + 1)
+    assert len(fit(x, y, folds, batch_size=batch_size, epochs=1)) == 4
     tried("networks that do not fit into memory", "refused before the system ends the process, with what they need")
 
 
