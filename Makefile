@@ -90,6 +90,7 @@ lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
 	@echo 'Setting up .venv: this takes a minute or two, once.'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@cp tools/path.pth "$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@touch $@
 
 .venv/ready-cluster: .venv/ready requirements-cluster.lock

@@ -85,10 +85,12 @@ class Clone:
             command, cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True, timeout=300
         )
 
-    def start(self, *command):
+    def start(self, *command, **environment):
         """Start a command as the leader of a process group of its own."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(command, cwd=self.folder, env=self.environment(), start_new_session=True, **quiet)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment(**environment), start_new_session=True, **quiet
+        )
 
     def repro(self, *arguments):
         """`dvc repro`, which must succeed: names of the stages that ran."""

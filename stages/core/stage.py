@@ -62,13 +62,22 @@ def stop_with_parent():
     """From now on, end this process when the one that started it ends: DVC, or whoever ran the stage by hand.
 
     DVC starts a command through a shell, which stays when DVC is killed: there, the parent of the shell is watched too.
+    DVC may be the command or a library in any program. Raises SystemExit where it was gone before this had begun.
     """
     under_dvc = "DVC_STAGE" in os.environ
-    if under_dvc and not any("dvc" in word for parent in psutil.Process().parents()[:2] for word in parent.cmdline()):
-        raise SystemExit("DVC_STAGE is set and dvc has not started this: it is gone, or it runs inside another program")
-    shell = psutil.Process(os.getppid())
-    shell = shell if shell.name() in SHELLS and under_dvc else None
+    parent = psutil.Process().parent()  # None for the first process of a container
+    shell = parent if parent and parent.name() in SHELLS and under_dvc else None
+    if under_dvc and not _in_our_group(shell.parent() if shell else parent):
+        raise SystemExit("DVC_STAGE is set, and the DVC that set it is gone; to run a stage by hand, unset it")
     threading.Thread(target=_watch, args=(shell,), daemon=True).start()
+
+
+def _in_our_group(process):
+    """Whether DVC can be this process: what it starts stays in its group, and who adopts an orphan is in another."""
+    try:
+        return process is not None and os.getpgid(process.pid) == os.getpgrp()
+    except ProcessLookupError:
+        return False
 
 
 def _watch(shell):

@@ -1,18 +1,23 @@
 """A run that is killed at any moment leaves nothing behind that the next one stumbles over."""
 
 import contextlib
+import importlib.util
 import os
 import random
 import re
+import runpy
+import shutil
 import signal
 import sys
+import sysconfig
 import time
+import venv
 
 import psutil
 import pytest
 import yaml
 from dvc.lock import make_lock
-from small import SMALL
+from small import ROOT, SMALL
 
 from tools import mend
 
@@ -249,8 +254,31 @@ def test_a_stage_stops_when_whoever_started_it_dies(clone, how, seconds, tried):
 
 
 def test_a_stage_that_starts_when_dvc_is_gone_does_nothing(clone):
-    done = clone.run(sys.executable, "-m", "stages.preprocess", "digits", DVC_STAGE="preprocess@digits")
-    assert (done.returncode, done.stdout) == (1, "")
+    # Its parent is in another group of processes, as who adopts an orphan is.
+    orphan = clone.start(sys.executable, "-m", "stages.preprocess", "digits", DVC_STAGE="preprocess@digits")
+    assert orphan.wait(60) == 1
+
+
+def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_its_environment(clone):
+    folder = clone.folder / ".venv"
+    venv.create(folder, symlinks=True, with_pip=False)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "here.pth").write_text(sysconfig.get_path("purelib"))  # in place of pip
+    setup = clone.run("make", "-n", "-B", ".venv/ready").stdout.splitlines()
+    (put,) = (line for line in setup if line.startswith("cp tools/path.pth"))
+    assert clone.run("bash", "-c", put).returncode == 0
+    code = "from dvc.repo import Repo; Repo().reproduce('preprocess@digits', force=True, single_item=True)"
+    done = clone.run(folder / "bin/python", "-c", code, PATH="/usr/bin:/bin")
+    shutil.rmtree(folder)
+    assert done.returncode == 0, done.stderr
+    assert "preprocess digits: " in done.stdout
+
+
+def test_a_python_without_the_packages_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "preprocess@digits")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"(?s)first python in PATH.*activate.*dvc checkout"):
+        runpy.run_path(ROOT / "stages/__init__.py")
 
 
 def wait_for_stage(leader):
