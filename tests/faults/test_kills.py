@@ -259,7 +259,7 @@ def test_a_stage_that_starts_when_dvc_is_gone_does_nothing(clone):
     assert orphan.wait(60) == 1
 
 
-def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_its_environment(clone):
+def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_its_environment(clone, tmp_path):
     folder = clone.folder / ".venv"
     venv.create(folder, symlinks=True, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -267,8 +267,9 @@ def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_
     setup = clone.run("make", "-n", "-B", ".venv/ready").stdout.splitlines()
     (put,) = (line for line in setup if line.startswith("cp tools/path.pth"))
     assert clone.run("bash", "-c", put).returncode == 0
-    code = "from dvc.repo import Repo; Repo().reproduce('preprocess@digits', force=True, single_item=True)"
-    done = clone.run(folder / "bin/python", "-c", code, PATH="/usr/bin:/bin")
+    script = tmp_path / "script.py"
+    script.write_text("from dvc.repo import Repo; Repo().reproduce('preprocess@digits', force=True, single_item=True)")
+    done = clone.run(folder / "bin/python", script, PATH="/usr/bin:/bin")
     shutil.rmtree(folder)
     assert done.returncode == 0, done.stderr
     assert "preprocess digits: " in done.stdout
