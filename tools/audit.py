@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stages.core.stage import parser_of, tool
+
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 COMMAND = [
@@ -47,6 +49,7 @@ def remedy(vulnerability) -> str:
 
 def main():
     """Ask the database about each lock file."""
+    parser_of(main).parse_args()
     lines = []
     for lock in LOCKS:
         done = subprocess.run([*COMMAND, "-r", lock], capture_output=True, encoding="utf-8")
@@ -59,4 +62,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

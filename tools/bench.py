@@ -26,6 +26,7 @@ import yaml
 
 from stages.core import arrays, weightings
 from stages.core.datasets import TABLE
+from stages.core.stage import parser_of, tool
 
 RUNS = 3
 FOLDS = 4
@@ -570,16 +571,28 @@ def page(medians, whole, sets) -> str:
             for key in ("seconds", "nothing", "cache")
         )
         lines.append(f"| {count} | {seconds} | {nothing} | {own['peak']:.0f} | {cache} |")
-    notes = [f"- **{label}**: {contender.__doc__.splitlines()[0]}" for label, (contender, *_) in CONTENDERS.items()]
+    first = {label: (contender.__doc__ or "-").splitlines()[0] for label, (contender, *_) in CONTENDERS.items()}
+    notes = [f"- **{label}**: {line}" for label, line in first.items()]
     return "\n".join([*lines, "", "## Contenders", "", *notes, ""])
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["script"]:
-        tutorial_script(sys.argv[2])
-    elif len(sys.argv) == 3:
-        run_one(*sys.argv[1:])
+def main():
+    """Measure everything and write the page; with arguments, be a process that is measured."""
+    parser = parser_of(main)
+    parser.add_argument("contender", nargs="?", metavar="CONTENDER", choices=["script", *CONTENDERS])
+    parser.add_argument("on", nargs="?", metavar="TASK", choices=[*TABLE, *TASKS, *GROWTH])
+    chosen = parser.parse_args()
+    if chosen.contender and not chosen.on:
+        parser.error("expected what to run it on")
+    if chosen.contender == "script":
+        tutorial_script(chosen.on)
+    elif chosen.contender:
+        run_one(chosen.contender, chosen.on)
     else:
         whole, sets, medians = whole_runs(), data_sets(), side_by_side()
         (ROOT / "docs").mkdir(exist_ok=True)
         (ROOT / "docs/benchmark.md").write_text(page(medians, whole, sets), "utf-8")
+
+
+if __name__ == "__main__":
+    tool(main)

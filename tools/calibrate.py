@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from stages import kfold
 from stages.core import arrays, comparison, networks, params, replicas, weightings
+from stages.core.stage import parser_of, tool
 
 SAME, POWER, SAMPLES = 200, 50, 100  # pairs
 SAMPLE, OUTSIDE = 1000, 10_000  # rows of a sample, and rows outside it that are judged
@@ -133,6 +134,7 @@ def page(same, samples, truth, power) -> str:
 
 def main():
     """Train all pairs and write the page."""
+    parser_of(main).parse_args()
     sections = params.load(ROOT / "params.yaml").sections
     section = sections["boston_housing"]
     k, seeds = section.kfold.k, range(2 * SAME)
@@ -154,4 +156,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

@@ -4,11 +4,13 @@
 no result but the last digits of convolutions.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 
 from stages.core.cluster import ADDRESS
+from stages.core.stage import parser_of, tool
 
 
 def threads(workers: int) -> dict[str, str]:
@@ -19,7 +21,11 @@ def threads(workers: int) -> dict[str, str]:
 
 def main():
     """Start the cluster, run the command, stop the cluster; the command's exit status is handed on."""
-    workers, command = sys.argv[1], sys.argv[2:]
+    parser = parser_of(main)
+    parser.add_argument("workers")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    chosen = parser.parse_args()
+    workers, command = chosen.workers, chosen.command
     if not workers.isdecimal() or not int(workers) or not command:
         raise SystemExit(f"expected a number of workers and a command, got {' '.join(sys.argv[1:])!r}")
     from distributed import LocalCluster  # which one machine without a cluster does not have
@@ -31,4 +37,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

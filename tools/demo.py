@@ -14,6 +14,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from stages import kfold
 from stages.core import params
 from stages.core.datasets import TABLE
+from stages.core.stage import parser_of, tool
 from tools import review, variants
 
 HEADER = "| name | `dvc metrics diff` | `make review` |\n|---|---|---|"
@@ -82,6 +83,7 @@ def boosting(name) -> float:
 
 def main():
     """Run the experiments that have no result yet and write the tables."""
+    parser_of(main).parse_args()
     variants.run(dict.fromkeys([*variants.DEMO, *variants.BETTER, *variants.BOTTLENECK]))
     parts = ["# Changes and their reviews", "Written by `make demo`.", "## Three changes", compared(variants.DEMO)]
     parts += ["## A narrow layer", compared(variants.BOTTLENECK)]
@@ -99,4 +101,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

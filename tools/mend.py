@@ -15,6 +15,8 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils import dict_sha256
 from voluptuous import Invalid
 
+from stages.core.stage import parser_of, tool
+
 LOCK = Path("dvc.lock")
 
 
@@ -93,8 +95,9 @@ def mend(repo):
 
 def main():
     """Mend, while no DVC is writing what looks like half of something."""
-    repo = Repo()
+    parser_of(main).parse_args()
     try:
+        repo = Repo()
         with repo.lock:
             mend(repo)
     except LockError as error:
@@ -102,4 +105,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

@@ -11,6 +11,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from stages.core.stage import parser_of, tool
+
 PAGE = Path(__file__).parent.parent / ".dvc/plots/page.html"
 SCRIPT = re.compile(r'(<script data-npm="(.+?)@.+?">).*?</script>', re.DOTALL)
 
@@ -29,5 +31,11 @@ def filled(found):
     return f"{tag}\n{code}\n</script>"
 
 
-if __name__ == "__main__":
+def main():
+    """Fill each script anew."""
+    parser_of(main).parse_args()
     PAGE.write_text(SCRIPT.sub(filled, PAGE.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    tool(main)

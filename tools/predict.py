@@ -8,7 +8,6 @@ Documents are encoded as the training data were: lower case, without punctuation
 A line without words is answered by an empty line. Pixels are whole numbers, as the data set has them.
 """
 
-import argparse
 import codecs
 import csv
 import json
@@ -25,6 +24,7 @@ import pandas as pd
 from stages.core import encodings, params
 from stages.core.arrays import Text, UnreadableFile, stored, word_index
 from stages.core.datasets import TABLE
+from stages.core.stage import parser_of, tool
 from stages.core.weightings import WEIGHTINGS
 from tools import review
 
@@ -321,7 +321,7 @@ def read(chosen) -> str:
 
 def main():
     """Predict what the arguments say."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(main)
     parser.add_argument("dataset", choices=TABLE)
     parser.add_argument("file", nargs="?", help="documents or CSV; - or nothing is standard input")
     parser.add_argument("--text", help="one document")
@@ -347,4 +347,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

@@ -4,13 +4,13 @@
 """
 
 import json
-import sys
 from pathlib import Path
 
 from tabulate import tabulate
 
 from stages.core import params
 from stages.core.datasets import TABLE
+from stages.core.stage import parser_of, tool
 
 
 def line(name: str, figures: dict) -> dict[str, str]:
@@ -29,15 +29,17 @@ def line(name: str, figures: dict) -> dict[str, str]:
 
 def main():
     """Print the table for a terminal or, with --markdown, for a page."""
+    parser = parser_of(main)
+    parser.add_argument("--markdown", action="store_true", help="for a page")
+    style = "github" if parser.parse_args().markdown else "simple"
     paths = {name: Path(f"metrics/{name}.json") for name in params.load().datasets}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
         raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
     lines = [line(name, json.loads(path.read_bytes())) for name, path in paths.items()]
-    style = "github" if "--markdown" in sys.argv[1:] else "simple"
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
     notes = [f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}" for name in paths if TABLE[name].unit]
     print("\n" + "; ".join(["Baseline: looks at no feature; std: of the seeds", *notes]) + ".")
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

@@ -8,7 +8,6 @@ needs no network. Neither data nor TensorFlow is needed; where data/ is there, t
 model changed its mind on are shown.
 """
 
-import argparse
 import base64
 import hashlib
 import html
@@ -34,6 +33,7 @@ from stages.core.arrays import Text, word_index
 from stages.core.datasets import TABLE, Task
 from stages.core.encodings import INDEX_FROM
 from stages.core.files import whole
+from stages.core.stage import parser_of, tool
 
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 WORDS = 40  # of each text
@@ -723,7 +723,8 @@ def page(parts: list[str], reviewed: list[Reviewed]) -> str:
 def main():
     """Review BASE against HEAD."""
     status = "Exit status: 0; 1 without a review, 2 for wrong arguments, 3 for what --fail-on names."
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=status)
+    parser = parser_of(main)
+    parser.epilog = status
     parser.add_argument("base", help="a Git revision or a DVC experiment")
     parser.add_argument("head", nargs="?", help="the same; the workspace where it is not named")
     parser.add_argument("--html", type=Path, help="write a page with pictures here")
@@ -757,4 +758,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

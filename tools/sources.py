@@ -13,7 +13,7 @@ from stages import download
 from stages.core import params
 from stages.core.datasets import TABLE
 from stages.core.files import whole
-from stages.core.stage import one_message
+from stages.core.stage import tool
 from stages.download import EARLIER, MIRROR, NoSource
 
 BANNER = """
@@ -93,5 +93,4 @@ def main():
 
 
 if __name__ == "__main__":
-    with one_message("sources"):
-        main()
+    tool(main)

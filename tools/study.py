@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stages.core import pictures
 from stages.core.datasets import TABLE
+from stages.core.stage import parser_of, tool
 from tools import review, variants
 
 DOCS = Path("docs")
@@ -35,6 +36,7 @@ def line(original, revision) -> str:
 
 def main():
     """Run what has no result yet, draw, and write the table."""
+    parser_of(main).parse_args()
     variants.run(variants.STUDY)
     revisions = [review.resolve(name) for name in variants.STUDY]
     original, curves, labels = revisions[0], {}, {}
@@ -67,4 +69,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

@@ -8,9 +8,9 @@ With JOBS=2 in the environment two run side by side, and share the cores.
 import os
 import re
 import subprocess
-import sys
 import time
 
+from stages.core.stage import parser_of, tool
 from tools.cluster import threads
 
 POLL = 10  # seconds between looks at the queue: a worker needs some to sign on
@@ -146,7 +146,9 @@ def run(names):
 
 def main():
     """Run the named variants, or list them."""
-    names = sys.argv[1:]
+    parser = parser_of(main)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(VARIANTS))
+    names = parser.parse_args().names
     if unknown := set(names) - set(VARIANTS):
         raise SystemExit(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
     if names:
@@ -157,4 +159,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    tool(main)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from stages.core.datasets import TABLE
 from stages.core.encodings import ENCODINGS, TAKES
 
-PATH = Path("params.yaml")
+PATH, ROOT = Path("params.yaml"), Path(__file__).parents[2]
 SHORT = Repr()  # what was given, however large it is
 SHORT.maxstring = SHORT.maxother = 60
 LARGEST = 2**31 - 1  # of a whole number: TensorFlow counts and indexes in int32
@@ -258,12 +258,17 @@ def _shapes(dataset, section):
         yield f"fit.momentum: expected 0 for {section.fit.optimizer}, got {section.fit.momentum}; it belongs to sgd"
 
 
+def must_be_here(path: Path = PATH):
+    """Exit where there is no such file: paths are relative to the root of the project."""
+    if not path.exists():
+        raise SystemExit(f"{path} is missing; run this from the root of the project, {ROOT}")
+
+
 def load(path: Path = PATH) -> Params:
     """The params in this file; exits with the reason, in one message, when they are wrong."""
     try:
+        must_be_here(path)
         return parse(path.read_bytes())
-    except FileNotFoundError:
-        raise SystemExit(f"{path} is missing; run this from the root of the project") from None
     except OSError as error:
         raise SystemExit(f"{path} cannot be read: {error}") from None
     except WrongParams as error:

@@ -1,7 +1,9 @@
-"""How a stage runs: a user's mistake is one message, and nothing goes on once whoever started the stage is gone."""
+"""How a stage or a tool runs: a mistake is one message, and no stage goes on once whoever started it is gone."""
 
+import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from stages.core import params
 from stages.core.arrays import UnreadableFile
 
 WATCH = 0.2  # seconds between looks at the parent
@@ -19,19 +22,53 @@ SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 def run(main):
     """Run main(name of the data set) as a stage that DVC starts."""
     stop_with_parent()
-    stage, name = sys.modules[main.__module__].__spec__.name.rpartition(".")[2], sys.argv[1]
-    with one_message(f"{stage} {name}"), earlier_results_kept():
-        main(name)
+    stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
+    with one_message(" ".join([stage, *sys.argv[1:]])), earlier_results_kept():
+        parser = parser_of(main)
+        parser.add_argument("dataset", choices=params.load().sections, help="a data set of params.yaml")
+        main(parser.parse_args().dataset)
+
+
+def tool(main):
+    """Run main() as a command for people, from the root of the project."""
+    with one_message(sys.modules[main.__module__].__spec__.name.rpartition(".")[2]):
+        params.must_be_here()
+        main()
+
+
+def parser_of(main) -> argparse.ArgumentParser:
+    """A parser whose help is the docstring of main's module, where Python keeps docstrings, and how to call it."""
+    module = sys.modules[main.__module__]
+    as_written = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(
+        prog=f"python -m {module.__spec__.name}", description=module.__doc__, formatter_class=as_written
+    )
+
+
+@contextmanager
+def at_terminal():
+    """Print as its escape what the terminal cannot show; end quietly where the reader of standard output has gone."""
+    if sys.stdout:  # as after >&-
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            yield
+        finally:
+            print(end="", flush=True)  # not at the end of the process, where nobody could catch the error
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the buffer still holds
+        raise SystemExit(128 + signal.SIGPIPE) from None  # as a shell says of a command that a closed pipe ended
 
 
 @contextmanager
 def one_message(where):
     """Turn what a user, their files or their machine caused into SystemExit with one message instead of a traceback."""
     try:
-        yield
+        with at_terminal():
+            yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # as a shell says of a command that Ctrl-C ended
-    except (UnreadableFile, FloatingPointError, OSError) as error:
+    except (UnreadableFile, FloatingPointError, OSError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"{where}: {error}. Earlier results are as they were.") from None
     except Exception as error:
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # of TensorFlow
