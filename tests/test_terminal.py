@@ -5,6 +5,7 @@ import importlib
 import inspect
 import io
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -92,3 +93,22 @@ def test_in_another_folder_the_message_names_the_root(monkeypatch, tmp_path):
     for run in (lambda: stage.tool(review.main), download.any_reachable):
         with pytest.raises(SystemExit, match=str(ROOT)):
             run()
+
+
+@pytest.mark.parametrize("script", ["tools/audit.py", "stages/download.py"])
+def test_a_file_that_is_run_as_a_script_says_how_to_run_it(tmp_path, script):
+    done = subprocess.run([sys.executable, ROOT / script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"in {ROOT}: python -m {script.removesuffix('.py').replace('/', '.')}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_imports_the_package_that_a_script_lacks_before_its_sisters(name):
+    imported = [
+        node.module or ""
+        for node in ast.parse((ROOT / f"tools/{name}.py").read_text()).body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    ours = [module for module in imported if module.split(".")[0] in ("stages", "tools")]
+    assert ours[0].startswith("stages")
