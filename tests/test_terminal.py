@@ -13,7 +13,7 @@ import pytest
 
 from stages import download, preprocess
 from stages.core import params, stage
-from tools import review
+from tools import mend, review
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(path for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py"))
@@ -112,3 +112,11 @@ def test_every_tool_imports_the_package_that_a_script_lacks_before_its_sisters(n
     ]
     ours = [module for module in imported if module.split(".")[0] in ("stages", "tools")]
     assert ours[0].startswith("stages")
+
+
+def test_without_a_git_repository_the_first_step_of_make_repro_says_git_init(monkeypatch, tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mend"])
+    with pytest.raises(SystemExit, match="git init"):
+        mend.main()

@@ -12,6 +12,7 @@ import yaml
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from dvc.scm import SCMError
 from dvc.utils import dict_sha256
 from voluptuous import Invalid
 
@@ -100,6 +101,8 @@ def main():
         repo = Repo()
         with repo.lock:
             mend(repo)
+    except SCMError as error:  # as where an archive was unpacked
+        raise SystemExit(f"Nothing was run: {error}, and DVC needs one; `git init` makes it.") from None
     except LockError as error:
         raise SystemExit(f"Nothing was run: {error}") from None
 
