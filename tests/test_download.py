@@ -132,6 +132,14 @@ def test_without_a_mirror_the_keras_cache_of_the_user_comes_second():
     assert len(places) == 3
 
 
+def test_a_user_without_a_home_has_no_cache_and_the_other_sources(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as for an id that the machine does not know
+    places = download.sources(FILE, Path("raw"), {})
+    assert (places[0], places[-1]) == ("raw/numbers.npz", f"{datasets.KERAS}numbers.npz")
+    assert not any(Path(place).exists() for place in places)
+
+
 def test_takes_the_first_source_that_has_the_right_bytes(tmp_path):
     folders = [tmp_path / name for name in ("a", "b", "c")]
     places = [put(folder, CONTENT) for folder in folders]
