@@ -58,6 +58,19 @@ def test_every_command_that_decides_anything_is_a_make_target():
         assert make(ROOT, "-n", target).returncode == 0
 
 
+def test_git_changes_no_byte_of_what_dvc_hashes(tmp_path):
+    source, clone = tmp_path / "source", tmp_path / "clone"
+    source.mkdir()
+    files = {".gitattributes": (ROOT / ".gitattributes").read_bytes(), "unix.py": b"a\nb\n", "dos.csv": b"a\r\nb\r\n"}
+    for name, content in files.items():
+        (source / name).write_bytes(content)
+    git(source, "init", "-q")
+    git(source, "-c", "core.autocrlf=true", "add", "-A")
+    git(source, "commit", "-qm", "files")
+    git(tmp_path, "-c", "core.autocrlf=true", "clone", "-q", str(source), str(clone))
+    assert {name: (clone / name).read_bytes() for name in files} == files
+
+
 def test_later_pushes_update_the_one_comment():
     (comment,) = [command for command in COMMANDS if command.startswith("gh ")]
     assert "--edit-last --create-if-none" in comment
