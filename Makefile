@@ -3,6 +3,18 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# .venv holds what its lock files name and runs it: a user's settings say from where pip takes packages, not where to.
+unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON
+export PIP_USER := 0
+
+# DVC asks for both, and a container that runs under any user id may have neither.
+ifndef HOME
+export HOME := $(shell echo ~)
+endif
+ifndef LOGNAME
+export LOGNAME := $(shell id -un 2> /dev/null)
+endif
+
 # A mirror of the official files, where one lies beside the project.
 ifndef DATASETS_MIRROR
 ifneq ($(wildcard ../shared/datasets),)
@@ -19,7 +31,7 @@ repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finish
 	@python -m tools.mend
 	@python -m stages.core.params
 	@banner=$$(python -m tools.sources) || exit; say() { [ -z "$$banner" ] || echo "$$banner"; }; say; \
-	$(if $(WORKERS),python -m tools.cluster $(WORKERS)) dvc repro && echo && python -m tools.results; \
+	$(if $(WORKERS),python -m tools.cluster "$$WORKERS") dvc repro && echo && python -m tools.results; \
 	status=$$?; say; exit $$status
 
 results: .venv/ready ## the results of all data sets as a table
@@ -42,9 +54,8 @@ audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 
-BASE ?= main
 review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
-	@python -m tools.review $(BASE) $(HEAD) $(if $(PAGE),--html $(PAGE)) $(if $(JSON),--json) $(FAIL_ON:%=--fail-on %)
+	@python -m tools.review "$${BASE:-main}" $${HEAD:+"$$HEAD"} $${PAGE:+--html "$$PAGE"} $${JSON:+--json} $(FAIL_ON:%=--fail-on %)
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/
 	@# Asked in a copy of what Git would commit: where data/ is that of another state, DVC calls its stages changed.

@@ -58,6 +58,55 @@ def test_every_command_that_decides_anything_is_a_make_target():
         assert make(ROOT, "-n", target).returncode == 0
 
 
+@pytest.fixture
+def stub(tmp_path):
+    """The Makefile beside a Python that prints its arguments and its environment."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "<%s>" "$@"\necho\nenv\n')
+    python.chmod(0o755)
+    (tmp_path / "requirements.lock").touch()
+    return tmp_path
+
+
+def made(folder, *arguments, **variables):
+    command = ["make", "--no-print-directory", "PYTHON=.venv/bin/python", *arguments]
+    plain = {name: value for name, value in environment().items() if name not in ("HOME", "LOGNAME")}
+    done = subprocess.run(command, cwd=folder, env=plain | variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_setup_installs_into_its_venv_from_the_index_of_the_user(stub):
+    elsewhere = ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PYTHONHOME", "PYTHONPATH"]
+    index = {"PIP_INDEX_URL": "https://example.org/simple", "PIP_CONFIG_FILE": "/etc/pip.conf"}
+    lines = made(stub, "setup", **dict.fromkeys(elsewhere, "/x"), PIP_USER="1", **index)
+    installed = lines[next(n for n, line in enumerate(lines) if line.startswith("<-m><pip><install>")) :]
+    assert {"PIP_USER=0", *(f"{name}={value}" for name, value in index.items())} <= set(installed)
+    assert not [line for line in installed if line.partition("=")[0] in elsewhere]
+
+
+def test_a_home_and_a_name_are_there_even_where_the_user_has_none(stub):
+    (stub / ".venv/ready").touch()
+    found = dict(line.split("=", 1) for line in made(stub, "review") if "=" in line)
+    assert found["HOME"].startswith("/")
+    assert found["LOGNAME"]
+    assert {"HOME=/h", "LOGNAME=me"} <= set(made(stub, "review", HOME="/h", LOGNAME="me"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments"),
+    [
+        ([], "<main>"),
+        (["BASE=a b", "HEAD=it's", 'PAGE=my "first" review.html'], '<a b><it\'s><--html><my "first" review.html>'),
+    ],
+)
+def test_odd_names_reach_the_review_as_they_are(stub, variables, arguments):
+    (stub / ".venv/ready").touch()
+    assert made(stub, "review", *variables)[0] == f"<-m><tools.review>{arguments}"
+
+
 def test_git_changes_no_byte_of_what_dvc_hashes(tmp_path):
     source, clone = tmp_path / "source", tmp_path / "clone"
     source.mkdir()
