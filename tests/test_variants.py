@@ -110,6 +110,14 @@ def test_the_state_of_the_project_that_variants_start_from_is_that_of_the_last_c
         variants.run(["l2"])
 
 
+def test_a_cache_that_dvc_cannot_name_in_ascii_is_said_before_anything_is_queued(monkeypatch):
+    folders = iter(["/tmp/é/.dvc/cache\n", "/srv/cache\n"])
+    monkeypatch.setattr(variants, "output", lambda *command: next(folders) if command[:2] == ("dvc", "cache") else "")
+    with pytest.raises(SystemExit, match=r"/tmp/é.*\n.*dvc cache dir --local"):
+        variants.run(["l2"])
+    variants.cache_must_have_an_ascii_path()
+
+
 def test_experiments_of_other_commits_are_not_taken_for_results(monkeypatch):
     refs = "refs/exps/ab/cdef/l1\nrefs/exps/ab/cdef/l2\n"
     asked = []

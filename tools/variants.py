@@ -113,6 +113,15 @@ def must_be_clean():
         raise SystemExit(f"Variants run on top of the last commit. Commit or put back first:\n{changed.rstrip()}")
 
 
+def cache_must_have_an_ascii_path():
+    """Exit where DVC cannot set up an experiment in a folder of its own: it notes the path of its cache in ASCII."""
+    if not (cache := output("dvc", "cache", "dir").strip()).isascii():
+        raise SystemExit(
+            f"DVC's queue fails where the path of its cache is not ASCII: {cache}\n"
+            "Choose another folder, such as dvc cache dir --local /srv/cache, and move there what is in it."
+        )
+
+
 def run(names):
     """Run those of the variants that have no result yet on top of the last commit; returns when all have one.
 
@@ -120,6 +129,7 @@ def run(names):
     was stopped. Exits with the names of those that fail.
     """
     must_be_clean()
+    cache_must_have_an_ascii_path()
     wanted = [name for name in names if name not in finished()]
     tasks, at_work = queued()
     for name in wanted:
