@@ -74,8 +74,8 @@ study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> 
 calibrate: .venv/ready ## does the review keep its word? -> docs/calibration.md
 	python -m tools.calibrate
 
-page: ## renew the Vega that the page of `dvc plots` carries (needs npm)
-	@$(PYTHON) -m tools.page
+page: .venv/ready ## renew the Vega that the page of `dvc plots` carries (needs npm)
+	@python -m tools.page
 
 bench: .venv/ready-test ## speed beside other ways to do the same -> docs/benchmark.md
 	python -m tools.bench
@@ -96,7 +96,7 @@ lock: ## compile requirements*.lock from pyproject.toml anew (needs uv)
 	$(COMPILE) --group cluster -c requirements.lock -o requirements-cluster.lock
 	$(COMPILE) --group test -c requirements.lock -c requirements-cluster.lock -o requirements-test.lock
 
-.venv/ready: requirements.lock
+.venv/ready: requirements.lock tools/path.pth
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and f"Python 3.11 to 3.13 is needed, $(PYTHON) is {sys.version.split()[0]}; name another: make PYTHON=python3.11")'
 	@echo 'Setting up .venv: this takes a minute or two, once.'
 	$(PYTHON) -m venv .venv

@@ -218,7 +218,7 @@ def problem(place: str, error: Exception) -> str:
 
 def without_password(text: str) -> str:
     """Text without the user and the password that URLs in it may have."""
-    return re.sub(r"(?<=://)\S*@", "***@", text)
+    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
 
 
 def reason(error: Exception) -> str:
@@ -279,10 +279,11 @@ def official(file, folder, target):
     """Fetch an official file; exits with a message when no source has it or the mirror fails."""
     places = sources(file, folder, os.environ)
     try:
-        place = fetch(file, places.values(), target, named=places.get(MIRROR))
+        named = None if file.packaged else places.get(MIRROR)  # a package's file is there whatever a mirror does
+        place = fetch(file, places.values(), target, named)
     except NoSource as error:
         raise SystemExit(f"{file.name} could not be had:\n{error}\n{WHAT_TO_DO}") from None
-    if MIRROR in places and place not in (places[MIRROR], places[EARLIER]) and not file.packaged:
+    if named and place not in (named, places[EARLIER]):
         print(f"download: DATASETS_MIRROR has no {file.name}, so it comes from the next source")
     return without_password(place.rpartition("/")[0])
 

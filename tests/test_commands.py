@@ -32,8 +32,8 @@ def clone(mirror, tmp_path_factory):
     folder.mkdir()
     clone = Clone(folder, "official")
     (folder / ".venv").symlink_to(sys.prefix)
-    for lock in folder.glob("requirements*.lock"):
-        os.utime(lock, (0, 0))  # or make would set up .venv anew
+    for file in (*folder.glob("requirements*.lock"), folder / "tools/path.pth"):
+        os.utime(file, (0, 0))  # or make would set up .venv anew
     for path in (folder / "tests").iterdir():
         if path.name not in ("conftest.py", "test_files.py"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -56,7 +56,7 @@ def clone(mirror, tmp_path_factory):
 
 
 def wait_for_queue(clone):
-    for _ in range(300):
+    for _ in range(3000):  # the time that a queue takes decides nothing
         status = clone.dvc("queue", "status")
         if not re.search("Queued|Running", status):
             break
@@ -103,8 +103,9 @@ def test_the_sweep_ran_and_its_table_fits_a_terminal(clone):
     penalties = [yaml.safe_load(clone.git("show", f"{ref}:params.yaml"))["imdb"]["model"]["l2"] for ref in refs]
     assert {float(penalty) for penalty in penalties} == {0, 1e-4, 1e-3}
     output = said(clone, "make experiments")
-    assert "kfold.accuracy.mean" in output
-    assert max(map(len, output.splitlines())) <= 120
+    table = output[output.index(" ───") :].splitlines()
+    assert any("kfold.accuracy.mean" in line for line in table)
+    assert max(map(len, table)) <= 120
 
 
 @pytest.mark.parametrize("name", sorted({*variants.DEMO, *variants.BETTER, *variants.BOTTLENECK}))

@@ -157,7 +157,7 @@ def assert_fits(entry, split):
 def test_the_table_tells_the_hashes_rows_shape_and_classes_of_the_official_files(name, mirror):
     entry = TABLE[name]
     paths = official(entry, mirror)
-    assert [download.difference(paths[file.name], file) for file in entry.files] == [None] * len(entry.files)
+    assert [download.check(paths[file.name], file) for file in entry.files] == [None] * len(entry.files)
     assert_fits(entry, entry.read(contents(paths)))
 
 
@@ -209,7 +209,7 @@ def test_the_file_of_digits_comes_with_scikit_learn():
     (file,) = TABLE["digits"].files
     assert file.packaged
     assert Path(file.address).parts[-4:] == ("sklearn", "datasets", "data", "digits.csv.gz")
-    assert download.difference(Path(file.address), file) is None
+    download.check(Path(file.address), file)
 
 
 @pytest.mark.parametrize("lines", ["1,2,3,4,5\n", "1,2,3\n", "1,2,3,-1\n"])

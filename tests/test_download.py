@@ -34,6 +34,12 @@ WRONG = {"truncated": CONTENT[:-100], "empty": b"", "altered": ALTERED, "longer"
 
 
 @pytest.fixture(autouse=True)
+def without_arguments(monkeypatch):
+    """tools.sources takes none of those that pytest was called with."""
+    monkeypatch.setattr(sys, "argv", ["sources"])
+
+
+@pytest.fixture(autouse=True)
 def this_machine_only(monkeypatch, tmp_path):
     """No test asks another machine, or finds the files of the user who runs it."""
     look_up = socket.getaddrinfo
@@ -135,7 +141,7 @@ def test_without_a_mirror_the_keras_cache_of_the_user_comes_second():
 def test_a_user_without_a_home_has_no_cache_and_the_other_sources(monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as for an id that the machine does not know
-    places = download.sources(FILE, Path("raw"), {})
+    places = [*download.sources(FILE, Path("raw"), {}).values()]
     assert (places[0], places[-1]) == ("raw/numbers.npz", f"{datasets.KERAS}numbers.npz")
     assert not any(Path(place).exists() for place in places)
 
@@ -408,13 +414,14 @@ def test_where_the_word_cannot_be_changed_that_is_said():
 
 
 def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_path):
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    python = f'case "$2" in tools.sources) exec {sys.executable} "$@"; esac'
+    for folder in (".venv/bin", "tools"):
+        (tmp_path / folder).mkdir(parents=True)
+    python = f'case "$2" in tools.sources) PYTHONPATH={ROOT} exec {sys.executable} "$@"; esac'
     for name, script in {"python": python, "dvc": "echo DVC RUNS; exit 7"}.items():
         (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / ".venv/bin" / name).chmod(0o755)
-    for name in ("Makefile", "requirements.lock"):
-        shutil.copy2(ROOT / name, tmp_path)
+    for name in ("Makefile", "requirements.lock", "tools/path.pth"):
+        shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / ".venv/ready").touch()
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content | {"datasets": ["boston_housing"]}))
@@ -425,7 +432,7 @@ def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_pa
     done = subprocess.run(
         ["make", "--no-print-directory", "repro"],
         cwd=tmp_path,
-        env=environment | proxies | {"PYTHONPATH": str(ROOT), "DATASETS_MIRROR": ""},
+        env=environment | proxies | {"DATASETS_MIRROR": ""},
         capture_output=True,
         text=True,
     )

@@ -423,7 +423,7 @@ def test_a_probability_or_a_share_never_looks_like_0_or_1():
     assert review.number(-1e-17, "+") == "+0.0000"
 
 
-@pytest.mark.parametrize(("change", "said"), [(0, "All 8 folds are the same"), (0.03, "All 8 folds differ by +0.0300")])
+@pytest.mark.parametrize(("change", "said"), [(0, "All 8 folds are the same"), (0.03, "All 8 folds differ by +0.03")])
 def test_folds_without_noise_do_not_say_what_they_could_find(project, run, change, said):
     project.results("imdb", main=(change, 0), loss=(0.1, 0.01), right=1 - RIGHT)
     text = section(run("main"), "imdb")
@@ -649,10 +649,10 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     }
     assert list(found["datasets"]) == NAMES
     imdb, reuters = found["datasets"]["imdb"], found["datasets"]["reuters"]
-    assert (imdb["verdict"], imdb["figure"], imdb["obstacle"]) == ("better", "accuracy", None)
-    directions = {name: figure["higher_is_better"] for name, figure in imdb["figures"].items()}
+    assert (imdb["verdict"], imdb["metric"], imdb["obstacle"]) == ("better", "accuracy", None)
+    directions = {name: figure["higher_is_better"] for name, figure in imdb["metrics"].items()}
     assert directions == {"accuracy": True, "loss": False}
-    accuracy = imdb["figures"]["accuracy"]
+    accuracy = imdb["metrics"]["accuracy"]
     assert (accuracy["verdict"], accuracy["base"], accuracy["head"]) == ("better", 0.85, 0.88)
     raw, *_ = review.review(review.resolve("main"), review.Revision("workspace"))
     expected = dataclasses.asdict(raw.comparisons["accuracy"])
@@ -660,7 +660,7 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     assert accuracy["difference"] == expected
     assert (holm > expected["p"], typical_holm > expected["typical"]["p"]) == (True, True)
     assert (reuters["verdict"], reuters["obstacle"]) == ("not comparable", "the folds hold out different rows")
-    assert [own["difference"] for own in reuters["figures"].values()] == [None, None]
+    assert [own["difference"] for own in reuters["metrics"].values()] == [None, None]
 
 
 def test_json_has_null_where_a_figure_is_no_number(project, run):
@@ -671,8 +671,8 @@ def test_json_has_null_where_a_figure_is_no_number(project, run):
     project.save()
     found = json.loads(run("main", "--json"), parse_constant=no_constant)
     assert found["params"]["imdb.model.dropout"] == {"head": [None]}
-    assert found["datasets"]["imdb"]["figures"]["accuracy"]["head"] is None
-    assert found["datasets"]["imdb"]["figures"]["loss"]["difference"]["mean"] is None
+    assert found["datasets"]["imdb"]["metrics"]["accuracy"]["head"] is None
+    assert found["datasets"]["imdb"]["metrics"]["loss"]["difference"]["mean"] is None
 
 
 @pytest.mark.parametrize(

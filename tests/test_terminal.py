@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from stages import download, preprocess
+from stages import preprocess
 from stages.core import params, stage
-from tools import mend, review
+from tools import mend, review, sources
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(path for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py"))
@@ -90,7 +90,7 @@ def test_a_stage_without_the_name_of_a_data_set_says_which_there_are(monkeypatch
 def test_in_another_folder_the_message_names_the_root(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["review", "HEAD"])
-    for run in (lambda: stage.tool(review.main), download.any_reachable):
+    for run in (lambda: stage.tool(review.main), lambda: stage.tool(sources.main)):
         with pytest.raises(SystemExit, match=str(ROOT)):
             run()
 
@@ -104,7 +104,7 @@ def test_a_file_that_is_run_as_a_script_says_how_to_run_it(tmp_path, script):
 
 
 @pytest.mark.parametrize("name", TOOLS)
-def test_every_tool_imports_the_package_that_a_script_lacks_before_its_sisters(name):
+def test_every_tool_imports_the_package_that_a_script_lacks_before_the_others(name):
     imported = [
         node.module or ""
         for node in ast.parse((ROOT / f"tools/{name}.py").read_text()).body

@@ -64,9 +64,12 @@ def stub(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / ".venv/bin/python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nprintf "<%s>" "$@"\necho\nenv\n')
+    answer = 'case "$2" in *sysconfig*) echo .venv; exit;; esac'  # where packages are
+    python.write_text(f'#!/bin/sh\n{answer}\nprintf "<%s>" "$@"\necho\nenv\n')
     python.chmod(0o755)
     (tmp_path / "requirements.lock").touch()
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/path.pth").touch()
     return tmp_path
 
 

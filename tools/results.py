@@ -19,7 +19,7 @@ def line(name: str, figures: dict) -> dict[str, str]:
     folds, tested = figures["kfold"][metric], figures["test"][metric]
     spread = f" ± {tested['std']:.4f}" if "std" in tested else ""
     return {
-        "data set": name if figures["source"] == "official" else f"{name} (SYNTHETIC)",
+        "data set": name,
         "metric": metric,
         "baseline": f"{figures['baseline'][metric]:.4f}",
         "K-fold (95 % interval)": f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})",
@@ -35,10 +35,13 @@ def main():
     paths = {name: Path(f"metrics/{name}.json") for name in params.load().datasets}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
         raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
-    lines = [line(name, json.loads(path.read_bytes())) for name, path in paths.items()]
+    figures = {name: json.loads(path.read_bytes()) for name, path in paths.items()}
+    lines = [line(name, found) for name, found in figures.items()]
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
     notes = [f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}" for name in paths if TABLE[name].unit]
     print("\n" + "; ".join(["Baseline: looks at no feature; std: of the seeds", *notes]) + ".")
+    if made_up := [name for name, found in figures.items() if found["source"] != "official"]:
+        print(f"SYNTHETIC stand-ins, not the real data: {', '.join(made_up)}.")
 
 
 if __name__ == "__main__":

@@ -366,7 +366,8 @@ EXPLANATION = """\
 A difference is head - base, measured on the same folds in both; were the review repeated with other rows and other
 seeds, the true difference would lie inside such an interval 95 times out of 100. Where the interval contains 0, or
 would once corrected for the number of figures that are looked at (p, Holm), these folds are no evidence that
-anything changed, and *equivalent* says more: that the difference is, with a probability of 95 %, too small to care."""
+anything changed, and *equivalent* says more: that, with a probability of 95 %, the difference is too small to
+matter."""
 
 
 def figure_rows(own: Reviewed, p) -> Iterator[list[str]]:
@@ -433,17 +434,21 @@ def sentences(own: Reviewed, p) -> list[str]:
 
 def _power_sentences(own, found):
     """How small a difference the folds could find, unless all of them differ by the same."""
-    if number(found.detectable) == number(0.0):
-        change = number(found.mean, "+")
-        what = "are the same in both" if change == number(0.0, "+") else f"differ by {change}"
+    if found.error <= 1e-9 * abs(found.mean):
+        what = f"differ by {found.mean:+.4g}" if found.mean else "are the same in both"
         return [
             f"All {found.folds} folds {what}: without noise they do not say how small a difference they would find."
         ]
     further = "a larger k goes further" if own.head.folds["rows"].max() > 1 else "only more rows go further"
     return [
-        f"These {found.folds} folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more.",
-        f"More repeats bring that down to {found.floor:.4f} at best; {further}.",
+        f"These {found.folds} folds would find (4 times out of 5) a difference of {_size(found.detectable)} or more.",
+        f"More repeats bring that down to {_size(found.floor)} at best; {further}.",
     ]
+
+
+def _size(value):
+    """A difference with four decimals, or with a digit that is not 0."""
+    return f"{value:.4f}" if value >= 5e-5 else f"{value:.1g}"
 
 
 def _test_sentences(own):
@@ -587,7 +592,7 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
 
     base, head: name, commit (null for the workspace), stale (stages, such as train@imdb, that are
     newer than their results). params: those that differ. datasets: {name: verdict on the main
-    metric, its name as figure, obstacle or null, figures}. Of each figure of a fold: verdict,
+    metric, its name as metric, obstacle or null, metrics}. Of each metric of a fold: verdict,
     higher_is_better, K-fold means of base and head, and difference, which is a `Comparison` by its
     fields, with p_holm, p after Holm; null where there is an obstacle.
     """
@@ -599,9 +604,9 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
         metric = own.task.metric
         told["datasets"][own.name] = {
             "verdict": verdict(own, metric, p),
-            "figure": metric,
+            "metric": metric,
             "obstacle": own.obstacle or None,
-            "figures": {figure: _figure(own, figure, p) for figure in own.shared},
+            "metrics": {figure: _figure(own, figure, p) for figure in own.shared},
         }
     return _finite(told)
 
@@ -654,7 +659,7 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     differences = (own.head.folds[metric] - own.base.folds[metric]).to_numpy().reshape(repeats, -1)
     within = own.head.section.get("kfold", {}).get("equivalent_within")
     title = f"{dataset.title}: difference in {metric} of each fold, head - base"
-    better = "higher" if metric == "accuracy" else "lower"
+    better = "higher" if own.task.higher_is_better(metric) else "lower"
     result = {
         "Each fold's difference": pictures.fold_differences(
             title, differences, (found.low, found.high), within, own.labels[metric], better

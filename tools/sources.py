@@ -13,7 +13,7 @@ from stages import download
 from stages.core import params
 from stages.core.datasets import TABLE
 from stages.core.files import whole
-from stages.core.stage import tool
+from stages.core.stage import parser_of, tool
 from stages.download import EARLIER, MIRROR, NoSource
 
 BANNER = """
@@ -69,6 +69,7 @@ def with_stand_ins(document: str) -> str:
 
 def main():
     """Look for a source of the files of the data sets in params.yaml."""
+    parser_of(main).parse_args()
     chosen = params.load()
     if chosen.source == "synthetic":
         print(BANNER)

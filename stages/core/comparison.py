@@ -77,7 +77,7 @@ class Comparison:
     mean: of the difference. low, high: its 95 % interval. p: of the two-sided corrected t-test that it is 0.
     wins: folds in which head is better. folds: all of them; folds with equal figures are nobody's.
     worse, equivalent, better: probabilities that head is, from the Bayesian twin of the test (Benavoli et al. 2017);
-        None where nobody said how small a difference is one that nobody would care about.
+        None where nobody said how small a difference is too small to matter.
     error: standard error of the mean. limit: what it would shrink to with any number of repeats.
     typical: the same without the folds that stand out.
     """

@@ -244,7 +244,7 @@ def _least_bytes(model, count, batch, longest, sparse):
     """
     weights = model.count_params()
     inputs = 0 if sparse else math.prod(model.input_shape[1:])
-    outputs = [math.prod(layer.output.shape[1:]) for layer in model.layers if layer.variables]
+    outputs = [math.prod(layer.output.shape[1:]) for layer in model.layers if layer.weights]
     beside = max(2 * weights, batch * (inputs + sum(outputs)), longest * max(inputs, *outputs))
     return count * (weights + beside) * np.dtype("float32").itemsize
 

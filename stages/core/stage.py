@@ -16,6 +16,7 @@ from stages.core import params
 from stages.core.arrays import UnreadableFile
 
 WATCH = 0.2  # seconds between looks at the parent
+KEPT = " Earlier results are as they were."
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
 
@@ -23,7 +24,7 @@ def run(main):
     """Run main(name of the data set) as a stage that DVC starts."""
     stop_with_parent()
     stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
-    with one_message(" ".join([stage, *sys.argv[1:]])), earlier_results_kept():
+    with one_message(" ".join([stage, *sys.argv[1:]]), KEPT), earlier_results_kept():
         parser = parser_of(main)
         parser.add_argument("dataset", choices=params.load().sections, help="a data set of params.yaml")
         main(parser.parse_args().dataset)
@@ -61,23 +62,26 @@ def at_terminal():
 
 
 @contextmanager
-def one_message(where):
-    """Turn what a user, their files or their machine caused into SystemExit with one message instead of a traceback."""
+def one_message(where, kept=""):
+    """Turn what a user, their files or their machine caused into SystemExit with one message instead of a traceback.
+
+    kept: what the message ends with.
+    """
     try:
         with at_terminal():
             yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # as a shell says of a command that Ctrl-C ended
     except (UnreadableFile, FloatingPointError, OSError, subprocess.CalledProcessError) as error:
-        raise SystemExit(f"{where}: {error}. Earlier results are as they were.") from None
+        raise SystemExit(f"{where}: {str(error).rstrip('.')}.{kept}") from None
     except Exception as error:
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # of TensorFlow
             raise
         tensor = re.search(r"OOM when allocating (tensor with shape\S+)", str(error))
         why = tensor[1] if tensor else str(error) or type(error).__name__
         raise SystemExit(
-            f"{where}: too little memory for these params ({why}); fewer units, words or rows in a batch need less. "
-            "Earlier results are as they were."
+            f"{where}: too little memory for these params ({why}); fewer units, words or rows in a batch need less."
+            f"{kept}"
         ) from None
 
 
