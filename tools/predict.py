@@ -46,7 +46,7 @@ def words(document: str) -> list[str]:
     apart) the usual ones. Marks of HTML stay words ("br"), as they are in the training documents.
     """
     document = _spaced(document.translate(dict.fromkeys(map(ord, APOSTROPHES), "'")))
-    usual = _spaced(unicodedata.normalize("NFKC", document).lower())  # which makes 1⁄2 of ½
+    usual = _spaced(unicodedata.normalize("NFKC", document).lower())  # it spells ½ with a sign
     unseen = {ord(sign): None for sign in set(usual) if unicodedata.category(sign) in ("Cf", "Mn")}
     return usual.translate(unseen).split()  # without soft hyphens, marks left alone and the like
 
