@@ -28,7 +28,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
 repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (WORKERS=4: on a cluster of so many)
-	@python -m tools.mend
+	@python -m tools.repair
 	@python -m stages.core.params
 	@banner=$$(python -m tools.sources) || exit; say() { [ -z "$$banner" ] || echo "$$banner"; }; say; \
 	$(if $(WORKERS),python -m tools.cluster "$$WORKERS") dvc repro && echo && python -m tools.results; \
@@ -66,19 +66,19 @@ up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? What
 	grep 'Running stage' <<< "$$plan" || echo "$$plan"; echo 'dvc.lock is out of date: run dvc repro and commit what it changes.'; exit 1; }
 
 demo: .venv/ready ## changes, better variants, and what the review says of them -> docs/demo.md
-	@python -m tools.demo
+	@python -m studies.demo
 
 study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> docs/study.md
-	@python -m tools.study
+	@python -m studies.study
 
 calibrate: .venv/ready ## does the review keep its word? -> docs/calibration.md
-	python -m tools.calibrate
+	python -m studies.calibrate
 
 page: .venv/ready ## renew the Vega that the page of `dvc plots` carries (needs npm)
 	@python -m tools.page
 
 bench: .venv/ready-test ## speed beside other ways to do the same -> docs/benchmark.md
-	python -m tools.bench
+	python -m studies.bench
 
 lint: .venv/ready-test
 	ruff format --check .

@@ -26,10 +26,11 @@ import requests
 from requests.exceptions import InvalidURL, ProxyError
 from tqdm import tqdm
 
-from stages.core import params, synthetic
-from stages.core.datasets import TABLE
-from stages.core.files import whole
-from stages.core.stage import run
+from stages.core import params
+from stages.core.data import synthetic
+from stages.core.data.datasets import TABLE
+from stages.core.run.files import whole
+from stages.core.run.stage import run
 
 TIMEOUT = 30  # seconds without a byte before a server counts as unreachable
 SLOWEST = 20_000  # bytes a second, over the whole file, before a server counts as stalled
@@ -264,7 +265,7 @@ def main(name):
             if name not in synthetic.GENERATORS:
                 raise SystemExit(
                     f"{name} has no generated stand-in: set `source: official` in params.yaml, take {name} out of "
-                    "`datasets`, or write it a generator (stages/core/synthetic.py)."
+                    "`datasets`, or write it a generator (stages/core/data/synthetic.py)."
                 )
             for file, content in synthetic.GENERATORS[name]().items():
                 (new / file).write_bytes(content)

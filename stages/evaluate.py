@@ -14,10 +14,12 @@ import pandas as pd
 from scipy.special import huber
 from sklearn import metrics
 
-from stages.core import arrays, comparison, params, pictures
-from stages.core.datasets import TABLE
-from stages.core.files import whole
-from stages.core.stage import run
+from stages.core import params
+from stages.core.data import arrays
+from stages.core.data.datasets import TABLE
+from stages.core.judge import comparison, pictures
+from stages.core.run.files import whole
+from stages.core.run.stage import run
 
 DECIMALS = 4
 

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from stages.core import arrays, networks, params, replicas, weightings
-from stages.core.datasets import TABLE
-from stages.core.files import whole
-from stages.core.stage import run
+from stages.core import params
+from stages.core.data import arrays
+from stages.core.data.datasets import TABLE
+from stages.core.fit import replicas
+from stages.core.fit.problem import Problem
+from stages.core.run.files import whole
+from stages.core.run.stage import run
 
 
 def deal(labels, k, repeats, split_seed, classifies) -> np.ndarray:
@@ -40,40 +43,27 @@ def members(folds, seed) -> list[replicas.Replica]:
 def main(name):
     """Run the stage for one data set."""
     start, chosen, dataset = time.time(), params.load(), TABLE[name]
-    section, settings = chosen.sections[name], chosen.sections[name].kfold
+    section, settings = chosen.datasets[name], chosen.datasets[name].kfold
     file = arrays.stored(Path("data/arrays") / f"{name}.npz")
     x, y = arrays.unpack("x_train", file), file["y_train"]
     if dataset.task.classifies and settings.k > np.bincount(y).max():
-        largest = np.bincount(y).max()
-        raise SystemExit(
-            f"params.yaml: {name}.kfold.k: expected at most the {largest:,} rows of the largest class, got {settings.k}"
-        )
-    x = weightings.WEIGHTINGS[section.model.weighting].values(x)
-    network, head = networks.build(section, x.shape[1:], dataset.outputs), networks.head(section.model)
+        largest = f"the {np.bincount(y).max():,} rows of the largest class"
+        path = f"params.yaml: datasets.{name}.kfold.k"
+        raise SystemExit(f"{path}: expected at most {largest}, got {settings.k}")
+    problem = Problem.of(section, x, y, dataset.outputs)
     folds = deal(y, settings.k, settings.repeats, chosen.split_seed, dataset.task.classifies)
-    chosen_members = members(folds, chosen.seed)
+    planned = members(folds, chosen.seed)
 
     predictions = np.empty((*folds.shape, dataset.outputs), "float32")
     histories = []
-    fits = replicas.fit(
-        network,
-        head.metric,
-        x,
-        head.targets(y, dataset.outputs),
-        chosen_members,
-        settings.epochs,
-        section.fit.batch_size,
-        f"{name} K-fold",
-        scaler=weightings.scaler(section.model.weighting, x, y),
-        balance=weightings.balance(section.model.class_weights, y),
-    )
-    for number, (member, fitted) in enumerate(zip(chosen_members, fits, strict=True)):
+    fits = problem.fit(planned, settings.epochs, f"{name} K-fold")
+    for number, (member, fitted) in enumerate(zip(planned, fits, strict=True)):
         predictions[number // settings.k, member.held_out_rows] = fitted.held_out
         histories.append(fitted.history)
     curves = {key: np.stack([history[key] for history in histories]) for key in histories[0]}
     with whole(Path("data/folds") / f"{name}.npz") as path, path.open("wb") as file:
         np.savez(file, folds=folds, predictions=predictions, **curves)
-    replicas_of = f"{settings.k} folds x {settings.repeats} repeats = {len(chosen_members)} replicas"
+    replicas_of = f"{settings.k} folds x {settings.repeats} repeats = {len(planned)} replicas"
     rows = f"{len(y):,} rows"
     print(f"kfold {name}: {replicas_of}, {settings.epochs} epochs on {rows}, in {time.time() - start:.1f} s")
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core import arrays, encodings, params
-from stages.core.datasets import TABLE
-from stages.core.files import whole
-from stages.core.stage import run
+from stages.core import params
+from stages.core.data import arrays, encodings
+from stages.core.data.datasets import TABLE
+from stages.core.run.files import whole
+from stages.core.run.stage import run
 
 
 def check(split, dataset):
@@ -34,7 +35,7 @@ def check(split, dataset):
 
 def main(name):
     """Run the stage for one data set."""
-    start, section, dataset = time.time(), params.load().sections[name].preprocess, TABLE[name]
+    start, section, dataset = time.time(), params.load().datasets[name].preprocess, TABLE[name]
     folder = Path("data/raw") / name
     try:
         split = dataset.read({file.name: (folder / file.name).read_bytes() for file in dataset.files})

@@ -8,41 +8,26 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from stages.core import arrays, networks, params, replicas, weightings
-from stages.core.datasets import TABLE
-from stages.core.files import whole
-from stages.core.lean_keras import keras
-from stages.core.stage import run
+from stages.core import params
+from stages.core.data import arrays
+from stages.core.data.datasets import TABLE
+from stages.core.fit import networks, replicas
+from stages.core.fit.problem import Problem
+from stages.core.run.files import whole
+from stages.core.run.lean_keras import keras
+from stages.core.run.stage import run
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What all fits of a data set share: arguments of replicas.fit, under its names."""
-
-    model: keras.Model
-    metric: Callable
-    rows: np.ndarray
-    targets: np.ndarray
-    batch_size: int
-    scaler: Callable | None = None
-    balance: Callable | None = None
-
-    def fit(self, members, epochs, title):
-        """A list of Fitted, one for each member."""
-        return list(replicas.fit(replicas=members, epochs=epochs, title=title, **vars(self)))
-
-
-def explore(problem, fit, seed, title):
-    """One replica watched on the first `fit.validation` rows: a Fitted; its history has the validation figures."""
-    folds = np.where(np.arange(len(problem.targets)) < fit.validation, 0, -1)
+def explore(problem, validation, epochs, seed, title):
+    """A replica that is judged on the first `validation` rows, and trains on the others: a Fitted."""
+    folds = np.where(np.arange(len(problem.targets)) < validation, 0, -1)
     replica = replicas.Replica(replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0)
-    return problem.fit([replica], fit.epochs, title)[0]
+    (fitted,) = problem.fit([replica], epochs, title)
+    return fitted
 
 
 def final(problem, seeds, epochs, seed, title):
@@ -57,7 +42,7 @@ def final(problem, seeds, epochs, seed, title):
         )
         for number in range(seeds)
     ]
-    return problem.fit(members, epochs, title)
+    return list(problem.fit(members, epochs, title))
 
 
 def best_epoch(history) -> int:
@@ -67,7 +52,7 @@ def best_epoch(history) -> int:
 
 def mean_history(fitted):
     """The mean over replicas of each figure of the history: {figure: (epochs,)}."""
-    return {name: np.mean([one.history[name] for one in fitted], axis=0) for name in fitted[0].history}
+    return {name: np.mean([replica.history[name] for replica in fitted], axis=0) for name in fitted[0].history}
 
 
 def save(network, path: Path):
@@ -98,41 +83,31 @@ def save(network, path: Path):
 def main(name):
     """Run the stage for one data set."""
     start, chosen, dataset = time.time(), params.load(), TABLE[name]
-    section, fit = chosen.sections[name], chosen.sections[name].fit
+    section, settings = chosen.datasets[name], chosen.datasets[name].final
     file = arrays.stored(Path("data/arrays") / f"{name}.npz")
-    x_train, x_test, y_train = arrays.unpack("x_train", file), arrays.unpack("x_test", file), file["y_train"]
-    weighting = weightings.WEIGHTINGS[section.model.weighting]
-    x_train, x_test = weighting.values(x_train), weighting.values(x_test)
-    network, head = networks.build(section, x_train.shape[1:], dataset.outputs), networks.head(section.model)
-    problem = Problem(
-        network,
-        head.metric,
-        x_train,
-        head.targets(y_train, dataset.outputs),
-        fit.batch_size,
-        weightings.scaler(section.model.weighting, x_train, y_train),
-        weightings.balance(section.model.class_weights, y_train),
-    )
+    x_test, y_train = arrays.unpack("x_test", file), file["y_train"]
+    problem = Problem.of(section, arrays.unpack("x_train", file), y_train, dataset.outputs)
 
-    done, epochs, history = "", fit.final_epochs, None
-    if fit.validation:
-        history = explore(problem, fit, chosen.seed, f"{name} explore").history
-        best = best_epoch(history)
+    done, epochs, history = "", settings.epochs, None
+    if settings.validation:
+        explored = explore(problem, settings.validation, settings.exploring_epochs, chosen.seed, f"{name} explore")
+        history, best = explored.history, best_epoch(explored.history)
         epochs = best if epochs == "best" else epochs
-        rows = f"{len(y_train) - fit.validation:,} of {len(y_train):,} rows"
-        done = f"explored {fit.epochs} epochs on {rows}, validation loss lowest after {best}; "
-    fitted = final(problem, fit.seeds, epochs, chosen.seed, f"{name} final fit")
+        rows = f"{len(y_train) - settings.validation:,} of {len(y_train):,} rows"
+        done = f"explored {settings.exploring_epochs} epochs on {rows}, validation loss lowest after {best}; "
+    fitted = final(problem, settings.seeds, epochs, chosen.seed, f"{name} final fit")
 
     with whole(Path("data/models") / name) as folder:
         folder.mkdir()
-        for number, one in enumerate(fitted):
-            save(networks.complete(network, one), folder / f"seed_{number}.keras")
+        for number, replica in enumerate(fitted):
+            save(networks.complete(problem.model, replica), folder / f"seed_{number}.keras")
         figures = {f"history.{key}": values for key, values in (history or mean_history(fitted)).items()}
-        figures |= {"parameters": network.count_params(), "quantity": head.quantity, "epochs": epochs}
-        figures |= {"predictions": replicas.predict(network, fitted, x_test), "summary": networks.summary(network)}
+        figures |= {"parameters": problem.model.count_params(), "quantity": problem.head.quantity, "epochs": epochs}
+        figures |= {"predictions": problem.predict(fitted, x_test), "summary": networks.summary(problem.model)}
         np.savez(folder / "test.npz", **figures)
+    parameters = f"{problem.model.count_params():,} parameters"
     print(
-        f"train {name}: {done}{fit.seeds} new networks of {network.count_params():,} parameters, {epochs} epochs on "
+        f"train {name}: {done}{settings.seeds} new networks of {parameters}, {epochs} epochs on "
         f"{len(y_train):,} rows, tested on {x_test.shape[0]:,}, in {time.time() - start:.1f} s"
     )
 

@@ -31,13 +31,19 @@ def vectorize_sequences(sequences, dimension):
 
 
 def section(**changes):
-    """A section of params.yaml for small rows of numbers, with these keys of preprocess, model and fit changed."""
-    plain = {"encoding": "features", "network": "dense", "api": "sequential", "weighting": "none", "units": [4, 3]}
-    plain |= {"activation": "relu", "dropout": 0.0, "l1": 0.0, "l2": 0.0, "optimizer": "sgd", "learning_rate": 0.25}
-    plain |= {"momentum": 0.0, "batch_size": 1, "epochs": 1, "validation": 0, "final_epochs": 1, "seeds": 1}
-    kinds = {"preprocess": params.Preprocess, "model": params.Model, "fit": params.Fit}
-    place = {key: part for part, kind in kinds.items() for key in kind.model_fields}
-    parts = {part: {} for part in kinds}
-    for key, value in (plain | changes).items():
-        parts[place[key]][key] = value
-    return params.Section(**parts, kfold={"k": 2, "repeats": 1, "epochs": 1, "equivalent_within": 0.1})
+    """A section of params.yaml for small rows of numbers, with these keys changed."""
+    parts = {
+        "preprocess": {"encoding": "features"},
+        "model": {"network": "dense", "units": [4, 3]},
+        "fit": {"weighting": "none", "optimizer": "sgd", "learning_rate": 0.25, "batch_size": 1},
+        "final": {"exploring_epochs": 1, "validation": 0, "epochs": 1, "seeds": 1},
+        "kfold": {"k": 2, "repeats": 1, "epochs": 1},
+        "review": {"equivalent_within": 0.1},
+    }
+    places = {key: "preprocess" for key in ("encoding", "num_words", "ngrams", "length")}
+    places |= {key: "fit" for kind in params.FITS.values() for key in kind.model_fields}
+    places |= {key: "final" for key in params.Final.model_fields}
+    for key, value in changes.items():
+        parts[places.get(key, "model")][key] = value
+    task = "regression" if "loss" in changes else "multiclass" if "labels" in changes else "binary"
+    return params.section_type(task, parts["model"]["network"])(**parts)

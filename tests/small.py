@@ -14,19 +14,22 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SMALL = {  # data set -> what is shrunk
     "boston_housing": {
-        "fit": {"epochs": 2, "final_epochs": 2, "seeds": 2},
+        "final": {"exploring_epochs": 2, "epochs": 2, "seeds": 2},
         "kfold": {"k": 2, "repeats": 2, "epochs": 2},
     },
-    "digits": {"fit": {"epochs": 2, "final_epochs": 1, "seeds": 2}, "kfold": {"k": 2, "repeats": 1, "epochs": 1}},
+    "digits": {
+        "final": {"exploring_epochs": 2, "epochs": 1, "seeds": 2},
+        "kfold": {"k": 2, "repeats": 1, "epochs": 1},
+    },
 }
 
 
 def shrink(params, names):
     """Make params those of a small run on these data sets."""
-    params.update(source="synthetic", datasets=list(names))
+    params.update(source="synthetic", datasets={name: params["datasets"][name] for name in names})
     for name in names:
         for part, values in SMALL[name].items():
-            params[name][part].update(values)
+            params["datasets"][name][part].update(values)
 
 
 class Clone:

@@ -14,7 +14,7 @@ import pytest
 import scipy.sparse as sp
 from samples import npz, objects
 
-from stages.core import arrays
+from stages.core.data import arrays
 
 
 def zipped(member):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from stages.core import arrays
-from tools import bench
+from stages.core.data import arrays
+from studies import bench
 
 
 @pytest.fixture

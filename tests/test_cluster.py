@@ -14,7 +14,7 @@ import pytest
 import scipy.sparse as sp
 from distributed import Client, LocalCluster
 
-from stages.core import cluster
+from stages.core.fit import cluster
 
 ROOT = Path(__file__).parent.parent
 LOCAL = {"threads_per_worker": 1, "dashboard_address": ":0"}
@@ -113,9 +113,9 @@ def test_workers_with_other_versions_are_refused_before_any_work(workers, tmp_pa
 
 
 def test_workers_with_another_state_of_this_project_are_refused(workers, tmp_path):
-    other = tmp_path / "project/stages/core"
-    shutil.copytree(ROOT / "stages/core", other)
-    (other / "replicas.py").write_text((other / "replicas.py").read_text() + "# changed\n")
+    shutil.copytree(ROOT / "stages", tmp_path / "project/stages")
+    with (tmp_path / "project/stages/networks/dense.py").open("a") as network:
+        network.write("# changed\n")
     address = workers(0).scheduler_address
     command = sys.executable, "-m", "dask", "worker", address, "--no-dashboard", "--nthreads", "1", "--no-nanny"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -138,37 +138,32 @@ def test_an_address_where_nothing_answers_is_a_clear_error(monkeypatch, address)
 
 
 def members(folds, streams):
-    from stages.core import replicas
+    from stages.core.fit import replicas
 
     return [replicas.Replica(10 * order + fold, order, folds, fold) for order in range(streams) for fold in range(3)]
 
 
 def problem(sparse):
-    """Arguments of replicas.fit for 12 replicas in 4 slices: a network, metric, rows, targets and so on; a scaler."""
     from samples import section
 
-    from stages.core import networks, weightings
+    from stages.core.fit.problem import Problem
 
     random = np.random.default_rng(0)
     rows = (random.random((60, 20)) < 0.3).astype("float32")
-    y = random.integers(0, 2, 60)
-    rows = sp.csr_matrix(rows) if sparse else rows
-    model = networks.build(section(dropout=0.2, units=[4]), (20,), 1)
-    model.compile("rmsprop", "binary_crossentropy")
-    scaler = weightings.scaler("tf_idf" if sparse else "standardize", rows, y)
-    data = rows, y[:, None].astype("float32"), members(np.arange(60) % 3, streams=4)
-    return (model, networks.TWO_CLASSES.metric, *data, 2, 8), scaler
+    settings = {"optimizer": "rmsprop", "learning_rate": 0.001, "batch_size": 8}
+    weighting = "tf_idf" if sparse else "standardize"
+    chosen = section(dropout=0.2, units=[4], weighting=weighting, **settings)
+    return Problem.of(chosen, sp.csr_matrix(rows) if sparse else rows, random.integers(0, 2, 60), 1)
 
 
 def test_in_the_process_and_on_1_and_4_workers_the_bytes_are_the_same(workers, monkeypatch):
-    from stages.core import replicas
+    from stages.core.fit import replicas
 
     monkeypatch.setattr(replicas, "SLICE", 3)
 
     def fitted():
         for sparse in (False, True):
-            arguments, scaler = problem(sparse)
-            for one in replicas.fit(*arguments, scaler=scaler):
+            for one in problem(sparse).fit(members(np.arange(60) % 3, streams=4), epochs=2):
                 yield [array.tobytes() for array in (*one.weights, one.held_out, *one.history.values())]
 
     here = list(fitted())

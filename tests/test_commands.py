@@ -94,13 +94,15 @@ def test_dvcs_own_commands_compare_an_experiment_with_the_last_commit(clone):
     output = said(clone, "dvc params diff")
     assert "| metrics/imdb.json | kfold.accuracy.mean" in output
     assert "metrics/reuters.json" not in output
-    assert "imdb.model.dropout" in output
+    assert "datasets.imdb.model.dropout" in output
     assert "dvc_plots/index.html" in output
 
 
 def test_the_sweep_ran_and_its_table_fits_a_terminal(clone):
     refs = clone.git("for-each-ref", "--format=%(refname)", "refs/exps").split()
-    penalties = [yaml.safe_load(clone.git("show", f"{ref}:params.yaml"))["imdb"]["model"]["l2"] for ref in refs]
+    penalties = [
+        yaml.safe_load(clone.git("show", f"{ref}:params.yaml"))["datasets"]["imdb"]["model"]["l2"] for ref in refs
+    ]
     assert {float(penalty) for penalty in penalties} == {0, 1e-4, 1e-3}
     output = said(clone, "make experiments")
     table = output[output.index(" ───") :].splitlines()

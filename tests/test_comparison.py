@@ -8,9 +8,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.core import comparison
-from stages.core.comparison import Comparison, bootstrap, compare, flips, holm, interval, seed_share, typical, verdict
-from stages.core.datasets import BINARY, REGRESSION
+from stages.core.data.datasets import BINARY, REGRESSION
+from stages.core.judge import comparison
+from stages.core.judge.comparison import (
+    Comparison,
+    bootstrap,
+    compare,
+    flips,
+    holm,
+    interval,
+    seed_share,
+    typical,
+    verdict,
+)
 
 # The example worked by hand: k = 2 and two repeats, so J = 4 and J - 1 = 3 degrees of freedom.
 #   mean 2.5, variance 5 / 3, standard error sqrt(5 / 3 x (1 / 4 + 1 / (2 - 1))) = sqrt(25 / 12) = 1.443376,

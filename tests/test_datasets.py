@@ -11,9 +11,9 @@ from samples import npz, vectorize_sequences
 from sklearn.datasets import load_digits
 
 from stages import download, preprocess
-from stages.core import arrays, datasets, encodings, synthetic
-from stages.core.datasets import TABLE
-from stages.core.lean_keras import keras
+from stages.core.data import arrays, datasets, encodings, synthetic
+from stages.core.data.datasets import TABLE
+from stages.core.run.lean_keras import keras
 
 TEXT = [name for name, entry in TABLE.items() if entry.kind == "text"]
 

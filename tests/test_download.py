@@ -22,8 +22,8 @@ import requests
 import yaml
 
 from stages import download
-from stages.core import datasets, synthetic
-from stages.core.datasets import TABLE, File
+from stages.core.data import datasets, synthetic
+from stages.core.data.datasets import TABLE, File
 from tools import sources
 
 ROOT = Path(__file__).parent.parent
@@ -105,9 +105,15 @@ def project(tmp_path, monkeypatch):
     return root / "data/raw/imdb"
 
 
-def set_source(source, chosen=("imdb",)):
+def with_source(source, *chosen):
+    """params.yaml with this source and the sections of these data sets alone."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    Path("params.yaml").write_text(yaml.safe_dump(content | {"source": source, "datasets": list(chosen)}))
+    datasets = {name: content["datasets"][name] for name in chosen}
+    return yaml.safe_dump(content | {"source": source, "datasets": datasets})
+
+
+def set_source(source, *chosen):
+    Path("params.yaml").write_text(with_source(source, *chosen or ["imdb"]))
 
 
 def put(folder, content):
@@ -281,7 +287,7 @@ def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(
 
 def test_main_writes_what_the_generator_gives_when_the_source_is_synthetic(project, monkeypatch, tmp_path, capsys):
     generated = {"numbers.npz": b"made", "word_index.json": b"{}"}
-    monkeypatch.setattr("stages.core.synthetic.GENERATORS", {"imdb": lambda: generated}, raising=False)
+    monkeypatch.setattr("stages.core.data.synthetic.GENERATORS", {"imdb": lambda: generated}, raising=False)
     put(tmp_path / "keras/datasets", CONTENT)  # there to be had, and not asked for
     put(project, CONTENT)
     set_source("synthetic")
@@ -423,8 +429,7 @@ def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_pa
     for name in ("Makefile", "requirements.lock", "tools/path.pth"):
         shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / ".venv/ready").touch()
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content | {"datasets": ["boston_housing"]}))
+    (tmp_path / "params.yaml").write_text(with_source("official", "boston_housing"))
     nobody = "http://127.0.0.1:1"  # a proxy that is not there: the official address is not asked
     proxies = {name: nobody for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
     left_out = {"NO_PROXY", "no_proxy", "MAKEFLAGS"}
@@ -436,6 +441,7 @@ def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_pa
         capture_output=True,
         text=True,
     )
+    assert done.stdout.count("DVC RUNS") == 1, done.stderr
     first, last = done.stdout.split("DVC RUNS")
     assert first.strip() == last.strip() != ""
     assert "HTTPS_PROXY" in last
@@ -479,7 +485,7 @@ def test_a_data_set_without_a_generator_says_so_when_the_source_is_synthetic(pro
 def test_a_file_that_comes_with_a_package_makes_no_other_reachable_and_needs_none(
     project, heads, capsys, chosen, needed
 ):
-    set_source("official", chosen)
+    set_source("official", *chosen)
     assert (told(capsys) == "") == (not needed)
     assert heads[0] == [datasets.KERAS + name for name in needed]
 

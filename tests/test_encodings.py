@@ -6,10 +6,10 @@ import scipy.sparse as sp
 from samples import objects, section, vectorize_sequences
 from sklearn.feature_extraction.text import CountVectorizer
 
-from stages.core import arrays, encodings
-from stages.core.datasets import TABLE
-from stages.core.lean_keras import keras
-from stages.core.weightings import WEIGHTINGS
+from stages.core.data import arrays, encodings
+from stages.core.data.datasets import TABLE
+from stages.core.fit.weightings import WEIGHTINGS
+from stages.core.run.lean_keras import keras
 
 
 def text(documents):
@@ -110,7 +110,7 @@ IMAGES = RANDOM.random((5, 4, 3, 1)).astype("float32")
 ENCODED = {  # encoding -> keys of params.yaml, rows of a data set, what becomes of them
     "multi_hot": ({"num_words": 30}, text(DOCUMENTS), lambda rows: encodings.counts(rows, 30).toarray()),
     "sequence": (
-        {"num_words": 30, "length": 12, "embedding": 6},
+        {"num_words": 30, "length": 12},
         text(DOCUMENTS),
         lambda rows: encodings.sequences(rows, 30, 12),
     ),
@@ -122,12 +122,11 @@ ENCODED = {  # encoding -> keys of params.yaml, rows of a data set, what becomes
 @pytest.mark.parametrize("encoding", encodings.ENCODINGS)
 def test_rows_become_what_their_encoding_says_and_have_its_shape(encoding):
     keys, rows, expected = ENCODED[encoding]
-    own = section(encoding=encoding, **keys)
-    encoded = encodings.encode(rows, own.preprocess)
+    chosen = section(encoding=encoding, **keys).preprocess
+    encoded = encodings.encode(rows, chosen)
     np.testing.assert_array_equal(encoded.toarray() if sp.issparse(encoded) else encoded, expected(rows))
-    shape = encodings.ENCODINGS[encoding].gives(own, () if isinstance(rows, arrays.Text) else rows.shape[1:])
-    embedded = (own.model.embedding,) if encoding == "sequence" else ()
-    assert (*encoded.shape[1:], *embedded) == shape
+    shape = encodings.ENCODINGS[encoding].gives(chosen, () if isinstance(rows, arrays.Text) else rows.shape[1:])
+    assert encoded.shape[1:] == shape
 
 
 def test_rows_of_features_stay_as_they_are():

@@ -8,9 +8,10 @@ from matplotlib.image import imread
 from scipy import stats
 
 from stages import evaluate
-from stages.core import networks, pictures
-from stages.core.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
-from stages.core.lean_keras import keras
+from stages.core.data.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
+from stages.core.fit import networks
+from stages.core.judge import pictures
+from stages.core.run.lean_keras import keras
 
 
 def test_binary_scores_are_those_worked_by_hand():

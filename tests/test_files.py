@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from stages.core.files import whole
+from stages.core.run.files import whole
 
 
 def fill(path, kind, content):

@@ -12,8 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from samples import section
 
-from stages.core import networks, pictures, replicas
-from stages.core.lean_keras import READ_BY_THEM, settle
+from stages.core.fit import replicas
+from stages.core.fit.problem import Problem
+from stages.core.judge import pictures
+from stages.core.run.lean_keras import READ_BY_THEM, settle
 
 ROOT = Path(__file__).parent.parent
 KERAS_JSON = {  # all keys that Keras reads
@@ -61,10 +63,10 @@ def digests():
     random, rows = np.random.default_rng(0), 48
     y, found = random.integers(0, 5, rows).astype("int32"), []
     for keys, shape in (({"network": "conv2d", "encoding": "image"}, (8, 4, 1)), ({"dropout": 0.2}, (40,))):
-        chosen = section(units=[8, 4], labels="integer", optimizer="adam", l2=1e-3, **keys)
-        x, network = random.random((rows, *shape)).astype("float32"), networks.build(chosen, shape, 5)
+        chosen = section(units=[8, 4], labels="integer", optimizer="adam", l2=1e-3, batch_size=16, **keys)
+        problem = Problem.of(chosen, random.random((rows, *shape)).astype("float32"), y, 5)
         members = [replicas.Replica(seed, seed, np.arange(rows) % 2, seed) for seed in range(2)]
-        fitted = list(replicas.fit(network, networks.head(chosen.model).metric, x, y, members, 3, 16))
+        fitted = problem.fit(members, 3)
         found.append(b"".join(a.tobytes() for f in fitted for a in (*f.weights, f.held_out, *f.history.values())))
     figure = Figure()
     figure.subplots().plot([0, 1], label="a line")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stages.core import memory
+from stages.core.run import memory
 
 ABSURD = 9223372036854771712  # what version 1 says where there is no limit
 OTHERS = "3:cpuset:/elsewhere\n1:name=systemd:/job\n"

@@ -3,12 +3,13 @@ import pytest
 import scipy.sparse as sp
 from samples import section
 
-from stages.core import networks, replicas, weightings
-from stages.core.lean_keras import keras
+from stages.core.fit import networks, replicas, weightings
+from stages.core.run.lean_keras import keras
 
 
-def build(outputs=5, shape=(7,), **changes):
-    return networks.build(section(**{"labels": "integer", **changes}), shape, outputs)
+def build(outputs=1, shape=(7,), **changes):
+    labels = {"labels": "integer"} if outputs > 1 else {}
+    return networks.build(section(**labels | changes), shape, outputs)
 
 
 RANDOM = np.random.default_rng(0)
@@ -20,7 +21,7 @@ KINDS = {  # network -> keys of params.yaml, rows
 }
 
 
-@pytest.mark.parametrize("kind", networks.NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"l1": 0.1, "l2": 0.1}, {"units": [3]}], ids=str)
 def test_sequential_and_functional_are_the_same_network(kind, changes):
     keys, x = KINDS[kind]
@@ -34,13 +35,14 @@ def test_sequential_and_functional_are_the_same_network(kind, changes):
 
 
 def test_a_network_may_have_no_hidden_layer():
-    assert [build(api=api, units=[]).count_params() for api in ("sequential", "functional")] == [40, 40]
+    assert [build(5, api=api, units=[]).count_params() for api in ("sequential", "functional")] == [40, 40]
 
 
-@pytest.mark.parametrize("kind", networks.NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_hidden_layers_have_the_units_the_activation_and_the_dropout_of_params(kind):
     keys, x = KINDS[kind]
-    layers = [layer.get_config() for layer in build(5, x.shape[1:], **keys, activation="gelu", dropout=0.25).layers]
+    keys = keys if kind == "lstm" else keys | {"activation": "gelu"}  # its gates keep theirs
+    layers = [layer.get_config() for layer in build(5, x.shape[1:], **keys, dropout=0.25).layers]
     hidden = [layer for layer in layers[:-1] if "activation" in layer]
     assert [layer.get("units", layer.get("filters")) for layer in hidden] == [4, 3]
     assert [layer["activation"] for layer in hidden] == ["tanh" if kind == "lstm" else "gelu"] * 2
@@ -48,31 +50,31 @@ def test_hidden_layers_have_the_units_the_activation_and_the_dropout_of_params(k
 
 
 def test_the_tutorials_networks_have_its_numbers_of_parameters():
-    imdb = build(1, (10_000,), units=[16, 16], labels=None)
+    imdb = build(1, (10_000,), units=[16, 16])
     reuters = build(46, (10_000,), units=[64, 64])
-    boston = build(1, (13,), units=[64, 64], labels=None, loss="mse")
+    boston = build(1, (13,), units=[64, 64], loss="mse")
     assert [network.count_params() for network in (imdb, reuters, boston)] == [160_305, 647_214, 5_121]
 
 
 HEADS = {  # keys of params.yaml, activation of the output, loss
-    "two classes": ({"labels": None}, "sigmoid", "binary_crossentropy"),
+    "two classes": ({}, "sigmoid", "binary_crossentropy"),
     "integer": ({"labels": "integer"}, "softmax", "sparse_categorical_crossentropy"),
     "one_hot": ({"labels": "one_hot"}, "softmax", "categorical_crossentropy"),
-    "mse": ({"labels": None, "loss": "mse"}, "linear", "mean_squared_error"),
-    "mae": ({"labels": None, "loss": "mae"}, "linear", "mean_absolute_error"),
-    "huber": ({"labels": None, "loss": "huber"}, "linear", "huber"),
+    "mse": ({"loss": "mse"}, "linear", "mean_squared_error"),
+    "mae": ({"loss": "mae"}, "linear", "mean_absolute_error"),
+    "huber": ({"loss": "huber"}, "linear", "huber"),
 }
 
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
 def test_output_and_loss_follow_from_params(keys, activation, loss):
-    network = build(**keys)
+    network = build(5 if activation == "softmax" else 1, **keys)
     assert (network.layers[-1].activation.__name__, network.loss) == (activation, loss)
 
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
 def test_losses_and_metrics_give_one_figure_a_row(keys, activation, loss):
-    head = networks.head(section(**keys).model)
+    head = networks.head(section(**keys).fit)
     labels = np.array([0, 1, 1])
     outputs = np.array([[0.2, 0.8]] * 3 if activation == "softmax" else [[0.7]] * 3, "float32")
     for figure in (keras.losses.get(loss), head.metric):
@@ -81,7 +83,7 @@ def test_losses_and_metrics_give_one_figure_a_row(keys, activation, loss):
 
 @pytest.mark.parametrize("labels", networks.LABELS)
 def test_both_forms_of_labels_have_the_same_loss_and_metric(labels):
-    head = networks.head(section(labels=labels).model)
+    head = networks.head(section(labels=labels).fit)
     classes, outputs = np.array([2, 0, 1]), np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], "float32")
     targets = head.targets(classes, 3)
     np.testing.assert_allclose(keras.losses.get(head.loss)(targets, outputs), -np.log([0.5, 0.1, 0.6]), rtol=1e-6)
@@ -93,8 +95,8 @@ def test_both_forms_of_labels_train_the_same(rows):
     members = [replicas.Replica(seed, 7, folds, seed) for seed in range(4)]
     fits = []
     for labels in networks.LABELS:
-        head = networks.head(section(labels=labels).model)
-        network = build(shape=(50,), labels=labels, learning_rate=0.1)
+        head = networks.head(section(labels=labels).fit)
+        network = build(5, (50,), labels=labels, learning_rate=0.1)
         fits.append(list(replicas.fit(network, head.metric, x, head.targets(y, 5), members, 3, 32)))
     for one, other in zip(*fits, strict=True):
         for name in one.history:
@@ -142,12 +144,12 @@ WEIGHTED = {"none": NUMBERS, "standardize": NUMBERS, "binary": COUNTS, "tf_idf":
 
 @pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
 def test_a_complete_network_takes_rows_that_are_not_weighted_by_what_the_fit_learned(weighting):
-    network = build(1, labels=None)
+    network = build()
     rows = weightings.WEIGHTINGS[weighting].values(WEIGHTED[weighting])
     scaler = weightings.scaler(weighting, rows, np.arange(20) % 2)
     mean, factor = scaler(np.arange(12)) if scaler else (None, None)
     assert (factor is None) == (weighting in ("none", "binary"))
-    fitted = replicas.Fitted(build(1, labels=None).get_weights(), mean, factor, {}, np.empty((0, 1)))
+    fitted = replicas.Fitted(build().get_weights(), mean, factor, {}, np.empty((0, 1)))
     (expected,) = replicas.predict(network, [fitted], rows)
     complete = networks.complete(network, fitted)
     dense = rows.toarray() if sp.issparse(rows) else rows
@@ -158,7 +160,7 @@ def test_a_complete_network_takes_rows_that_are_not_weighted_by_what_the_fit_lea
 
 
 def test_a_complete_network_keeps_nothing_of_the_one_before():
-    network = build(1, labels=None)
+    network = build()
     for start in (1.0, 2.0):
         weights = [np.full_like(values, start) for values in network.get_weights()]
         fitted = replicas.Fitted(weights, None, np.full(7, 3.0, "float32"), {}, np.empty((0, 1)))

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from stages import evaluate
-from stages.core import pictures
-from stages.core.datasets import TABLE
+from stages.core.data.datasets import TABLE
+from stages.core.judge import pictures
 from tools import review
 
 ROOT = Path(__file__).parent.parent
@@ -29,9 +29,9 @@ FLAGS = [
 ]
 GRAPH, PARAMS = (yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.yaml", "params.yaml"))
 PLOTS = {
-    path.replace("${item.dataset}", name)
+    path.replace("${key}", name)
     for stage in GRAPH["stages"].values()
-    for plot in stage.get("plots", [])
+    for plot in stage["do"].get("plots", [])
     for path in plot
     for name in PARAMS["datasets"]
 }
@@ -172,7 +172,9 @@ WIDTHS = [375, 800, 1280, 1920]
 def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
     workspace = review.Revision("workspace")
     verdicts = review.top(review.review(workspace, workspace), {})
-    longest = review.table(["param", "base", "head"], [["`boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]])
+    longest = review.table(
+        ["param", "base", "head"], [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]]
+    )
     page = review.page([f"# Review\n\n{verdicts}\n\n{longest}"], [])
     frames = "".join(f'<iframe width="{width}" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS)
     script = """<script>onload = () => document.title = [...document.querySelectorAll("iframe")].flatMap(frame =>

@@ -34,7 +34,7 @@ class Clone:
                 shutil.copy(ROOT / name, folder / name)
         self.edit(lambda params: params.update(source=source))
         for name, small in SHRUNK.items():
-            self.edit(lambda params, name=name, small=small: shrink(params[name], small))
+            self.edit(lambda params, name=name, small=small: shrink(params["datasets"][name], small))
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "shrunk"]):
             self.git(*command)
 
@@ -73,8 +73,8 @@ class Clone:
 
 
 def shrink(section, small):
-    fit, kfold = section["fit"], section["kfold"]
-    fit.update(epochs=small["epochs"], final_epochs=small["final_epochs"], seeds=small["seeds"])
+    final, kfold = section["final"], section["kfold"]
+    final.update(exploring_epochs=small["epochs"], epochs=small["final_epochs"], seeds=small["seeds"])
     kfold.update(k=small["k"], repeats=small["repeats"], epochs=1)
 
 
@@ -125,7 +125,7 @@ def test_data_sets_side_by_side_give_the_same_lock(clone):
 
 
 def test_a_change_of_the_network_runs_only_what_depends_on_it(clone):
-    clone.edit(lambda params: params["reuters"]["model"].update(units=[8]))
+    clone.edit(lambda params: params["datasets"]["reuters"]["model"].update(units=[8]))
     ran = clone.ran(clone.dvc("repro"))
     clone.git("checkout", "-q", ".")
     clone.dvc("checkout")
@@ -135,9 +135,9 @@ def test_a_change_of_the_network_runs_only_what_depends_on_it(clone):
 @pytest.mark.parametrize(
     ("change", "stage"),
     [
-        (lambda params: params["reuters"]["preprocess"].update(num_words=500), "preprocess"),
-        (lambda params: params["reuters"]["kfold"].update(repeats=2), "kfold"),
-        (lambda params: params["reuters"]["fit"].update(seeds=1), "train"),
+        (lambda params: params["datasets"]["reuters"]["preprocess"].update(num_words=500), "preprocess"),
+        (lambda params: params["datasets"]["reuters"]["kfold"].update(repeats=2), "kfold"),
+        (lambda params: params["datasets"]["reuters"]["final"].update(seeds=1), "train"),
         (lambda params: params.update(split_seed=1), "kfold"),
     ],
     ids=["num_words", "repeats", "seeds", "split_seed"],
@@ -150,7 +150,7 @@ def test_a_change_makes_only_the_stages_stale_that_read_it(clone, change, stage)
 
 
 def test_a_changed_picture_runs_only_evaluate(clone):
-    path = clone.folder / "stages/core/pictures.py"
+    path = clone.folder / "stages/core/judge/pictures.py"
     path.write_text(path.read_text() + "# changed\n")
     stale = clone.ran(clone.dvc("repro", "--dry"))
     clone.git("checkout", "-q", "stages")
@@ -175,11 +175,9 @@ def test_a_data_set_of_ones_own_is_added_as_the_readme_says(tmp_path):
     size, digest = made.stdout.split()
     assert f"{int(size):_}," in entry, made.stderr
     assert f'"{digest}"' in entry
-    with (tmp_path / "stages/core/datasets.py").open("a") as table:
+    with (tmp_path / "stages/core/data/datasets.py").open("a") as table:
         table.write(f"\n\n{entry}")
-    path = tmp_path / "params.yaml"
-    path.write_text(path.read_text() + params)
-    clone.edit(lambda params: params["datasets"].append("wine"))
+    clone.edit(lambda present: present["datasets"].update(yaml.safe_load(params)))
     stages = [f"{stage}@wine" for stage in ("download", "preprocess", "train", "kfold", "evaluate")]
     done = clone.run("dvc", "repro", *stages, DATASETS_MIRROR="mirror")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -187,11 +185,31 @@ def test_a_data_set_of_ones_own_is_added_as_the_readme_says(tmp_path):
     assert figures["kfold"]["accuracy"]["mean"] > 0.9 > figures["baseline"]["accuracy"]
 
 
+def test_a_network_of_ones_own_is_added_as_the_readme_says(clone):
+    section = re.search(r"\n## Add your own network\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    code, params = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
+    (clone.folder / "stages/networks/residual.py").write_text(code)
+    clone.edit(lambda present: present["datasets"]["digits"].update(yaml.safe_load(params)))
+    chain = clone.run("dvc", "repro", "kfold@digits")
+    assert "functional" in chain.stdout + chain.stderr
+    assert "Traceback" not in chain.stdout + chain.stderr
+    clone.edit(lambda present: present["datasets"]["digits"]["fit"].update(api="functional"))
+    stages = [f"{stage}@digits" for stage in ("train", "kfold", "evaluate")]
+    assert sorted(clone.ran(clone.dvc("repro"))) == sorted(stages)
+    assert "add" in (clone.folder / "metrics/digits/network.txt").read_text()
+    clone.git("checkout", "-q", ".")
+    (clone.folder / "stages/networks/residual.py").unlink()
+    clone.dvc("checkout")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda params: params["reuters"]["kfold"].update(k=1), "reuters.kfold.k: expected"),
-        (lambda params: params["reuters"]["model"].update(dropot=0.5), "reuters.model.dropot: there is no such key"),
+        (lambda params: params["datasets"]["reuters"]["kfold"].update(k=1), "datasets.reuters.kfold.k: expected"),
+        (
+            lambda params: params["datasets"]["reuters"]["model"].update(dropot=0.5),
+            "datasets.reuters.model.dropot: there is no such key",
+        ),
     ],
     ids=["k", "misspelt"],
 )

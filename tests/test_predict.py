@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from stages.core import encodings, params
-from stages.core.datasets import TABLE
+from stages.core import params
+from stages.core.data import encodings
+from stages.core.data.datasets import TABLE
 from tools import predict
 
 PARAMS = params.load()
@@ -183,7 +184,7 @@ DIGIT = dict.fromkeys(TABLE["digits"].columns, 16)
 
 @pytest.mark.parametrize("encoding", ["features", "image"])
 def test_images_as_scikit_learn_has_them_become_the_rows_that_training_has(encoding):
-    frame, section = load_digits(as_frame=True).data, params.Preprocess(encoding=encoding)
+    frame, section = load_digits(as_frame=True).data, SimpleNamespace(encoding=encoding)
     (file,) = TABLE["digits"].files
     split = TABLE["digits"].read({file.name: Path(file.address).read_bytes()})
     order = np.arange(1_797)
@@ -305,7 +306,7 @@ def test_an_answer_that_is_no_number_is_refused(ask):
 
 
 def test_only_stages_of_its_data_set_make_a_model_old(ask, tmp_path):
-    stages = {"preprocess@imdb": {"params": {"params.yaml": {"imdb.preprocess.num_words": 5}}}}
+    stages = {"preprocess@imdb": {"params": {"params.yaml": {"datasets.imdb.preprocess.num_words": 5}}}}
     (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}))
     (tmp_path / "dvc.yaml").write_text("stages: {preprocess: {}}")
     assert "newer than the model" in ask("imdb", "--text", "good").err
@@ -318,7 +319,7 @@ def test_a_missing_model_says_how_to_get_one(tmp_path):
 
 
 def test_rows_of_another_shape_than_the_model_takes_are_refused():
-    from stages.core.lean_keras import keras
+    from stages.core.run.lean_keras import keras
 
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     with pytest.raises(predict.Refused, match="dvc repro"):

@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse as sp
 from samples import section
 
-from stages.core import networks, replicas, weightings
-from stages.core.lean_keras import keras, tensorflow
+from stages.core.fit import networks, replicas, weightings
+from stages.core.run.lean_keras import keras, tensorflow
 
 ACCURACY = keras.metrics.sparse_categorical_accuracy
 BATCH, EPOCHS = 32, 3

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from matplotlib.text import Text
 
-from stages.core import comparison, pictures
-from stages.core.datasets import TABLE
+from stages.core.data.datasets import TABLE
+from stages.core.judge import comparison, pictures
 from tools import review
 
 ROOT = Path(__file__).parent.parent
@@ -39,11 +39,12 @@ def params() -> dict:
         "preprocess": {"encoding": "multi_hot"},
         "model": {"units": [16, 16], "activation": "relu"},
         "fit": {"learning_rate": 0.001},
-        "kfold": {"k": 4, "repeats": 2, "equivalent_within": 0.005},
+        "kfold": {"k": 4, "repeats": 2},
+        "review": {"equivalent_within": 0.005},
     }
     sections = {name: json.loads(json.dumps(section)) for name in NAMES}
-    sections["boston_housing"]["kfold"]["equivalent_within"] = 0.05
-    return {"source": "official", "seed": 0, "split_seed": 0, "datasets": list(NAMES), **sections}
+    sections["boston_housing"]["review"]["equivalent_within"] = 0.05
+    return {"source": "official", "seed": 0, "split_seed": 0, "datasets": sections}
 
 
 class Project:
@@ -81,13 +82,12 @@ class Project:
         if not lock:
             return
         stages, code = {}, (self.folder / "stages/kfold.py").read_bytes()
-        for name in NAMES:
-            section = self.params[name]
-            read = {f"{name}.kfold.{key}": section["kfold"][key] for key in ("k", "repeats")}
-            read |= {f"{name}.model": section["model"], f"{name}.fit.learning_rate": section["fit"]["learning_rate"]}
+        for name in self.params["datasets"]:
+            section, at = self.params["datasets"][name], f"datasets.{name}"
+            read = {f"{at}.{part}": section[part] for part in ("kfold", "model", "fit")}
             stages[f"preprocess@{name}"] = {
                 "deps": [{"path": f"data/raw/{name}", "md5": self.data[name]}],
-                "params": {"params.yaml": {f"{name}.preprocess": section["preprocess"]}},
+                "params": {"params.yaml": {f"{at}.preprocess": section["preprocess"]}},
             }
             stages[f"kfold@{name}"] = {
                 "deps": [
@@ -103,7 +103,7 @@ class Project:
 
         measured: by the loss, where it is not what MEASURED says.
         """
-        metric, settings = TABLE[name].task.metric, self.params[name]["kfold"]
+        metric, settings = TABLE[name].task.metric, self.params["datasets"][name]["kfold"]
         k, repeats = settings["k"], settings["repeats"]
         noise = np.where(np.arange(k * repeats) % 2, 1, -1)
         folds = pd.DataFrame({"repeat": np.repeat(np.arange(repeats) + 1, k), "fold": [*range(1, k + 1)] * repeats})
@@ -292,8 +292,14 @@ def held_out_missing(project):
 
 OBSTACLES = {  # what is changed in the workspace -> the reason
     "source": (lambda project: project.params.update(source="synthetic"), "source is official in main and synthetic"),
-    "k": (lambda project: project.params["imdb"]["kfold"].update(k=5), "kfold.k is 4 in main and 5 in workspace"),
-    "repeats": (lambda project: project.params["imdb"]["kfold"].update(repeats=3), "kfold.repeats is 2 in main and 3"),
+    "k": (
+        lambda project: project.params["datasets"]["imdb"]["kfold"].update(k=5),
+        "kfold.k is 4 in main and 5 in workspace",
+    ),
+    "repeats": (
+        lambda project: project.params["datasets"]["imdb"]["kfold"].update(repeats=3),
+        "kfold.repeats is 2 in main and 3",
+    ),
     "split_seed": (lambda project: project.params.update(split_seed=1), "split_seed is 0 in main and 1 in workspace"),
     "data": (lambda project: project.data.update(imdb="other.dir"), "the data files differ"),
 }
@@ -354,7 +360,7 @@ def test_a_side_without_fingerprints_is_named(project, run, side):
 
 def test_a_data_set_that_one_side_lacks_is_not_comparable(project, run):
     project.git("rm", "-rq", "metrics/reuters.json", "metrics/reuters")
-    project.params["datasets"].remove("reuters")
+    del project.params["datasets"]["reuters"]
     project.save()
     project.commit()
     for base, head in (("HEAD~1", "HEAD"), ("HEAD", "HEAD~1")):
@@ -635,7 +641,7 @@ def no_constant(name):
 def test_programs_get_the_review_as_json(project, run, tmp_path):
     project.results("imdb", main=(0.03, 0.002), loss=(-0.1, 0.01))
     project.results("reuters", held_out="ff00")
-    project.params["imdb"]["model"].update(units=[4], dropout=0.5)
+    project.params["datasets"]["imdb"]["model"].update(units=[4], dropout=0.5)
     project.save(lock=False)
     page = tmp_path / "review.html"
     found = json.loads(run("main", "--json", "--html", str(page)), parse_constant=no_constant)
@@ -644,8 +650,8 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     assert found["base"] == {"name": "main", "commit": main, "stale": []}
     assert found["head"] == {"name": "workspace", "commit": None, "stale": ["kfold@imdb"]}
     assert found["params"] == {
-        "imdb.model.units": {"base": [16, 16], "head": [4]},
-        "imdb.model.dropout": {"head": 0.5},
+        "datasets.imdb.model.units": {"base": [16, 16], "head": [4]},
+        "datasets.imdb.model.dropout": {"head": 0.5},
     }
     assert list(found["datasets"]) == NAMES
     imdb, reuters = found["datasets"]["imdb"], found["datasets"]["reuters"]
@@ -667,10 +673,10 @@ def test_json_has_null_where_a_figure_is_no_number(project, run):
     path = project.folder / "metrics/imdb.json"
     project.results("imdb", main=(0.03, 0.002), loss=(np.nan, 0))
     path.write_text(path.read_text().replace("0.88", "NaN"))
-    project.params["imdb"]["model"]["dropout"] = [np.inf]
+    project.params["datasets"]["imdb"]["model"]["dropout"] = [np.inf]
     project.save()
     found = json.loads(run("main", "--json"), parse_constant=no_constant)
-    assert found["params"]["imdb.model.dropout"] == {"head": [None]}
+    assert found["params"]["datasets.imdb.model.dropout"] == {"head": [None]}
     assert found["datasets"]["imdb"]["metrics"]["accuracy"]["head"] is None
     assert found["datasets"]["imdb"]["metrics"]["loss"]["difference"]["mean"] is None
 
@@ -716,14 +722,14 @@ def changed(text) -> str:
 
 
 def test_params_that_were_added_removed_and_changed_are_shown(project, run):
-    model = project.params["imdb"]["model"]
+    model = project.params["datasets"]["imdb"]["model"]
     model.update(units=[4], dropout=0.5)
     del model["activation"]
     project.save()
     rows = figures(changed(run("main")))
-    assert rows["`imdb.model.units`"] == ["`[16, 16]`", "`[4]`"]
-    assert rows["`imdb.model.dropout`"] == ["-", "`0.5`"]
-    assert rows["`imdb.model.activation`"] == ["`relu`", "-"]
+    assert rows["`datasets.imdb.model.units`"] == ["`[16, 16]`", "`[4]`"]
+    assert rows["`datasets.imdb.model.dropout`"] == ["-", "`0.5`"]
+    assert rows["`datasets.imdb.model.activation`"] == ["`relu`", "-"]
     assert sum(name.startswith("`") for name in rows) == 3
 
 
@@ -753,12 +759,12 @@ def test_nothing_that_differs_is_said_as_well(project, run):
 
 @pytest.mark.parametrize("value", ["a|b", "a\nb", "a`b"], ids=["pipe", "line", "backtick"])
 def test_a_param_cannot_break_the_table(project, run, tmp_path, value):
-    project.params["imdb"]["model"]["activation"] = value
+    project.params["datasets"]["imdb"]["model"]["activation"] = value
     project.save()
     text = run("main", "--html", str(tmp_path / "page.html"))
-    assert len(figures(changed(text))["`imdb.model.activation`"]) == 2
+    assert len(figures(changed(text))["`datasets.imdb.model.activation`"]) == 2
     cells_in_page = re.findall(r"<tr>\s*(.*?)\s*</tr>", (tmp_path / "page.html").read_text("utf-8"), re.DOTALL)
-    row = next(row for row in cells_in_page if "imdb.model.activation" in row)
+    row = next(row for row in cells_in_page if "datasets.imdb.model.activation" in row)
     assert row.count("<td>") == 3
     assert "b" in row.split("<td>")[3]
 
@@ -769,13 +775,13 @@ def out_of_date(text) -> list[str]:
 
 def test_params_newer_than_the_results_are_pointed_out(project, run):
     assert out_of_date(run("main")) == []
-    project.params["imdb"]["model"]["units"] = [4]
+    project.params["datasets"]["imdb"]["model"]["units"] = [4]
     project.save(lock=False)
     assert out_of_date(run("main")) == [("workspace", "kfold@imdb")]
     project.save()
     assert out_of_date(run("main")) == []
     project.params["split_seed"] = 1
-    project.params["imdb"]["preprocess"]["encoding"] = "other"
+    project.params["datasets"]["imdb"]["preprocess"]["encoding"] = "other"
     project.save(lock=False)
     project.git("switch", "-qc", "change")
     project.commit()
@@ -791,11 +797,7 @@ def test_code_newer_than_the_results_is_pointed_out(project, run):
 
 
 def test_what_dvc_lock_keeps_of_data_sets_and_stages_that_left_is_not_out_of_date(project, run):
-    project.params["datasets"].remove("reuters")
-    project.params["reuters"]["model"]["units"] = [4]
-    project.save(lock=False)
-    assert out_of_date(run("main")) == []
-    del project.params["reuters"]
+    del project.params["datasets"]["reuters"]
     project.save(lock=False)
     assert out_of_date(run("main")) == []
     project.put("dvc.yaml", yaml.safe_dump({"stages": {"preprocess": {}}}))
@@ -804,14 +806,14 @@ def test_what_dvc_lock_keeps_of_data_sets_and_stages_that_left_is_not_out_of_dat
 
 
 def test_a_param_that_no_stage_has_recorded_makes_nothing_out_of_date(project, run):
-    project.params["imdb"]["kfold"]["equivalent_within"] = 0.01
+    project.params["datasets"]["imdb"]["review"]["equivalent_within"] = 0.01
     project.save(lock=False)
     assert out_of_date(run("main")) == []
 
 
 def test_a_number_that_yaml_reads_as_text_is_not_out_of_date(project, run):
     # params.py takes 1e-4, which PyYAML reads as text and DVC as the number that it then writes to dvc.lock as 0.0001
-    project.params["imdb"]["fit"]["learning_rate"] = 0.0001
+    project.params["datasets"]["imdb"]["fit"]["learning_rate"] = 0.0001
     project.save()
     content = (project.folder / "params.yaml").read_text()
     assert "learning_rate: 0.0001" in content
@@ -820,7 +822,7 @@ def test_a_number_that_yaml_reads_as_text_is_not_out_of_date(project, run):
 
 
 def test_a_width_that_yaml_reads_as_text_is_a_number(project, run):
-    project.params["imdb"]["kfold"]["equivalent_within"] = "5e-3"  # params.py takes it as 0.005
+    project.params["datasets"]["imdb"]["review"]["equivalent_within"] = "5e-3"  # params.py takes it as 0.005
     project.save()
     project.results("imdb", main=(0, 0.0005))
     assert top(run("main"))["imdb"][0] == "equivalent"
@@ -899,7 +901,7 @@ def page(tmp_path_factory):
         for name in NAMES:
             project.results(name, main=(0.03, 0.002), right=FLIPPED)
         project.texts(["<script>alert(1)</script>", "![x](https://example.com/x.png)", "[y](https://example.com/y)"])
-        project.params["imdb"]["model"]["activation"] = "<b onload=alert(2)>"
+        project.params["datasets"]["imdb"]["model"]["activation"] = "<b onload=alert(2)>"
         project.save()
         code = "import sys; from tools import review; review.main(); print(*sys.modules, file=sys.stderr)"
         done = program("-c", code, "main", "--html", str(folder / "new" / "review.html"))

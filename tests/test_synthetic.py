@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from stages.core import arrays, synthetic
-from stages.core.datasets import TABLE
+from stages.core.data import arrays, synthetic
+from stages.core.data.datasets import TABLE
 
 SMALL = synthetic.IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)

@@ -39,7 +39,7 @@ def dvc(clone, *command):
 
 
 def fewer_epochs(params):
-    params["digits"]["kfold"]["epochs"] = 2
+    params["datasets"]["digits"]["kfold"]["epochs"] = 2
 
 
 @pytest.fixture(scope="module")

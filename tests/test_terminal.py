@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from stages import preprocess
-from stages.core import params, stage
-from tools import mend, review, sources
+from stages.core import params
+from stages.core.run import stage
+from tools import repair, review, sources
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(path for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py"))
@@ -84,7 +85,7 @@ def test_a_stage_without_the_name_of_a_data_set_says_which_there_are(monkeypatch
         stage.run(preprocess.main)
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert all(name in said for name in params.load().sections)
+    assert all(name in said for name in params.load().datasets)
 
 
 def test_in_another_folder_the_message_names_the_root(monkeypatch, tmp_path):
@@ -119,4 +120,4 @@ def test_without_a_git_repository_the_first_step_of_make_repro_says_git_init(mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["mend"])
     with pytest.raises(SystemExit, match="git init"):
-        mend.main()
+        repair.main()

@@ -2,26 +2,30 @@ import re
 import time
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from samples import section
 
 from stages import train
-from stages.core import networks, replicas, weightings
-from stages.core.lean_keras import keras
+from stages.core.fit import networks, replicas
+from stages.core.fit.problem import Problem
+from stages.core.run.lean_keras import keras
 
-SECTION = section(optimizer="rmsprop", learning_rate=0.01, batch_size=16, epochs=3, validation=20, seeds=2)
-FIT = SECTION.fit
+SETTINGS = {"optimizer": "rmsprop", "learning_rate": 0.01, "batch_size": 16}
 LABELS = np.arange(60) % 3 % 2  # twice as many of class 0
+ROWS = np.random.default_rng(0).normal(LABELS[:, None], size=(60, 4)).astype("float32")
+VALIDATION, EPOCHS = 20, 3
+
+
+def made(**changes):
+    return Problem.of(section(**SETTINGS | changes), ROWS, LABELS, 1)
 
 
 @pytest.fixture
 def problem():
-    x = np.random.default_rng(0).normal(LABELS[:, None], size=(60, 4)).astype("float32")
-    head = networks.head(SECTION.model)
-    network = networks.build(SECTION, (4,), 1)
-    return train.Problem(network, head.metric, x, head.targets(LABELS, 1), FIT.batch_size)
+    return made()
 
 
 def same_weights(one, other):
@@ -30,20 +34,21 @@ def same_weights(one, other):
 
 def test_the_exploring_fit_never_trains_on_the_first_rows(problem):
     changed = problem.targets.copy()
-    changed[: FIT.validation] = 1 - changed[: FIT.validation]
-    one, other = (train.explore(replace(problem, targets=y), FIT, 0, "") for y in (problem.targets, changed))
+    changed[:VALIDATION] = 1 - changed[:VALIDATION]
+    changed = replace(problem, targets=changed)
+    one, other = (train.explore(either, VALIDATION, EPOCHS, 0, "") for either in (problem, changed))
     assert same_weights(one, other)
     assert (one.history["val_metric"] == 1 - other.history["val_metric"]).all()
-    assert len(one.held_out) == FIT.validation
-    assert len(one.history["loss"]) == FIT.epochs
+    assert len(one.held_out) == VALIDATION
+    assert len(one.history["loss"]) == EPOCHS
 
 
 def test_final_fits_are_new_networks_on_all_rows(problem):
-    fitted = train.final(problem, FIT.seeds, 2, 0, "")
-    assert len(fitted) == FIT.seeds
+    fitted = train.final(problem, 2, 2, 0, "")
+    assert len(fitted) == 2
     assert len(fitted[0].history["loss"]) == 2
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
-    explored = train.explore(problem, FIT, 0, "")
+    explored = train.explore(problem, VALIDATION, EPOCHS, 0, "")
     started = [
         replicas._initial(problem.model, replicas.seed_of(0, *purpose)) for purpose in [("explore",), ("final", 0)]
     ]
@@ -52,17 +57,18 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
     assert np.abs(explored.weights[0] - fitted[0].weights[0]).max() > 0.01
 
 
-def test_each_fit_learns_its_scaler_from_the_rows_that_it_trains_on(problem):
-    scaled = replace(problem, scaler=weightings.scaler("standardize", problem.rows, LABELS))
-    explored, *final = [train.explore(scaled, FIT, 0, ""), *train.final(scaled, 2, 1, 0, "")]
-    np.testing.assert_allclose(explored.mean, problem.rows[FIT.validation :].mean(axis=0), rtol=1e-5)
-    for fitted in final:
-        np.testing.assert_allclose(fitted.mean, problem.rows.mean(axis=0), rtol=1e-5)
+def test_each_fit_learns_its_scaler_from_the_rows_that_it_trains_on():
+    scaled = made(weighting="standardize")
+    explored = train.explore(scaled, VALIDATION, EPOCHS, 0, "")
+    np.testing.assert_allclose(explored.mean, ROWS[VALIDATION:].mean(axis=0), rtol=1e-5)
+    for fitted in train.final(scaled, 2, 1, 0, ""):
+        np.testing.assert_allclose(fitted.mean, ROWS.mean(axis=0), rtol=1e-5)
 
 
 def test_each_fit_is_balanced_where_that_is_asked_for(problem):
-    balanced = replace(problem, balance=weightings.balance("balanced", LABELS))
-    for fit in (lambda own: train.explore(own, FIT, 0, ""), lambda own: train.final(own, 1, 2, 0, "")[0]):
+    balanced = made(class_weights="balanced")
+    explore = partial(train.explore, validation=VALIDATION, epochs=EPOCHS, seed=0, title="")
+    for fit in (explore, lambda chosen: train.final(chosen, 1, 2, 0, "")[0]):
         assert not same_weights(fit(balanced), fit(problem))
         assert same_weights(fit(balanced), fit(balanced))
 

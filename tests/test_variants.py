@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.core import params, pictures
-from tools import cluster, demo, study, variants
+from stages.core import params
+from stages.core.judge import pictures
+from studies import demo, study
+from tools import cluster, variants
 
 PLAIN = yaml.safe_load(params.PATH.read_text())
 
@@ -36,8 +38,8 @@ def test_each_variant_is_a_change_that_the_pipeline_takes(name):
 
 def test_the_study_has_the_changes_of_the_tutorials_chapter():
     for dataset in study.DATASETS:
-        models = {name: changed(name)[dataset]["model"] for name in variants.STUDY}
-        assert models["original"] == PLAIN[dataset]["model"]
+        models = {name: changed(name)["datasets"][dataset]["model"] for name in variants.STUDY}
+        assert models["original"] == PLAIN["datasets"][dataset]["model"]
         assert models["smaller"]["units"] == [4, 4]
         assert models["larger"]["units"] == [512, 512]
         penalties = {name: (model["l1"] > 0, model["l2"] > 0) for name, model in models.items()}

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.utils.class_weight import compute_sample_weight
 
-from stages.core import weightings
+from stages.core.fit import weightings
 
 RANDOM = np.random.default_rng(0)
 COUNTS = sp.csr_matrix(RANDOM.poisson(0.3, (80, 12)).astype("float32"))

@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 
-from stages.core.cluster import ADDRESS
-from stages.core.stage import parser_of, tool
+from stages.core.fit.cluster import ADDRESS
+from stages.core.run.stage import parser_of, tool
 
 
 def threads(workers: int) -> dict[str, str]:

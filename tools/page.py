@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from stages.core.stage import parser_of, tool
+from stages.core.run.stage import parser_of, tool
 
 PAGE = Path(__file__).parent.parent / ".dvc/plots/page.html"
 SCRIPT = re.compile(r'(<script data-npm="(.+?)@.+?">).*?</script>', re.DOTALL)

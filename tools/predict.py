@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.core import encodings, params
-from stages.core.arrays import Text, UnreadableFile, stored, word_index
-from stages.core.datasets import TABLE
-from stages.core.stage import parser_of, tool
-from stages.core.weightings import WEIGHTINGS
+from stages.core import params
+from stages.core.data import encodings
+from stages.core.data.arrays import Text, UnreadableFile, stored, word_index
+from stages.core.data.datasets import TABLE
+from stages.core.fit.weightings import WEIGHTINGS
+from stages.core.run.stage import parser_of, tool
 from tools import review
 
 APOSTROPHES = "'’‘‛ʼ′´＇"  # noqa: RUF001
@@ -135,7 +136,7 @@ def table(content: str, dataset) -> tuple[list[int], np.ndarray]:
     Raises Refused.
     """
     if not dataset.columns:
-        raise Refused("stages/core/datasets.py names no columns for this data set")
+        raise Refused("stages/core/data/datasets.py names no columns for this data set")
     found = cells(content, dataset.columns)
     with np.errstate(over="ignore"):
         numbers = pd.DataFrame(found.values()).apply(pd.to_numeric, errors="coerce")
@@ -174,7 +175,7 @@ def models(folder: Path) -> list:
     paths = sorted(folder.glob("seed_*.keras"))
     if not paths:
         raise Refused(f"there is no model in {folder}; `dvc repro` trains it and `dvc pull` fetches it")
-    from stages.core.lean_keras import keras  # not before: a wrong argument need not wait for TensorFlow
+    from stages.core.run.lean_keras import keras  # not before: a wrong argument need not wait for TensorFlow
 
     try:
         return [keras.models.load_model(path, compile=False, safe_mode=True) for path in paths]
@@ -288,12 +289,12 @@ def predict(name: str, content: str) -> list[dict]:
 
     Raises Refused.
     """
-    dataset, section = TABLE[name], params.load().sections.get(name)
+    dataset, section = TABLE[name], params.load().datasets.get(name)
     if section is None:
-        raise Refused(f"params.yaml has no section {name}")
+        raise Refused(f"params.yaml has no datasets.{name}")
     reader = read_documents if dataset.kind == "text" else read_rows
     rows, notes = reader(name, section.preprocess, content)
-    weighting = WEIGHTINGS[section.model.weighting]
+    weighting = WEIGHTINGS[section.fit.weighting]
     predicted = outputs(models(Path(f"data/models/{name}")), weighting.values(rows))
     if len(wrong := np.flatnonzero(~np.isfinite(predicted).all(axis=(0, 2)))):
         raise Refused(f"line {notes[wrong[0]]['line']}: what the model gives for it is no number")

@@ -9,8 +9,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from stages.core import params
-from stages.core.datasets import TABLE
-from stages.core.stage import parser_of, tool
+from stages.core.data.datasets import TABLE
+from stages.core.run.stage import parser_of, tool
 
 
 def line(name: str, figures: dict) -> dict[str, str]:

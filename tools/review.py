@@ -14,7 +14,6 @@ import html
 import io
 import json
 import math
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,15 +24,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from markdown_it import MarkdownIt
 
-from stages.core import comparison, pictures
-from stages.core.arrays import Text, word_index
-from stages.core.datasets import TABLE, Task
-from stages.core.encodings import INDEX_FROM
-from stages.core.files import whole
-from stages.core.stage import parser_of, tool
+from stages.core.data.arrays import Text, word_index
+from stages.core.data.datasets import TABLE, Task
+from stages.core.data.encodings import INDEX_FROM
+from stages.core.judge import comparison, pictures
+from stages.core.run import strict_yaml
+from stages.core.run.files import whole
+from stages.core.run.stage import parser_of, tool
 
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 WORDS = 40  # of each text
@@ -57,17 +56,6 @@ def git(*arguments) -> bytes:
         raise Unreadable(error.stderr.decode(errors="replace").strip()) from None
 
 
-def numbered(value):
-    """Numbers such as 1e-4, which DVC and the stages read as numbers and PyYAML as text, as numbers."""
-    if isinstance(value, dict):
-        return {key: numbered(own) for key, own in value.items()}
-    if isinstance(value, list):
-        return [numbered(own) for own in value]
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
-        return float(value)
-    return value
-
-
 @dataclass(frozen=True, eq=False)  # each its own: the workspace may change under the same name
 class Revision:
     """A state of the project. name: as the user gave it. commit: None for the workspace."""
@@ -82,12 +70,29 @@ class Revision:
         except (FileNotFoundError, Unreadable):
             return None
 
+    def files(self, folder: str) -> list[str]:
+        """Paths of the files below a folder that Git has, or would take; none where it is a file."""
+        if self.commit is None:
+            listed = git("ls-files", "-coz", "--exclude-standard", "--", f"{folder}/")
+        else:
+            listed = git("ls-tree", "-rz", "--name-only", self.commit, f"{folder}/")
+        found = sorted({*filter(None, listed.decode().split("\0"))})
+        return [path for path in found if self.commit or Path(path).is_file()]
+
+    @cache  # noqa: B019
+    def md5(self, path: str) -> str:
+        """What DVC notes of a file or, with .dir behind it, of a folder: the MD5 of a list of its files."""
+        if not (files := self.files(path)):
+            return hashlib.md5(self.read(path) or b"", usedforsecurity=False).hexdigest()
+        listed = [{"md5": self.md5(file), "relpath": file.removeprefix(f"{path}/")} for file in files]
+        return hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
     @cache  # noqa: B019
     def yaml(self, path: str) -> dict:
         """The content of a YAML file; empty where there is none."""
         try:
-            content = numbered(yaml.safe_load(self.read(path) or b""))
-        except yaml.YAMLError:
+            content = strict_yaml.read(self.read(path) or b"")
+        except strict_yaml.NotYaml:
             raise Unreadable(f"{path} of {self.name} is no YAML") from None
         return content if isinstance(content, dict) else {}
 
@@ -148,6 +153,12 @@ class Results:
     data: str  # hash of the raw data
 
 
+def sections_of(revision: Revision) -> dict:
+    """`datasets` of the revision's params.yaml; empty where it is of an older layout."""
+    found = revision.yaml("params.yaml").get("datasets")
+    return found if isinstance(found, dict) else {}
+
+
 def load(revision: Revision, name: str) -> Results:
     """What the revision says of this data set."""
     chosen, folder = revision.yaml("params.yaml"), f"metrics/{name}"
@@ -155,8 +166,8 @@ def load(revision: Revision, name: str) -> Results:
     inputs = (revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}).get("deps", [])
     return Results(
         revision,
-        chosen.get(name) or {},
-        {key: value for key, value in chosen.items() if key not in TABLE},
+        sections_of(revision).get(name) or {},
+        {key: value for key, value in chosen.items() if key != "datasets"},
         revision.json(f"metrics/{name}.json"),
         revision.table(f"{folder}/folds.csv"),
         revision.table(f"{folder}/fold_curves.csv"),
@@ -194,7 +205,7 @@ def obstacle(base: Results, head: Results) -> str:
 
 def compare(base: Results, head: Results, metric: str, task: Task) -> comparison.Comparison:
     """The comparison of one column of folds.csv; the band of equivalence is that of the main metric."""
-    within = head.section.get("kfold", {}).get("equivalent_within") if metric == task.metric else None
+    within = head.section.get("review", {}).get("equivalent_within") if metric == task.metric else None
     k = int(head.folds.fold.max())
     higher_is_better, bounds = task.higher_is_better(metric), task.bounds_of(metric)
     return comparison.compare(base.folds[metric], head.folds[metric], k, higher_is_better, within, bounds)
@@ -205,20 +216,15 @@ def stale(revision: Revision) -> list[str]:
 
     Only stages of today: dvc.lock keeps those of data sets that left `datasets`, and those that left dvc.yaml.
     """
-    params, found, hashes = revision.yaml("params.yaml"), [], {}
+    params, found = revision.yaml("params.yaml"), []
     lock = revision.yaml("dvc.lock").get("stages", {})
-    stages, names = revision.yaml("dvc.yaml").get("stages", {}), params.get("datasets") or []
+    stages, names = revision.yaml("dvc.yaml").get("stages", {}), sections_of(revision)
     for stage in (f"{stage}@{name}" for stage in stages for name in names if f"{stage}@{name}" in lock):
         content = lock[stage]
         recorded = content.get("params", {}).get("params.yaml", {})
         changed = any(_at(params, key) != value for key, value in recorded.items())
-        for dep in content.get("deps", []):
-            if dep["path"].endswith(".py"):
-                path = dep["path"]
-                if path not in hashes:
-                    hashes[path] = hashlib.md5(revision.read(path) or b"", usedforsecurity=False).hexdigest()
-                changed |= hashes[path] != dep["md5"]
-        if changed:
+        code = [dep for dep in content.get("deps", []) if dep["path"].startswith("stages/")]
+        if changed or any(revision.md5(dep["path"]) != dep["md5"] for dep in code):
             found.append(stage)
     return found
 
@@ -304,7 +310,7 @@ class Reviewed:
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
     """All data sets that either revision runs on. Raises Unreadable where a revision has no figures at all."""
-    names = [name for side in (base, head) for name in side.yaml("params.yaml").get("datasets") or []]
+    names = [name for side in (base, head) for name in sections_of(side)]
     reviewed = []
     for name in dict.fromkeys(name for name in names if name in TABLE):
         sides = load(base, name), load(head, name)
@@ -409,7 +415,7 @@ def sentences(own: Reviewed, p) -> list[str]:
     lines, metric = [], own.task.metric
     if own.obstacle:
         return [f"Not comparable fold by fold: {own.obstacle}."]
-    found, within = own.comparisons[metric], own.head.section.get("kfold", {}).get("equivalent_within")
+    found, within = own.comparisons[metric], own.head.section.get("review", {}).get("equivalent_within")
     if found.better is not None:
         lines.append(
             f"Probabilities, with differences up to {within} taken as none: worse {share(found.worse)}, "
@@ -572,7 +578,7 @@ def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[s
     parts = [f"# Review: {base.name} → {head.name}"]
     for side in (base, head):
         if old := stale(side):
-            old = _by_kind(old, side.yaml("params.yaml")["datasets"])
+            old = _by_kind(old, sections_of(side))
             parts.append(f"> **Out of date:** in {side.name}, params or code are newer than the results of {old}.")
     parts += [top(reviewed, p), EXPLANATION, "## What changed", changes(base, head, reviewed)]
     result = ["\n\n".join(parts)]
@@ -657,7 +663,7 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     sides = {f"{kind}: {side.revision.name}": side for kind, side in (("base", own.base), ("head", own.head))}
     found, repeats = own.comparisons[metric], int(own.head.folds.repeat.max())
     differences = (own.head.folds[metric] - own.base.folds[metric]).to_numpy().reshape(repeats, -1)
-    within = own.head.section.get("kfold", {}).get("equivalent_within")
+    within = own.head.section.get("review", {}).get("equivalent_within")
     title = f"{dataset.title}: difference in {metric} of each fold, head - base"
     better = "higher" if own.task.higher_is_better(metric) else "lower"
     result = {

@@ -11,9 +11,10 @@ import yaml
 
 from stages import download
 from stages.core import params
-from stages.core.datasets import TABLE
-from stages.core.files import whole
-from stages.core.stage import parser_of, tool
+from stages.core.data.datasets import TABLE
+from stages.core.run import strict_yaml
+from stages.core.run.files import whole
+from stages.core.run.stage import parser_of, tool
 from stages.download import EARLIER, MIRROR, NoSource
 
 BANNER = """
@@ -54,12 +55,12 @@ def with_stand_ins(document: str) -> str:
 
     Exits where the word does not stand at the top of the file.
     """
-    wanted = params.parse(document).model_copy(update={"source": "synthetic"})
+    wanted = strict_yaml.read(document) | {"source": "synthetic"}
     for key, value in yaml.compose(document, yaml.SafeLoader).value:
         if key.value == "source":
             start, end = value.start_mark.index, value.end_mark.index
             changed = f"{document[:start]}synthetic{document[end:]}"
-            if params.parse(changed) == wanted:
+            if strict_yaml.read(changed) == wanted:
                 return changed
     raise SystemExit(
         "No source of the official data can be reached, and no program can change `source` in this "

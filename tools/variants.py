@@ -10,7 +10,7 @@ import re
 import subprocess
 import time
 
-from stages.core.stage import parser_of, tool
+from stages.core.run.stage import parser_of, tool
 from tools.cluster import threads
 
 POLL = 10  # seconds between looks at the queue: a worker needs some to sign on
@@ -18,7 +18,7 @@ POLL = 10  # seconds between looks at the queue: a worker needs some to sign on
 
 def on_all(setting):
     """The setting for the three data sets of the tutorial."""
-    return [f"{name}.model.{setting}" for name in ("imdb", "reuters", "boston_housing")]
+    return [f"datasets.{name}.model.{setting}" for name in ("imdb", "reuters", "boston_housing")]
 
 
 STUDY = {  # the tutorial's chapter on regularisation
@@ -32,35 +32,35 @@ STUDY = {  # the tutorial's chapter on regularisation
 }
 BETTER = {  # chosen by K-fold on the training rows
     "bigrams": [
-        "imdb.preprocess.ngrams=2",
-        "imdb.preprocess.num_words=100000",
-        "imdb.model.weighting=nb",
-        "imdb.model.units=[16]",
-        "imdb.model.dropout=0.5",
-        "imdb.fit.final_epochs=7",
-        "imdb.kfold.epochs=7",
+        "datasets.imdb.preprocess.ngrams=2",
+        "datasets.imdb.preprocess.num_words=100000",
+        "datasets.imdb.fit.weighting=nb",
+        "datasets.imdb.model.units=[16]",
+        "datasets.imdb.model.dropout=0.5",
+        "datasets.imdb.final.epochs=7",
+        "datasets.imdb.kfold.epochs=7",
     ],
     "balanced": [
-        "reuters.model.weighting=tf_idf",
-        "reuters.model.class_weights=balanced",
-        "reuters.model.units=[512]",
-        "reuters.model.dropout=0.7",
+        "datasets.reuters.fit.weighting=tf_idf",
+        "datasets.reuters.fit.class_weights=balanced",
+        "datasets.reuters.model.units=[512]",
+        "datasets.reuters.model.dropout=0.7",
     ],
     "deeper": [
-        "boston_housing.model.loss=mae",
-        "boston_housing.model.units=[64,64,64]",
-        "boston_housing.model.activation=gelu",
-        "boston_housing.fit.optimizer=adam",
-        "boston_housing.fit.final_epochs=120",
-        "boston_housing.kfold.epochs=120",
+        "datasets.boston_housing.fit.loss=mae",
+        "datasets.boston_housing.model.units=[64,64,64]",
+        "datasets.boston_housing.model.activation=gelu",
+        "datasets.boston_housing.fit.optimizer=adam",
+        "datasets.boston_housing.final.epochs=120",
+        "datasets.boston_housing.kfold.epochs=120",
     ],
 }
 DEMO = {  # what a colleague might propose
     "balanced": BETTER["balanced"],
-    "softer": ["reuters.model.activation=softplus"],
-    "smoother": ["boston_housing.model.activation=elu"],
+    "softer": ["datasets.reuters.model.activation=softplus"],
+    "smoother": ["datasets.boston_housing.model.activation=elu"],
 }
-BOTTLENECK = {"bottleneck": ["reuters.model.units=[64,4]"]}  # a layer narrower than what it must tell apart
+BOTTLENECK = {"bottleneck": ["datasets.reuters.model.units=[64,4]"]}  # a layer narrower than what it must tell apart
 VARIANTS = STUDY | BETTER | DEMO | BOTTLENECK
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small import Clone
 
-from stages.core.files import whole
+from stages.core.run.files import whole
 
 TRIED = pytest.StashKey[Counter]()
 HEAD = """# What was tried, and what came of it

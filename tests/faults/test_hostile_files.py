@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from small import ROOT
 
 from stages import preprocess
-from stages.core import arrays, synthetic
-from stages.core.datasets import TABLE
+from stages.core.data import arrays, synthetic
+from stages.core.data.datasets import TABLE
 from tools import predict
 
 OFFICIAL = {name: generate() for name, generate in synthetic.GENERATORS.items() if name != "imdb"}
@@ -332,7 +332,7 @@ def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried)
         assert "Traceback" not in done.stdout + done.stderr
         if done.returncode == 0:
             assert written(clone)[0] == figures, entry
-        clone.run(sys.executable, "-m", "tools.mend")
+        clone.run(sys.executable, "-m", "tools.repair")
         clone.repro()
         assert written(clone)[1] == everything, entry
         clone.run("git", "checkout", "dvc.lock")  # it may say what size the damaged file had, which nobody reads
@@ -374,7 +374,7 @@ def test_predict_refuses_a_word_index_that_lies(tmp_path):
 
 
 def test_a_model_that_would_run_code_is_refused(tmp_path, tried):
-    from stages.core.lean_keras import keras
+    from stages.core.run.lean_keras import keras
 
     marker = tmp_path / "ran"
     path = str(marker)

@@ -19,7 +19,7 @@ import yaml
 from dvc.lock import make_lock
 from small import ROOT, SMALL
 
-from tools import mend
+from tools import repair
 
 STAGES = ["download", "preprocess", "train", "kfold", "evaluate"]
 TARGETS = [f"{stage}@{name}" for name in SMALL for stage in STAGES]
@@ -122,7 +122,7 @@ def finish(clone):
     first = clone.run("dvc", "repro")
     if first.returncode == 0:
         return OUTCOME, re.findall(r"Running stage '(\S+)'", first.stdout)
-    mended = clone.run(sys.executable, "-m", "tools.mend").stdout
+    mended = clone.run(sys.executable, "-m", "tools.repair").stdout
     assert "lock was cut off" in mended, f"nothing but what DVC was writing may stop it: {first.stderr}"
     return MENDED, clone.repro()
 
@@ -177,10 +177,10 @@ def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, sh
     path, before = clone.folder / "dvc.lock", clone.state()
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    clone.run(sys.executable, "-m", "tools.mend")
+    clone.run(sys.executable, "-m", "tools.repair")
     clone.repro()
     assert clone.state() == before
-    assert clone.run(sys.executable, "-m", "tools.mend").stdout == ""
+    assert clone.run(sys.executable, "-m", "tools.repair").stdout == ""
     tried(
         "dvc.lock is cut off anywhere", "`make repro` ends well; outputs, metrics and dvc.lock byte for byte as before"
     )
@@ -189,7 +189,7 @@ def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, sh
 def test_half_a_rwlock_is_removed(clone, tried):
     (clone.folder / ".dvc/tmp/rwlock").write_text('{"write": {')
     assert "RWLock-file" in clone.run("dvc", "repro", "preprocess@digits").stderr
-    assert "rwlock was cut off" in clone.run(sys.executable, "-m", "tools.mend").stdout
+    assert "rwlock was cut off" in clone.run(sys.executable, "-m", "tools.repair").stdout
     clone.repro("preprocess@digits")
     tried("rwlock is cut off, in which DVC notes who is at work", "`make repro` removes it and ends well")
 
@@ -198,15 +198,15 @@ def test_half_a_rwlock_is_removed(clone, tried):
     "content", [b"", b"\xff", b"[1]", b"a: 2024-13-45", b"a: 2024-01-01", b"{1: 2, null: 3, b: 4}", b"a: [", b"!!x y"]
 )
 def test_any_bytes_are_no_dvc_lock_and_no_note_on_a_run(content):
-    assert not mend.is_whole(content)
-    assert len(mend.name_of_run(content)) in (0, 64)
+    assert not repair.is_whole(content)
+    assert len(repair.name_of_run(content)) in (0, 64)
 
 
 def test_nothing_is_mended_while_dvc_is_at_work(clone):
     path = clone.folder / ".dvc/tmp/rwlock"
     path.write_text('{"write": {')
     with make_lock(str(path.with_name("lock")), tmp_dir=str(path.parent)):
-        done = clone.run(sys.executable, "-m", "tools.mend")
+        done = clone.run(sys.executable, "-m", "tools.repair")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "Nothing was run: Unable to acquire lock." in done.stderr
@@ -218,20 +218,20 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
     monkeypatch.chdir(tmp_path)
 
     def commit(text, *command):
-        assert mend.git(*command).returncode == 0
-        mend.LOCK.write_text(text)
-        assert mend.git("add", "-A").returncode == 0
-        assert mend.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", text).returncode == 0
+        assert repair.git(*command).returncode == 0
+        repair.LOCK.write_text(text)
+        assert repair.git("add", "-A").returncode == 0
+        assert repair.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", text).returncode == 0
 
     commit("first", "init", "-q", "-b", "ours")
     commit("theirs", "checkout", "-q", "-b", "theirs")
     commit("ours", "checkout", "-q", "ours")
-    assert mend.git("merge", "theirs").returncode == 1
-    before = mend.LOCK.read_text()
+    assert repair.git("merge", "theirs").returncode == 1
+    before = repair.LOCK.read_text()
     assert "<<<<<<<" in before
     with pytest.raises(SystemExit, match=r"dvc\.lock is in a merge: choose a side"):
-        mend.mend_lock()
-    assert mend.LOCK.read_text() == before
+        repair.mend_lock()
+    assert repair.LOCK.read_text() == before
     tried("dvc.lock in the middle of a merge", "`make repro` says so and leaves it as it is")
 
 
@@ -242,7 +242,7 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
 )
 def test_a_stage_stops_when_whoever_started_it_dies(clone, how, seconds, tried):
     params = (clone.folder / "params.yaml").read_text()
-    clone.edit(lambda tree: tree["boston_housing"]["fit"].update(final_epochs=10**6))
+    clone.edit(lambda tree: tree["datasets"]["boston_housing"]["final"].update(epochs=10**6))
     leader = clone.start("dvc", "repro", "--force", "--single-item", "train@boston_housing")
     stage = wait_for_stage(leader)
     time.sleep(seconds)

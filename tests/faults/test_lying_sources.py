@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from stages import download
-from stages.core.datasets import File
+from stages.core.data.datasets import File
 
 CONTENT = bytes(range(256)) * 8
 FILE = File("numbers.npz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

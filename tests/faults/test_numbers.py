@@ -6,30 +6,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
+from samples import section
 
 from stages import kfold
-from stages.core import encodings, networks, params, replicas, weightings
-from stages.core.datasets import TABLE
-from stages.core.lean_keras import tensorflow
-from stages.core.stage import one_message
+from stages.core.data import encodings
+from stages.core.data.arrays import Text
+from stages.core.fit import replicas
+from stages.core.fit.problem import Problem
+from stages.core.run.lean_keras import tensorflow
+from stages.core.run.stage import one_message
 
-SECTIONS = params.parse(params.PATH.read_text()).sections
+SETTINGS = {"units": [4], "weighting": "standardize", "learning_rate": 0.001, "batch_size": 16}
 
 
-def fit(x, y, folds, name="boston_housing", epochs=3, batch_size=16, weighting="standardize", rate=0.001):
-    """Fit the K-fold replicas of a small network on these rows."""
-    section = SECTIONS[name]
-    section = section.model_copy(
-        update={
-            "model": section.model.model_copy(update={"units": [4], "weighting": weighting}),
-            "fit": section.fit.model_copy(update={"learning_rate": rate, "optimizer": "sgd"}),
-        }
-    )
-    network, head = networks.build(section, x.shape[1:], TABLE[name].outputs), networks.head(section.model)
+def fit(x, y, folds, epochs=3, **changes):
+    """Fit the K-fold replicas of a small network on these rows: y are numbers, or two classes."""
+    loss = {"loss": "mse"} if y.dtype.kind == "f" else {}
+    problem = Problem.of(section(**SETTINGS | loss | changes), x, y, 1)
     members = kfold.members(folds, seed=0) or [replicas.Replica(0, 0, folds[0], 0)]  # all rows train
-    targets = head.targets(y, TABLE[name].outputs)
-    scaler = weightings.scaler(weighting, x, y)
-    return list(replicas.fit(network, head.metric, x, targets, members, epochs, batch_size, scaler=scaler))
+    return list(problem.fit(members, epochs))
 
 
 @pytest.fixture
@@ -47,24 +42,25 @@ def test_a_fit_that_diverges_names_the_replica_and_the_epoch(numbers, tried):
     x, y = numbers
     for rate in (1e3, 1e30):
         with pytest.raises(replicas.Diverged, match=r"seed \d+, fold \d+: its .* epoch \d+; a lower learning_rate"):
-            fit(x, y, kfold.deal(y, 4, 1, 0, False), epochs=50, rate=rate)
+            fit(x, y, kfold.deal(y, 4, 1, 0, False), epochs=50, learning_rate=rate)
     tried("a learning rate that diverges", "a message names the replica and the epoch", 2)
 
 
 def test_the_last_step_that_diverges_is_noticed_where_no_row_is_held_out(numbers, tried):
     x, y = numbers
     with pytest.raises(replicas.Diverged):
-        fit(x, y * 1e18, np.full((1, 24), -1), epochs=1, batch_size=24, rate=1e30)
+        fit(x, y * 1e18, np.full((1, 24), -1), epochs=1, batch_size=24, learning_rate=1e30)
     tried("the last step of a fit diverges", "a message names the replica and the epoch")
 
 
 def test_weights_so_large_that_predictions_are_no_numbers_are_noticed(numbers, tried):
-    x, _ = numbers
-    network = networks.build(SECTIONS["boston_housing"], x.shape[1:], 1)
-    huge = [np.full_like(weights, 3e38) for weights in network.get_weights()]
-    fine = replicas.Fitted(network.get_weights(), None, None, {}, np.empty((0, 1)))
+    x, y = numbers
+    problem = Problem.of(section(loss="mse"), x, y, 1)
+    weights = problem.model.get_weights()
+    fine = replicas.Fitted(weights, None, None, {}, np.empty((0, 1)))
+    huge = replace(fine, weights=[np.full_like(values, 3e38) for values in weights])
     with pytest.raises(replicas.Diverged, match="replica 1 of 2 predicts what is no number after its last epoch"):
-        replicas.predict(network, [fine, replace(fine, weights=huge)], x)
+        problem.predict([fine, huge], x)
     tried("predictions for the test rows are no numbers", "a message names the replica and the epoch")
 
 
@@ -72,7 +68,7 @@ def test_weights_so_large_that_predictions_are_no_numbers_are_noticed(numbers, t
 def test_a_stage_that_diverges_leaves_earlier_results_and_no_nan(clone, stage, tried):
     before, text = clone.state(), (clone.folder / "params.yaml").read_text()
     changed = yaml.safe_load(text)
-    changed["digits"]["fit"].update(learning_rate=1e30, optimizer="sgd")
+    changed["datasets"]["digits"]["fit"].update(learning_rate=1e30, optimizer="sgd")
     (clone.folder / "params.yaml").write_text(yaml.safe_dump(changed))
     done = clone.run(sys.executable, "-m", f"stages.{stage}", "digits")
     (clone.folder / "params.yaml").write_text(text)
@@ -87,7 +83,7 @@ def test_a_fold_with_a_single_class_has_its_figures(tried):
     random = np.random.default_rng(0)
     x, y = random.normal(size=(24, 3)).astype("float32"), np.repeat([0, 1], 12).astype("int32")
     folds = np.repeat([0, 1], 12)[None].astype("int16")
-    fitted = fit(x, y, folds, name="imdb")
+    fitted = fit(x, y, folds)
     assert finite(fitted)
     assert {one.history["val_metric"][-1] for one in fitted} <= set(np.linspace(0, 1, 13).astype("float32"))
     tried("a fold with a single class", "a right result")
@@ -107,19 +103,12 @@ def test_a_constant_feature_stays_what_it_is(numbers, value, tried):
 
 
 def test_a_word_that_no_training_row_has_does_no_harm(tried):
-    counts = encodings.counts(_documents(), 12)
+    counts = encodings.counts(Text(np.arange(12) % 8 + 1, np.arange(13)), 12)
     labels = np.array([0, 1] * 6, "int32")
     for weighting in ("tf_idf", "nb"):
-        x = weightings.WEIGHTINGS[weighting].values(counts)
         folds = (np.arange(12) % 3)[None].astype("int16")
-        assert finite(fit(x, labels, folds, name="imdb", weighting=weighting))
+        assert finite(fit(counts, labels, folds, weighting=weighting))
     tried("a word that no training row of a fold has", "a right result", 2)
-
-
-def _documents():
-    from stages.core.arrays import Text
-
-    return Text(np.arange(12) % 8 + 1, np.arange(13))
 
 
 @pytest.mark.parametrize("batch_size", [25, 10_000])

@@ -9,10 +9,10 @@ import pytest
 from small import Clone
 
 SETTINGS = {
-    "smaller": "digits.model.units=[4]",
-    "softer": "digits.model.activation=softplus",
-    "wider": "digits.model.units=[48]",
-    "rounder": "digits.model.activation=elu",
+    "smaller": "datasets.digits.model.units=[4]",
+    "softer": "datasets.digits.model.activation=softplus",
+    "wider": "datasets.digits.model.units=[48]",
+    "rounder": "datasets.digits.model.activation=elu",
 }
 RUN = """
 from tools import variants
@@ -26,7 +26,7 @@ variants.run({names})
 def queue(tmp_path_factory):
     """A small clone of its own, in which long variants can be run; nothing of it runs on afterwards."""
     clone = Clone(tmp_path_factory.mktemp("queue"), ["digits"])
-    clone.edit(lambda params: params["digits"]["kfold"].update(repeats=40))
+    clone.edit(lambda params: params["datasets"]["digits"]["kfold"].update(repeats=40))
     clone.repro()
     clone.commit()
     yield clone
@@ -98,7 +98,7 @@ def test_a_task_whose_worker_was_killed_runs_again(queue, tried):
 
 @pytest.mark.slow
 def test_a_variant_that_failed_runs_again_and_then_no_more(queue):
-    queue.run("dvc", "exp", "run", "--queue", "--name", "rounder", "-S", "digits.fit.learning_rate=1e30")
+    queue.run("dvc", "exp", "run", "--queue", "--name", "rounder", "-S", "datasets.digits.fit.learning_rate=1e30")
     queue.run("dvc", "queue", "start")
     until(lambda: "Failed" in status(queue))
     assert start(queue, ["rounder"]).wait(300) == 0

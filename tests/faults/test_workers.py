@@ -15,7 +15,7 @@ FORCED = "dvc", "repro", "--force", "--single-item", "train@digits", "kfold@digi
 def alone(tmp_path_factory):
     """A small clone in which everything ran in the process of each stage."""
     clone = Clone(tmp_path_factory.mktemp("workers"), ["digits"])
-    clone.edit(lambda params: params["digits"]["kfold"].update(repeats=70))  # 140 replicas: three slices
+    clone.edit(lambda params: params["datasets"]["digits"]["kfold"].update(repeats=70))  # 140 replicas: three slices
     clone.repro()
     return clone
 

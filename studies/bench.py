@@ -24,9 +24,10 @@ import numpy as np
 import scipy.sparse as sp
 import yaml
 
-from stages.core import arrays, weightings
-from stages.core.datasets import TABLE
-from stages.core.stage import parser_of, tool
+from stages.core.data import arrays
+from stages.core.data.datasets import TABLE
+from stages.core.fit import weightings
+from stages.core.run.stage import parser_of, tool
 
 RUNS = 3
 FOLDS = 4
@@ -324,8 +325,8 @@ def jax_vmap(task):
 
 def this_project(task):
     """All folds and repeats as replicas of one program."""
-    from stages.core import networks, replicas
-    from stages.core.lean_keras import keras
+    from stages.core.fit import networks, replicas
+    from stages.core.run.lean_keras import keras
 
     yield
     x, y, folds, classes = problem(task)
@@ -426,7 +427,7 @@ def side_by_side():
         for task in TASKS | GROWTH:
             for label, (_, module, tasks) in CONTENDERS.items():
                 if task in tasks and importlib.util.find_spec(module):
-                    output, _ = run(sys.executable, "-m", "tools.bench", label, task)
+                    output, _ = run(sys.executable, "-m", "studies.bench", label, task)
                     runs.setdefault(task, {}).setdefault(label, []).append(json.loads(output.splitlines()[-1]))
                     print(f"{task}: {label}: {runs[task][label][-1]['compute']:.2f} s", file=sys.stderr)
     return {
@@ -452,12 +453,12 @@ def whole_runs():
         run("git", "clone", "--quiet", ROOT, clone)
         settings = (clone / "params.yaml").read_text("utf-8")
         once = yaml.safe_load(settings)
-        once["datasets"] = ["imdb", "reuters", "boston_housing"]
-        for name in once["datasets"]:
-            once[name]["kfold"]["repeats"] = once[name]["fit"]["seeds"] = 1
+        del once["datasets"]["digits"]
+        for section in once["datasets"].values():
+            section["kfold"]["repeats"] = section["final"]["seeds"] = 1
         for _ in range(RUNS):
             scripts = [
-                run(sys.executable, "-m", "tools.bench", "script", name, KERAS_HOME=scratch)[1]
+                run(sys.executable, "-m", "studies.bench", "script", name, KERAS_HOME=scratch)[1]
                 for name in once["datasets"]
             ]
             seconds["tutorial"].append(sum(scripts))
@@ -485,11 +486,11 @@ def data_sets():
         with tempfile.TemporaryDirectory() as scratch:
             clone = Path(scratch) / "clone"
             run("git", "clone", "--quiet", ROOT, clone)
-            with (clone / "stages/core/datasets.py").open("a", encoding="utf-8") as table:
+            with (clone / "stages/core/data/datasets.py").open("a", encoding="utf-8") as table:
                 table.write(MORE)
             settings = yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
             names = ["digits", *(f"digits_{number}" for number in range(2, count + 1))]
-            settings |= {"datasets": names} | {name: settings["digits"] for name in names}
+            settings["datasets"] = {name: settings["datasets"]["digits"] for name in names}
             (clone / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
             repro = sys.executable, "-m", "dvc", "repro", "--quiet"
             output, seconds = run(sys.executable, "-c", PEAK, *repro, "--force", folder=clone)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.arrays import Text
+from stages.core.data.arrays import Text
 
 # The ids of the Keras loaders: 0 pads, 1 begins a document, 2 stands for a rare word, the word of rank r is r + 3.
 START, OUT_OF_VOCABULARY, INDEX_FROM = 1, 2, 3
@@ -19,7 +19,7 @@ PAIR = 2**31  # a pair of words as one number: the first word's rank times this,
 class Encoding:
     """What an encoding reads (kinds of data), the weightings that suit it, and the shape of the rows that it gives.
 
-    gives: function (section of params.yaml, shape of a row before) -> shape; of a sequence, behind its embedding.
+    gives: function (`preprocess` of params.yaml, shape of a row before) -> shape of a row.
     """
 
     reads: tuple[str, ...]
@@ -28,15 +28,10 @@ class Encoding:
 
 
 ENCODINGS = {
-    "multi_hot": Encoding(("text",), ("binary", "tf_idf", "nb"), lambda own, _: (own.preprocess.num_words,)),
-    "sequence": Encoding(("text",), ("none",), lambda own, _: (own.preprocess.length, own.model.embedding)),
+    "multi_hot": Encoding(("text",), ("binary", "tf_idf", "nb"), lambda chosen, _: (chosen.num_words,)),
+    "sequence": Encoding(("text",), ("none",), lambda chosen, _: (chosen.length,)),
     "features": Encoding(("features", "images"), ("standardize", "none"), lambda _, shape: (math.prod(shape),)),
     "image": Encoding(("images",), ("none",), lambda _, shape: shape),
-}
-TAKES = {  # network -> axes of the rows that it takes
-    "dense": ("samples", "features"),
-    "lstm": ("samples", "timesteps", "features"),
-    "conv2d": ("samples", "height", "width", "channels"),
 }
 
 

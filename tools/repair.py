@@ -16,7 +16,7 @@ from dvc.scm import SCMError
 from dvc.utils import dict_sha256
 from voluptuous import Invalid
 
-from stages.core.stage import parser_of, tool
+from stages.core.run.stage import parser_of, tool
 
 LOCK = Path("dvc.lock")
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psutil
 
 from stages.core import params
-from stages.core.arrays import UnreadableFile
+from stages.core.data.arrays import UnreadableFile
 
 WATCH = 0.2  # seconds between looks at the parent
 KEPT = " Earlier results are as they were."
@@ -26,7 +26,7 @@ def run(main):
     stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
     with one_message(" ".join([stage, *sys.argv[1:]]), KEPT), earlier_results_kept():
         parser = parser_of(main)
-        parser.add_argument("dataset", choices=params.load().sections, help="a data set of params.yaml")
+        parser.add_argument("dataset", choices=params.load().datasets, help="a data set of params.yaml")
         main(parser.parse_args().dataset)
 
 

@@ -13,8 +13,8 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from stages import kfold
 from stages.core import params
-from stages.core.datasets import TABLE
-from stages.core.stage import parser_of, tool
+from stages.core.data.datasets import TABLE
+from stages.core.run.stage import parser_of, tool
 from tools import review, variants
 
 HEADER = "| name | `dvc metrics diff` | `make review` |\n|---|---|---|"
@@ -56,7 +56,7 @@ def tested(name) -> str:
 
 def changed(name) -> str:
     """The data set that a variant changes."""
-    (dataset,) = {setting.split(".")[0] for setting in variants.VARIANTS[name]}
+    (dataset,) = {setting.split(".")[1] for setting in variants.VARIANTS[name]}
     return dataset
 
 
@@ -69,7 +69,7 @@ def reviewed(name) -> review.Reviewed:
 def boosting(name) -> float:
     """K-fold mean absolute error of scikit-learn's gradient boosting, as it comes, on the folds of this data set."""
     chosen = params.load()
-    settings = chosen.sections[name].kfold
+    settings = chosen.datasets[name].kfold
     with np.load(f"data/arrays/{name}.npz") as file:
         x, y = file["x_train"], file["y_train"]
     errors = []

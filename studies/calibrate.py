@@ -19,8 +19,11 @@ from scipy import stats
 from tqdm import tqdm
 
 from stages import kfold
-from stages.core import arrays, comparison, networks, params, replicas, weightings
-from stages.core.stage import parser_of, tool
+from stages.core import params
+from stages.core.data import arrays
+from stages.core.fit import networks, replicas, weightings
+from stages.core.judge import comparison
+from stages.core.run.stage import parser_of, tool
 
 SAME, POWER, SAMPLES = 200, 50, 100  # pairs
 SAMPLE, OUTSIDE = 1000, 10_000  # rows of a sample, and rows outside it that are judged
@@ -44,7 +47,7 @@ def changed(section, model):
 def boston(section, seeds, units) -> np.ndarray:
     """K-fold MAE of the network with these hidden units: (seeds, k x repeats, epochs)."""
     x, y = load("boston_housing", "train")
-    head, settings = networks.head(section.model), section.kfold
+    head, settings = networks.head(section.fit), section.kfold
     network = networks.build(changed(section, {"units": units}), x.shape[1:], 1)
     folds = kfold.deal(y, settings.k, settings.repeats, 0, classifies=False)
     members = [member for seed in seeds for member in kfold.members(folds, seed)]
@@ -59,7 +62,7 @@ def imdb(section, variants, samples) -> tuple[np.ndarray, np.ndarray]:
     """Two networks on small samples: (samples, 2, k x repeats) K-fold accuracy, (samples, 2) accuracy outside."""
     x, y = load("imdb", "train", "test")
     x = weightings.WEIGHTINGS["binary"].values(x)
-    head, settings = networks.head(section.model), section.kfold
+    head, settings = networks.head(section.fit), section.kfold
     built = [networks.build(changed(section, variant), x.shape[1:], 1) for variant in variants]
     inside, outside = np.empty((samples, 2, settings.k * settings.repeats)), np.empty((samples, 2))
     for sample in tqdm(range(samples), desc="IMDB samples", disable=None):
@@ -135,7 +138,7 @@ def page(same, samples, truth, power) -> str:
 def main():
     """Train all pairs and write the page."""
     parser_of(main).parse_args()
-    sections = params.load(ROOT / "params.yaml").sections
+    sections = params.load(ROOT / "params.yaml").datasets
     section = sections["boston_housing"]
     k, seeds = section.kfold.k, range(2 * SAME)
     curves = boston(section, seeds, [64, 64])

@@ -6,9 +6,9 @@ chapter draws it, but over all folds, and K-fold figures with the review's verdi
 
 from pathlib import Path
 
-from stages.core import pictures
-from stages.core.datasets import TABLE
-from stages.core.stage import parser_of, tool
+from stages.core.data.datasets import TABLE
+from stages.core.judge import pictures
+from stages.core.run.stage import parser_of, tool
 from tools import review, variants
 
 DOCS = Path("docs")

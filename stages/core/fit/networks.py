@@ -1,12 +1,15 @@
 """params + shape of the rows -> compiled Keras network, built in either of the tutorial's two ways."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
-from stages.core.lean_keras import keras
+from stages.core.arguments import takes
+from stages.core.run.lean_keras import keras
 
 
 @dataclass(frozen=True)
@@ -59,75 +62,54 @@ LOSSES = {  # of a regression
 }
 
 
-def head(model) -> Head:
+def head(fit) -> Head:
     """The head that this section asks for: `loss` is that of a regression, `labels` those of more than two classes."""
-    return LOSSES[model.loss] if model.loss else LABELS[model.labels] if model.labels else TWO_CLASSES
+    if hasattr(fit, "loss"):
+        return LOSSES[fit.loss]
+    return LABELS[fit.labels] if hasattr(fit, "labels") else TWO_CLASSES
 
 
 def build(section, shape: tuple[int, ...], outputs: int):
     """A compiled keras.Model for rows of this shape (without the axis of the rows).
 
-    section: of params.yaml. outputs: units of the output layer.
+    section: of params.yaml. outputs: units of the output layer. Exits where the file of the network
+    gives no tensor that a Dense layer can follow, or is no chain and `fit.api` is sequential.
     """
-    model, own = section.model, head(section.model)
-    layers = [*NETWORKS[model.network](section), keras.layers.Dense(outputs, activation=own.activation)]
+    fit, last, name = section.fit, head(section.fit), section.model.network
     inputs = keras.Input(shape, dtype="int32" if section.preprocess.encoding == "sequence" else "float32")
-    if model.api == "sequential":
-        network = keras.Sequential([inputs, *layers])
-    else:
-        network = keras.Model(inputs, reduce(lambda tensor, layer: layer(tensor), layers, inputs))
-    network.compile(optimizer=_optimizer(section.fit), loss=own.loss)
+    given = {argument: getattr(section.preprocess, "num_words", None) for argument in takes(name)}
+    try:
+        body = importlib.import_module(f"stages.networks.{name}").build(
+            inputs, **given, **section.model.model_dump(exclude={"network"})
+        )
+        network = keras.Model(inputs, keras.layers.Dense(outputs, activation=last.activation)(body))
+    except ValueError as error:  # how Keras refuses shapes and arguments
+        raise SystemExit(f"stages/networks/{name}.py gives no network for rows of {shape}: {error}") from error
+    if fit.api == "sequential" or section.preprocess.encoding == "multi_hot":
+        _must_be_chain(network.layers, name)
+    if fit.api == "sequential":
+        network = keras.Sequential(network.layers)
+    network.compile(optimizer=_optimizer(fit), loss=last.loss)
     return network
+
+
+def _must_be_chain(layers, name):
+    """Exit unless each layer takes what the one before gives, and nothing else.
+
+    Rows of counted words stay sparse, for which a network is cut behind its first Dense layer.
+    """
+    for before, after in pairwise(layers):
+        if getattr(after, "input", None) is not before.output:
+            raise SystemExit(
+                f"stages/networks/{name}.py is no chain of layers: {after.name} takes something else than "
+                f"what {before.name} gives. Set fit.api to functional; with the encoding multi_hot, which "
+                "trains chains alone, choose another network."
+            )
 
 
 def _optimizer(fit):
     config = {"learning_rate": fit.learning_rate} | ({"momentum": fit.momentum} if fit.momentum else {})
     return keras.optimizers.get({"class_name": fit.optimizer, "config": config})
-
-
-def _regularizer(model):
-    """A penalty on a hidden kernel. Keras keeps a reference to it, so each layer gets one of its own."""
-    return keras.regularizers.L1L2(l1=model.l1, l2=model.l2) if model.l1 or model.l2 else None
-
-
-def _dropout(model):
-    return [keras.layers.Dropout(model.dropout)] if model.dropout else []
-
-
-def _dense(section):
-    """Hidden layers on rows of shape (features,): Dense, each with its dropout behind it."""
-    model = section.model
-    for units in model.units:
-        yield keras.layers.Dense(units, activation=model.activation, kernel_regularizer=_regularizer(model))
-        yield from _dropout(model)
-
-
-def _lstm(section):
-    """Hidden layers on word ids of shape (timesteps,): an embedding, then LSTM, the last of which gives its last step.
-
-    They keep the activations of their gates, whatever `activation` says.
-    """
-    model = section.model
-    yield keras.layers.Embedding(section.preprocess.num_words, model.embedding)
-    for number, units in enumerate(model.units, 1):
-        each_step = number < len(model.units)
-        yield keras.layers.LSTM(units, return_sequences=each_step, kernel_regularizer=_regularizer(model))
-        yield from _dropout(model)
-
-
-def _conv2d(section):
-    """Hidden layers on images (height, width, channels): 3 x 3 convolutions, each halved; then flat."""
-    model = section.model
-    for filters in model.units:
-        yield keras.layers.Conv2D(
-            filters, 3, padding="same", activation=model.activation, kernel_regularizer=_regularizer(model)
-        )
-        yield keras.layers.MaxPooling2D(padding="same")
-        yield from _dropout(model)
-    yield keras.layers.Flatten()
-
-
-NETWORKS = {"dense": _dense, "lstm": _lstm, "conv2d": _conv2d}
 
 
 def complete(network, fitted):

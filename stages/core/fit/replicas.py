@@ -36,9 +36,10 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from stages.core import cluster, memory
-from stages.core.lean_keras import keras
-from stages.core.lean_keras import tensorflow as tf
+from stages.core.fit import cluster
+from stages.core.run import memory
+from stages.core.run.lean_keras import keras
+from stages.core.run.lean_keras import tensorflow as tf
 
 SLICE = 64  # replicas that train at the same time, at most
 CHUNK = 4096  # rows that are predicted at the same time, at most

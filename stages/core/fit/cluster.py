@@ -31,7 +31,8 @@ def is_named() -> bool:
 
 def versions() -> dict[str, str]:
     """What must be the same here and on each worker for the results to be the same."""
-    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    stages = Path(__file__).parents[2]
+    code = b"".join(path.read_bytes() for path in sorted(stages.rglob("*.py")))
     packages = {name: version(name) for name in PACKAGES}
     return {"Python": platform.python_version(), **packages, "this project": sha256(code).hexdigest()[:12]}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core import arrays
+from stages.core.data import arrays
 
 KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, and so the validation rows, is theirs

@@ -1,0 +1,1 @@
+"""What the data are: files, rows, encodings."""

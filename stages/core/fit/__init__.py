@@ -1,0 +1,1 @@
+"""How networks train: many replicas at the same time."""

@@ -1,0 +1,1 @@
+"""How a process behaves; nobody who reads the science needs it."""

@@ -1,0 +1,112 @@
+"""The one reader of YAML: PyYAML, with values as DVC reads them, and nothing taken in silence.
+
+DVC reads YAML 1.2 with ruamel.yaml, and PyYAML reads YAML 1.1, in which 1e-4 is text, 010 is eight,
+1:30 is ninety and `no` is false. What a scalar is follows ruamel.yaml here, but a date stays text,
+and so does `=`, with which ruamel.yaml fails. Equal keys, of which the last wins in PyYAML, are refused.
+"""
+
+import re
+from reprlib import Repr
+
+import yaml
+
+SHORT = Repr()  # what was given, however large it is
+SHORT.maxstring = SHORT.maxother = 60
+SHORT.maxlevel = 2
+SCALARS = {  # type: (pattern, first characters), as in ruamel.yaml
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "float": (
+        r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+|[-+]?[0-9][0-9_]*\.[0-9_]*"
+        r"|[-+]?\.[0-9_]+([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    "int": (r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9_]+)", "-+0123456789"),
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "merge": (r"<<", "<"),
+}
+MERGE = "tag:yaml.org,2002:merge"
+TYPES = {None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", *SCALARS))}
+
+
+class NotYaml(ValueError):
+    """The text is no YAML, or holds what nobody means to write; the message says where."""
+
+
+class _Reader(yaml.SafeLoader):
+    yaml_implicit_resolvers = {}  # noqa: RUF012
+    yaml_constructors = {  # noqa: RUF012
+        tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in TYPES
+    }
+
+    def scan_yaml_directive_value(self, start_mark):
+        version = super().scan_yaml_directive_value(start_mark)
+        if version != (1, 2):  # DVC would follow it
+            raise yaml.scanner.ScannerError(None, None, "%YAML: expected 1.2 or none", start_mark)
+        return version
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []  # else PyYAML says what it should be
+        for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
+            name = key.value if key.tag == MERGE else self.construct_object(key)
+            if name in seen:
+                raise _error(key, f"the key {SHORT.repr(name)} stands there twice")
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node):
+        for key, value in node.value:
+            if key.tag == MERGE and not isinstance(value, yaml.MappingNode):  # lists of anchors can multiply
+                raise _error(key, "<<: expected one anchor")
+        super().flatten_mapping(node)
+
+    def construct_object(self, node, deep=False):
+        try:
+            value = super().construct_object(node, deep)
+            if isinstance(value, str):
+                value.encode()  # half of a surrogate pair is no text
+            return value
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # how PyYAML fails on !!int x
+            kind, is_scalar = node.tag.rpartition(":")[2], isinstance(node, yaml.ScalarNode)
+            raise _error(node, f"{SHORT.repr(node.value) if is_scalar else 'this'} is no {kind}") from error
+
+
+def _error(node, what):
+    return yaml.constructor.ConstructorError(None, None, what, node.start_mark)
+
+
+def _integer(_, node):
+    sign, digits = re.fullmatch(r"([-+]?)(.*)", node.value).groups()
+    digits = digits.replace("_", "")
+    base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
+    number = int(sign + (digits if base == 10 else digits[2:]), base)
+    str(number)  # fails where it has too many digits to be shown
+    return number
+
+
+def _float(_, node):
+    return float(node.value.lower().replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
+
+
+for _kind, (_pattern, _first) in SCALARS.items():
+    _Reader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+_Reader.add_constructor("tag:yaml.org,2002:int", _integer)
+_Reader.add_constructor("tag:yaml.org,2002:float", _float)
+
+
+def read(document: str | bytes):
+    """What a YAML text holds: mappings, lists, text, numbers, true, false and None.
+
+    Raises NotYaml, with the line.
+    """
+    try:
+        reader = _Reader(document)
+        return reader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        place = error.problem_mark or error.context_mark
+        words = ": ".join(filter(None, [error.context, error.problem]))
+        raise NotYaml(f"it is no YAML: {words}, in line {place.line + 1}") from error
+    except yaml.YAMLError as error:  # what is no text has a position in place of a line
+        raise NotYaml(f"it is no YAML: {' '.join(str(error).split())}") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # how PyYAML fails on \UFFFFFFFF
+        raise NotYaml(f"it is no YAML: {error}, in line {reader.line + 1}") from error
