@@ -55,17 +55,12 @@ KINDS = {  # what an annotation may say
     "list": list,
     "dict": dict,
     "tuple": tuple,
-    "None": None,
     "Literal": Literal,
     "Units": Units,
     "Share": Share,
     "Penalty": Penalty,
     "Activation": Activation,
 }
-GRAMMAR = (  # what these may be put together with: [], a comma, | and -
-    *(ast.Name, ast.Constant, ast.Subscript, ast.Tuple, ast.BinOp, ast.BitOr, ast.Load),
-    *(ast.UnaryOp, ast.USub),
-)
 
 
 def names() -> list[str]:
@@ -132,7 +127,7 @@ def _fields(name, arguments):
         except Exception:  # both may say anything
             got = " = ".join(ast.unparse(part) for part in (argument, default) if part)
             raise WrongNetwork(
-                f"{name}.py: argument {key}: expected a type made of {', '.join(KINDS)}, and text, "
+                f"{name}.py: argument {key}: expected a type made of {', '.join(KINDS)}, None, and text, "
                 f"a number, true, false, None, a list or a dict as the default, if any; got {got}"
             ) from None
         yield key, (kind, ... if default is None else value)
@@ -140,16 +135,33 @@ def _fields(name, arguments):
 
 def _kind(annotation):
     """The type that an annotation names."""
-    if not all(isinstance(node, GRAMMAR) for node in ast.walk(annotation)):
-        raise TypeError
-    text = ast.unparse(annotation)
-    kind = eval(text, {"__builtins__": {}}, KINDS)
-    if isinstance(kind, str):
-        raise TypeError
+    text, kind = ast.unparse(annotation), _type(annotation)
     TypeAdapter(kind)  # fails for what is no type
     if re.search(r"\||dict\[|tuple", text):  # pydantic would speak of each part
         return Annotated[kind, WrapValidator(partial(_whole, text))]
     return kind
+
+
+def _type(node):
+    """The type that a part of an annotation names. Nothing is run: it may say anything."""
+    match node:
+        case ast.Name():
+            return KINDS[node.id]
+        case ast.Constant(value=None):
+            return None
+        case ast.Constant(value=value) if value is ...:
+            return ...
+        case ast.BinOp(op=ast.BitOr()):
+            return _type(node.left) | _type(node.right)
+        case ast.Subscript(value=ast.Name(id="Literal")):
+            words = ast.literal_eval(node.slice)
+            hash(words)  # fails for a list
+            return Literal[words]
+        case ast.Subscript(slice=ast.Tuple(elts=parts)):
+            return _type(node.value)[tuple(map(_type, parts))]
+        case ast.Subscript():
+            return _type(node.value)[_type(node.slice)]
+    raise TypeError
 
 
 def _whole(text, value, validate):

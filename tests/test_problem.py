@@ -1,0 +1,28 @@
+"""What a fit needs, set up from a section of params.yaml."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from samples import section
+
+from stages.core.fit import replicas, weightings
+from stages.core.fit.problem import Problem
+
+RANDOM = np.random.default_rng(0)
+LABELS = np.arange(40) % 2
+FOLDS = np.arange(40) // 20
+NUMBERS = RANDOM.normal(5, 3, (40, 6)).astype("float32")
+COUNTS = sp.csr_matrix(RANDOM.poisson(0.8, (40, 6)).astype("float32"))  # many words come twice
+ROWS = {"none": NUMBERS, "standardize": NUMBERS, "binary": COUNTS, "tf_idf": COUNTS, "nb": COUNTS}
+
+
+@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
+def test_rows_to_predict_are_weighted_as_the_training_rows_of_each_replica(weighting):
+    rows, chosen = ROWS[weighting], section(weighting=weighting, learning_rate=0.01)
+    problem = Problem.of(chosen, rows, LABELS, 1)
+    members = [replicas.Replica(fold, fold, FOLDS, fold) for fold in range(2)]
+    fitted = list(problem.fit(members, 1))
+    predictions = problem.predict(fitted, rows)
+    assert predictions.shape == (2, 40, 1)
+    for member, replica, predicted in zip(members, fitted, predictions, strict=True):
+        np.testing.assert_allclose(predicted[member.held_out_rows], replica.held_out, atol=1e-6)
