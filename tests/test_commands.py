@@ -148,7 +148,9 @@ def test_the_trained_models_answer(clone):
 
 
 def test_an_experiment_is_shared_with_its_results(clone):
-    assert "softer" in clone.dvc("exp", "list", "origin", "--all-commits")
+    assert "shorter" in clone.dvc("exp", "list", "origin", "--all-commits")
+    pushed = [path for path in (clone.folder.parent / "team-cache").rglob("*") if path.is_file()]
+    assert any(path.stat().st_size for path in pushed)
 
 
 def test_docs_have_no_other_commands(clone):
