@@ -239,6 +239,13 @@ def reason(error: Exception) -> str:
     return f"{what} ({detail.splitlines()[0]})"
 
 
+def is_setting(error: Exception) -> bool:
+    """Whether a certificate or the login of a proxy is in the way."""
+    chain = list(causes(error))
+    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain)
+    return untrusted or status(error) == 407 or "407" in str(chain[-1])
+
+
 def causes(error: BaseException):
     """The error and those it was made of, the innermost last: requests keeps them in three ways."""
     yield error

@@ -372,10 +372,18 @@ def test_an_altered_file_on_a_server_is_reachable(project, server, monkeypatch, 
     assert told(capsys) == ""
 
 
-@pytest.mark.parametrize(("status", "found"), [(200, 1), (405, 1), (404, 0), (407, 0)])
+@pytest.mark.parametrize(("status", "found"), [(200, 1), (405, 1), (404, 0)])
 def test_the_official_address_counts_when_it_has_the_file(project, heads, capsys, status, found):
     heads[1][FILE.address] = status
     assert (told(capsys) == "") == found
+
+
+def test_a_proxy_that_wants_a_login_is_no_reason_for_stand_ins(project, heads):
+    heads[1][FILE.address] = 407
+    before = Path("params.yaml").read_text()
+    with pytest.raises(SystemExit, match="407"):
+        sources.main()
+    assert Path("params.yaml").read_text() == before
 
 
 def test_a_file_of_many_is_enough(project, heads, monkeypatch, capsys):

@@ -52,7 +52,7 @@ LOOKED_AT = {  # variable: value tried; alone, about half of those of Keras and 
     "PYTHONHASHSEED": "77",
     "PYTHONOPTIMIZE": "2",
     "TZ": "Asia/Kathmandu",
-    "MPLBACKEND": "svg",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 # Left alone: what follows from the processor (OPENBLAS_CORETYPE, NPY_DISABLE_CPU_FEATURES), which some machines need,
 # the device (CUDA_VISIBLE_DEVICES) and the threads (TF_NUM_INTRAOP_THREADS, OMP_NUM_THREADS).
@@ -85,7 +85,7 @@ def test_a_machine_with_other_settings_gives_the_same_bytes(tmp_path):
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
     }
     plain = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"}
-    code = "import os, test_lean_keras; print(*test_lean_keras.digests(), 'KERAS_HOME' in os.environ)"
+    code = "import stages.core.judge.pictures, os, test_lean_keras; print(*test_lean_keras.digests(), 'KERAS_HOME' in os.environ)"
     done = subprocess.run([sys.executable, "-c", code], env=plain | hostile, capture_output=True, encoding="utf-8")
     assert done.stdout.split() == [*digests(), "False"], done.stderr
     assert {path.name for path in tmp_path.rglob("*")} == {".keras", "keras.json", "matplotlibrc"}

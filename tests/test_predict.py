@@ -299,6 +299,17 @@ def test_a_value_far_outside_is_answered_with_a_warning(ask):
     assert ask("boston_housing", content=csv()).err == ""
 
 
+def test_a_lock_in_a_merge_and_a_closed_standard_input_are_said(ask, tmp_path, monkeypatch):
+    (tmp_path / "dvc.lock").write_text("stages:\n<<<<<<< HEAD\n  a: 1\n")
+    found = ask("imdb", "--text", "good")
+    assert found.out
+    assert "dvc.lock" in found.err
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "argv", ["predict", "imdb"])
+    with pytest.raises(SystemExit, match="standard input"):
+        predict.main()
+
+
 def test_an_answer_that_is_no_number_is_refused(ask):
     content = csv() + csv(**dict.fromkeys(BOSTON, 3e38)).splitlines()[1]
     with pytest.raises(SystemExit, match="line 3: "), np.errstate(over="ignore"):

@@ -621,6 +621,29 @@ def program(*command):
     return subprocess.run([sys.executable, *command], env=environment, capture_output=True, encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no table"),
+        (b"\xff\xfe,\n", "no table"),
+        (b"repeat,fold,loss\n1,1,0.5\n", "accuracy"),
+        (b"<<<<<<< HEAD\nrepeat,fold,accuracy,loss\n", "expected numbers"),
+    ],
+)
+def test_a_damaged_table_is_one_message(project, run, content, message):
+    project.put("metrics/imdb/folds.csv", content)
+    with pytest.raises(SystemExit, match=f"metrics/imdb/folds.csv of workspace.*{message}"):
+        run("main")
+
+
+def test_folds_whose_figures_are_no_numbers_are_not_compared(project, run):
+    path = project.folder / "metrics/imdb/folds.csv"
+    table = pd.read_csv(path, dtype={"held_out": str})
+    table.loc[0, "accuracy"] = np.nan
+    project.put("metrics/imdb/folds.csv", table)
+    assert top(run("main"))["imdb"][3] == "workspace has folds whose figures are no numbers"
+
+
 def test_as_a_program_it_exits_with_1_and_one_message(project):
     done = program("-m", "tools.review", "nowhere")
     assert (done.returncode, done.stdout) == (1, "")
@@ -678,7 +701,7 @@ def test_json_has_null_where_a_figure_is_no_number(project, run):
     found = json.loads(run("main", "--json"), parse_constant=no_constant)
     assert found["params"]["datasets.imdb.model.dropout"] == {"head": [None]}
     assert found["datasets"]["imdb"]["metrics"]["accuracy"]["head"] is None
-    assert found["datasets"]["imdb"]["metrics"]["loss"]["difference"]["mean"] is None
+    assert found["datasets"]["imdb"]["metrics"]["loss"]["difference"] is None
 
 
 @pytest.mark.parametrize(

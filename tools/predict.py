@@ -80,10 +80,9 @@ def decoded(content: bytes) -> str:
         text = content.decode(encoding).removeprefix("\N{BYTE ORDER MARK}")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise Refused(
-            f"line {line}: expected {encoding}, got the byte 0x{content[error.start]:02x}. Convert "
-            "it; from Windows' Western encoding: `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
-        ) from None
+        hint = "" if marked else "; from Windows' Western encoding: `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+        got = f"the byte 0x{content[error.start]:02x}"
+        raise Refused(f"line {line}: expected {encoding}, got {got}. Convert it{hint}") from None
     if "\0" in text:  # what UTF-16 without a mark looks like
         raise Refused("expected text, got zero bytes; save it as UTF-8")
     return text
@@ -114,7 +113,7 @@ def cells(content: str, columns: tuple[str, ...]) -> dict[int, list[str]]:
         reason = str(error).partition(" - ")[0]
         ends = "lines end at \\n or \\r\\n"
         raise Refused(f"line {reader.line_num} is no CSV ({ends}): {reason}") from None
-    header = [name.strip()[:40] for name in rows.pop(min(rows, default=0), [])]
+    header = [repr(name.strip()[:40])[1:-1] or "a column without a name" for name in rows.pop(min(rows, default=0), [])]
     missing, extra = Counter(columns) - Counter(header), Counter(header) - Counter(columns)
     if missing or extra:
         sides = {"missing": missing, "not expected": extra}
@@ -303,8 +302,11 @@ def predict(name: str, content: str) -> list[dict]:
 
 def warnings(name: str, found: list[dict]) -> Iterator[str]:
     """What a person should know who reads these answers."""
-    if {f"preprocess@{name}", f"train@{name}"} & {*review.stale(review.Revision("workspace"))}:
-        yield "params or code are newer than the model; `dvc repro` trains it anew"
+    try:
+        if {f"preprocess@{name}", f"train@{name}"} & {*review.stale(review.Revision("workspace"))}:
+            yield "params or code are newer than the model; `dvc repro` trains it anew"
+    except review.Unreadable as error:
+        yield f"whether the model is that of the params cannot be told: {error}"
     distant = [
         f"line {answer['line']} ({own['column']} is {own['value']:g}, in training "
         f"{own['training'][0]:g} to {own['training'][1]:g})"
@@ -320,6 +322,8 @@ def read(chosen) -> str:
     if chosen.text is not None:
         return " ".join(decoded(os.fsencode(chosen.text)).split())
     standard_input = chosen.file in (None, "-")
+    if standard_input and not sys.stdin:
+        raise Refused("standard input is closed; name a file")
     return decoded(sys.stdin.buffer.read() if standard_input else Path(chosen.file).read_bytes())
 
 

@@ -35,8 +35,13 @@ def main():
     paths = {name: Path(f"metrics/{name}.json") for name in params.load().datasets}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
         raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
-    figures = {name: json.loads(path.read_bytes()) for name, path in paths.items()}
-    lines = [line(name, found) for name, found in figures.items()]
+    figures, lines = {}, []
+    for name, path in paths.items():
+        try:
+            figures[name] = json.loads(path.read_bytes())
+            lines.append(line(name, figures[name]))
+        except (ValueError, KeyError, TypeError):
+            raise SystemExit(f"results: {path} is damaged, or in a merge; `dvc repro` makes it anew") from None
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
     notes = [f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}" for name in paths if TABLE[name].unit]
     print("\n" + "; ".join(["Baseline: looks at no feature; std: of the seeds", *notes]) + ".")

@@ -103,10 +103,16 @@ class Revision:
         except ValueError:
             raise Unreadable(f"{path} of {self.name} is no JSON") from None
 
-    def table(self, path: str) -> pd.DataFrame | None:
-        """The content of a CSV file, or None where there is none."""
+    def table(self, path: str, numbers=()) -> pd.DataFrame | None:
+        """The content of a CSV file, or None where there is none. numbers: columns that must be there."""
         content = self.read(path)
-        return None if content is None else pd.read_csv(io.BytesIO(content), dtype={"held_out": str})
+        try:
+            table = None if content is None else pd.read_csv(io.BytesIO(content), dtype={"held_out": str})
+        except ValueError:  # pandas' own errors are ValueErrors
+            raise Unreadable(f"{path} of {self.name} is no table") from None
+        if table is not None and (wrong := [name for name in numbers if name not in table or table[name].dtype == "O"]):
+            raise Unreadable(f"{path} of {self.name}: expected numbers under {', '.join(wrong)}")
+        return table
 
 
 def resolve(name: str) -> Revision:
@@ -156,7 +162,7 @@ class Results:
 def sections_of(revision: Revision) -> dict:
     """`datasets` of the revision's params.yaml; empty where it is of an older layout."""
     found = revision.yaml("params.yaml").get("datasets")
-    return found if isinstance(found, dict) else {}
+    return {name: own for name, own in found.items() if isinstance(own, dict)} if isinstance(found, dict) else {}
 
 
 def load(revision: Revision, name: str) -> Results:
@@ -169,7 +175,7 @@ def load(revision: Revision, name: str) -> Results:
         sections_of(revision).get(name) or {},
         {key: value for key, value in chosen.items() if key != "datasets"},
         revision.json(f"metrics/{name}.json"),
-        revision.table(f"{folder}/folds.csv"),
+        revision.table(f"{folder}/folds.csv", ("repeat", "fold", TABLE[name].task.metric, "loss")),
         revision.table(f"{folder}/fold_curves.csv"),
         revision.table(f"{folder}/test.csv"),
         None if rows is None else rows.to_numpy().T,
@@ -196,6 +202,8 @@ def obstacle(base: Results, head: Results) -> str:
     if base.data != head.data or not base.data:
         return "the data files differ, as far as dvc.lock tells"
     for side in (base, head):
+        if not np.isfinite(side.folds.select_dtypes("number")).all(axis=None):
+            return f"{side.revision.name} has folds whose figures are no numbers"
         if "held_out" not in side.folds:
             return f"{side.revision.name} does not say which rows its folds hold out; run `dvc repro` there"
     if not base.folds[["repeat", "fold", "held_out"]].equals(head.folds[["repeat", "fold", "held_out"]]):

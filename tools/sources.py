@@ -29,7 +29,8 @@ BANNER = """
 def unreachable(places: list[dict[str, str]]) -> str:
     """Why no source has any of the files, a line a source; empty where any has, or for no files.
 
-    `places` is what `download.sources` gives for each file. Raises NoSource where a mirror fails.
+    `places` is what `download.sources` gives for each file. Raises NoSource where a mirror
+    fails, or a certificate or the login of a proxy, which only a person can set right.
     """
     problems, broken = {}, set()
     for source, place in (pair for file in places for pair in file.items()):
@@ -41,7 +42,8 @@ def unreachable(places: list[dict[str, str]]) -> str:
             return ""
         except (OSError, ValueError) as error:
             problem, lacks = download.problem(place, error), download.lacks(error)
-        if source == MIRROR and not lacks:
+            named = (source == MIRROR and not lacks) or download.is_setting(error)
+        if named:
             raise NoSource(problem)
         if source != EARLIER:
             problems.setdefault(base, problem)
@@ -60,8 +62,11 @@ def with_stand_ins(document: str) -> str:
         if key.value == "source":
             start, end = value.start_mark.index, value.end_mark.index
             changed = f"{document[:start]}synthetic{document[end:]}"
-            if strict_yaml.read(changed) == wanted:
-                return changed
+            try:
+                if strict_yaml.read(changed) == wanted:
+                    return changed
+            except strict_yaml.NotYaml:  # as after a word in a block of its own
+                break
     raise SystemExit(
         "No source of the official data can be reached, and no program can change `source` in this "
         "params.yaml: write `source: synthetic` by hand to work with generated stand-ins."
@@ -90,7 +95,7 @@ def main():
         raise SystemExit(told) from None
     if why:
         with whole(params.PATH) as new:
-            new.write_bytes(with_stand_ins(params.PATH.read_bytes().decode()).encode())
+            new.write_bytes(with_stand_ins(params.PATH.read_bytes().decode(errors="replace")).encode())
         print(f"{BANNER}  No source of the official data can be reached:\n{why}\n")
 
 

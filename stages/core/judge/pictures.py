@@ -6,7 +6,9 @@ downwards and predicted ones to the right.
 """
 
 import io
+import os
 
+os.environ.pop("MPLBACKEND", None)  # what a notebook sets need not be installed here, and nothing is shown
 import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap

@@ -78,6 +78,9 @@ def _for_good():
 @contextmanager
 def _quiet_standard_error():
     """Send what the process writes to standard error nowhere: TensorFlow's C++ part greets before it can be told."""
+    if not sys.stderr:  # it is closed
+        yield
+        return
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
