@@ -85,7 +85,8 @@ def test_a_machine_with_other_settings_gives_the_same_bytes(tmp_path):
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
     }
     plain = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"}
-    code = "import stages.core.judge.pictures, os, test_lean_keras; print(*test_lean_keras.digests(), 'KERAS_HOME' in os.environ)"
+    code = "import stages.core.judge.pictures, os, test_lean_keras as test"
+    code += "; print(*test.digests(), 'KERAS_HOME' in os.environ)"
     done = subprocess.run([sys.executable, "-c", code], env=plain | hostile, capture_output=True, encoding="utf-8")
     assert done.stdout.split() == [*digests(), "False"], done.stderr
     assert {path.name for path in tmp_path.rglob("*")} == {".keras", "keras.json", "matplotlibrc"}
