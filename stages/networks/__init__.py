@@ -1,1 +1,1 @@
-"""Networks: a file each, under the name that `model.network` of params.yaml gives; see docs/networks.md."""
+"""Networks: a file each, under the name that `model.network` of params.yaml gives."""
