@@ -21,7 +21,7 @@ from tqdm import tqdm
 from stages import kfold
 from stages.core import params
 from stages.core.data import arrays
-from stages.core.fit import networks, replicas, weightings
+from stages.core.fit.problem import Problem
 from stages.core.judge import comparison
 from stages.core.run.stage import parser_of, tool
 
@@ -39,41 +39,35 @@ def load(name, *parts):
     return (sp.vstack(x, format="csr") if sp.issparse(x[0]) else np.vstack(x)), y
 
 
-def changed(section, model):
-    """The section with another network."""
-    return section.model_copy(update={"model": section.model.model_copy(update=model)})
+def changed(section, part, **keys):
+    """The section with these keys of one of its groups changed."""
+    return section.model_copy(update={part: getattr(section, part).model_copy(update=keys)})
 
 
 def boston(section, seeds, units) -> np.ndarray:
     """K-fold MAE of the network with these hidden units: (seeds, k x repeats, epochs)."""
     x, y = load("boston_housing", "train")
-    head, settings = networks.head(section.fit), section.kfold
-    network = networks.build(changed(section, {"units": units}), x.shape[1:], 1)
+    settings, problem = section.kfold, Problem.of(changed(section, "model", units=units), x, y, 1)
     folds = kfold.deal(y, settings.k, settings.repeats, 0, classifies=False)
     members = [member for seed in seeds for member in kfold.members(folds, seed)]
-    arguments = settings.epochs, section.fit.batch_size, f"Boston Housing, {units}"
-    scaler = weightings.scaler("standardize", x, y)
-    fitted = replicas.fit(network, head.metric, x, head.targets(y, 1), members, *arguments, scaler=scaler)
-    curves = np.array([one.history["val_metric"] for one in fitted])
-    return curves.reshape(len(seeds), -1, settings.epochs)
+    fits = problem.fit(members, settings.epochs, f"Boston Housing, {units}")
+    return np.array([fitted.history["val_metric"] for fitted in fits]).reshape(len(seeds), -1, settings.epochs)
 
 
 def imdb(section, variants, samples) -> tuple[np.ndarray, np.ndarray]:
     """Two networks on small samples: (samples, 2, k x repeats) K-fold accuracy, (samples, 2) accuracy outside."""
-    x, y = load("imdb", "train", "test")
-    x = weightings.WEIGHTINGS["binary"].values(x)
-    head, settings = networks.head(section.fit), section.kfold
-    built = [networks.build(changed(section, variant), x.shape[1:], 1) for variant in variants]
+    (x, y), settings = load("imdb", "train", "test"), section.kfold
+    section = changed(section, "fit", batch_size=SMALL["batch_size"])
     inside, outside = np.empty((samples, 2, settings.k * settings.repeats)), np.empty((samples, 2))
     for sample in tqdm(range(samples), desc="IMDB samples", disable=None):
         drawn = np.random.default_rng(sample).permutation(len(y))
-        own, others = drawn[:SAMPLE], drawn[SAMPLE : SAMPLE + OUTSIDE]
-        members = kfold.members(kfold.deal(y[own], settings.k, settings.repeats, sample, True), sample)
-        for number, network in enumerate(built):
-            data = x[own], head.targets(y[own], 1)
-            fitted = list(replicas.fit(network, head.metric, *data, members, SMALL["epochs"], SMALL["batch_size"]))
-            inside[sample, number] = [one.history["val_metric"][-1] for one in fitted]
-            predicted = replicas.predict(network, fitted, x[others])[:, :, 0] > 0.5
+        rows, others = drawn[:SAMPLE], drawn[SAMPLE : SAMPLE + OUTSIDE]
+        members = kfold.members(kfold.deal(y[rows], settings.k, settings.repeats, sample, True), sample)
+        for number, variant in enumerate(variants):
+            problem = Problem.of(changed(section, "model", **variant), x[rows], y[rows], 1)
+            fits = list(problem.fit(members, SMALL["epochs"]))
+            inside[sample, number] = [fitted.history["val_metric"][-1] for fitted in fits]
+            predicted = problem.predict(fits, x[others])[:, :, 0] > 0.5
             outside[sample, number] = (predicted == y[others]).mean()
     return inside, outside
 
