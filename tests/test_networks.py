@@ -1,8 +1,11 @@
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from samples import section
 
+from stages.core import arguments
 from stages.core.fit import networks, replicas, weightings
 from stages.core.run.lean_keras import keras
 
@@ -47,6 +50,51 @@ def test_hidden_layers_have_the_units_the_activation_and_the_dropout_of_params(k
     assert [layer.get("units", layer.get("filters")) for layer in hidden] == [4, 3]
     assert [layer["activation"] for layer in hidden] == ["tanh" if kind == "lstm" else "gelu"] * 2
     assert [layer["rate"] for layer in layers if "rate" in layer] == [0.25, 0.25]
+
+
+@pytest.fixture
+def mine(monkeypatch, tmp_path):
+    """mine(body): the name of a network whose build gives what this expression of `x` and `layers` does."""
+    monkeypatch.setattr(arguments, "FOLDER", tmp_path)
+    monkeypatch.setattr("stages.networks.__path__", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "stages.networks.mine", raising=False)
+
+    def write(body):
+        lines = "from stages.core.run.lean_keras import keras", "layers = keras.layers", "def build(x, units):"
+        (tmp_path / "mine.py").write_text("\n".join([*lines, f"    return {body}", ""]))
+        return "mine"
+
+    yield write
+    sys.modules.pop("stages.networks.mine", None)
+
+
+NO_CHAINS = {
+    "a residual connection": "(lambda hidden: layers.Dense(4)(hidden) + hidden)(layers.Dense(4)(x))",
+    "a layer of two calls": "(lambda layer: layer(layer(x)))(layers.Dense(7))",
+    "a function of keras.ops": "keras.ops.square(layers.Dense(4)(x))",
+}
+
+
+@pytest.mark.parametrize("body", NO_CHAINS.values(), ids=NO_CHAINS)
+def test_a_network_that_is_no_chain_is_functional_or_refused(mine, body):
+    network = mine(body)
+    assert build(network=network, api="functional").output_shape == (None, 1)
+    with pytest.raises(SystemExit, match="mine is no chain of layers: expected functional"):
+        build(network=network, api="sequential")
+
+
+@pytest.mark.parametrize("body", ["None", "[x]", "layers.Reshape((7, 1))(x)"])
+def test_what_no_output_layer_can_follow_is_refused(mine, body):
+    with pytest.raises(SystemExit, match=r"mine: expected build to return \(samples, values\), got"):
+        build(network=mine(body))
+
+
+@pytest.mark.parametrize("body", ["layers.Dropout(0.5)(x)", "layers.Dense(4)(x) + layers.Dense(4)(x)"])
+def test_sparse_words_are_taken_by_a_dense_layer_alone(mine, body):
+    network, words = mine(body), {"encoding": "multi_hot", "num_words": 7, "weighting": "binary"}
+    assert build(network=network, api="functional").output_shape == (None, 1)
+    with pytest.raises(SystemExit, match="mine: expected a Dense layer, and nothing else, to take the inputs"):
+        build(network=network, api="functional", **words)
 
 
 def test_the_tutorials_networks_have_its_numbers_of_parameters():

@@ -351,6 +351,19 @@ def test_a_network_without_hidden_layers_trains(rows, as_stored):
     assert len(fit(network(units=()), as_stored(x), y, four(folds), epochs=1)) == 4
 
 
+def test_a_network_with_a_residual_connection_trains_as_in_model_fit(rows, as_stored):
+    x, y, folds = rows
+    inputs = keras.Input((50,))
+    hidden = keras.layers.Dense(8, "relu")(inputs)
+    outputs = keras.layers.Dense(5, "softmax")(keras.layers.Dense(8, "relu")(hidden) + hidden)
+    model = keras.Model(inputs, outputs)
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    members = four(folds)
+    sent = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))  # to a worker
+    fitted = fit(sent, as_stored(x), y, members)[1]
+    assert_the_same(fitted, *by_keras(model, members[1], x, y), x, y, members[1].held_out_rows)
+
+
 def test_a_loss_that_is_no_number_stops_with_replica_and_epoch(rows):
     x, y, folds = rows
     with pytest.raises(replicas.Diverged, match=r"seed 0, fold 0: its (val_)?loss is nan in epoch 1"):

@@ -73,38 +73,53 @@ def build(section, shape: tuple[int, ...], outputs: int):
     """A compiled keras.Model for rows of this shape (without the axis of the rows).
 
     section: of params.yaml. outputs: units of the output layer. Exits where the file of the network
-    gives no tensor that a Dense layer can follow, or is no chain and `fit.api` is sequential.
+    gives something else than a value for each row and unit, is no chain and `fit.api` is sequential,
+    or takes words in another way than by a Dense layer.
     """
-    fit, last, name = section.fit, head(section.fit), section.model.network
-    inputs = keras.Input(shape, dtype="int32" if section.preprocess.encoding == "sequence" else "float32")
-    given = {argument: getattr(section.preprocess, "num_words", None) for argument in takes(name)}
+    fit, last, encoding = section.fit, head(section.fit), section.preprocess.encoding
+    inputs = keras.Input(shape, dtype="int32" if encoding == "sequence" else "float32")
+    chosen = section.model.model_dump(exclude={"network"})
+    known = {name: getattr(section.preprocess, "num_words", None) for name in takes(section.model.network)}
+    module = importlib.import_module(f"stages.networks.{section.model.network}")
     try:
-        body = importlib.import_module(f"stages.networks.{name}").build(
-            inputs, **given, **section.model.model_dump(exclude={"network"})
-        )
-        network = keras.Model(inputs, keras.layers.Dense(outputs, activation=last.activation)(body))
+        body = module.build(inputs, **known, **chosen)
     except ValueError as error:  # how Keras refuses shapes and arguments
-        raise SystemExit(f"stages/networks/{name}.py gives no network for rows of {shape}: {error}") from error
-    if fit.api == "sequential" or section.preprocess.encoding == "multi_hot":
-        _must_be_chain(network.layers, name)
+        raise SystemExit(f"{module.__name__} gives no network for rows of {shape}: {error}") from error
+    if not isinstance(body, keras.KerasTensor) or len(body.shape) != 2:
+        got = getattr(body, "shape", type(body).__name__)
+        raise SystemExit(f"{module.__name__}: expected build to return (samples, values), got {got}")
+    network = keras.Model(inputs, keras.layers.Dense(outputs, activation=last.activation)(body))
+    if encoding == "multi_hot" and not _begins_with_dense(network):
+        raise SystemExit(
+            f"{module.__name__}: expected a Dense layer, and nothing else, to take the inputs: words "
+            "of the encoding multi_hot are sparse"
+        )
     if fit.api == "sequential":
+        if not _is_chain(network):
+            raise SystemExit(f"{module.__name__} is no chain of layers: expected functional as fit.api, got sequential")
         network = keras.Sequential(network.layers)
     network.compile(optimizer=_optimizer(fit), loss=last.loss)
     return network
 
 
-def _must_be_chain(layers, name):
-    """Exit unless each layer takes what the one before gives, and nothing else.
+def _taken(operation):
+    """The tensors that a layer, or a function of `keras.ops`, takes in all of its calls."""
+    return [tensor for node in operation._inbound_nodes for tensor in node.input_tensors]
 
-    Rows of counted words stay sparse, for which a network is cut behind its first Dense layer.
-    """
-    for before, after in pairwise(layers):
-        if getattr(after, "input", None) is not before.output:
-            raise SystemExit(
-                f"stages/networks/{name}.py is no chain of layers: {after.name} takes something else than "
-                f"what {before.name} gives. Set fit.api to functional; with the encoding multi_hot, which "
-                "trains chains alone, choose another network."
-            )
+
+def _is_chain(network) -> bool:
+    """Whether each operation is a layer that takes what the one before it gives, and nothing else."""
+    return all(
+        isinstance(layer, keras.Layer) and [tensor is before.output for tensor in _taken(layer)] == [True]
+        for before, layer in pairwise(network.operations)
+    )
+
+
+def _begins_with_dense(network) -> bool:
+    takers = [
+        operation for operation in network.operations for tensor in _taken(operation) if tensor is network.inputs[0]
+    ]
+    return len(takers) == 1 and isinstance(takers[0], keras.layers.Dense)
 
 
 def _optimizer(fit):

@@ -382,9 +382,12 @@ class _Program:
             self.optimizer_start = [v.numpy() for v in self.optimizer.variables]
 
     def _behind_first(self):
-        hidden = keras.Input((self.first.units,))
+        identity = keras.layers.Identity()  # for a network whose first layer is its last
+        if not isinstance(self.model, keras.Sequential):
+            return keras.Model(self.first.output, identity(self.model.outputs[0]))
+        hidden = keras.Input((self.first.units,))  # its layers may have outputs of earlier calls
         layers = self.model.layers[self.model.layers.index(self.first) + 1 :]
-        return keras.Model(hidden, reduce(lambda tensor, layer: layer(tensor), layers, keras.layers.Identity()(hidden)))
+        return keras.Model(hidden, reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden)))
 
     # XLA makes small dense networks faster, but one replica alone many times slower, and the sparse product slower;
     # recurrent layers and stacked convolutions fail under it. There, only the optimizer's update is compiled.
