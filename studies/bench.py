@@ -170,6 +170,7 @@ def scikit_learn(task):
             batch_size=batch_size,
             max_iter=epochs,
             n_iter_no_change=epochs + 1,
+            random_state=0,
         )
         predicted = network.fit(inside, y_inside).predict(outside)
         figures.append((predicted == y_outside).mean() if classes else np.abs(predicted - y_outside).mean())
