@@ -327,21 +327,29 @@ def jax_vmap(task):
 def this_project(task):
     """All folds and repeats as replicas of one program."""
     from stages.core.fit import networks, replicas
+    from stages.core.fit.problem import Problem
     from stages.core.run.lean_keras import keras
 
     yield
     x, y, folds, classes = problem(task)
-    epochs, batch_size, units = task.epochs, task.batch_size, task.units
     head = {0: networks.LOSSES["mse"], 2: networks.TWO_CLASSES}.get(classes, networks.LABELS["integer"])
-    network = keras_network(keras, x.shape[1], classes, units)
+    name = "standardize" if isinstance(x, np.ndarray) else "binary"
+    setup = Problem(  # not `of` a section: its network is that of the other contenders, whatever params.yaml says
+        keras_network(keras, x.shape[1], classes, task.units),
+        head,
+        weightings.WEIGHTINGS[name],
+        x,
+        head.targets(y, max(1, classes)),
+        task.batch_size,
+        weightings.scaler(name, x, y),
+        balance=None,
+    )
     members = [
         replicas.Replica(FOLDS * repeat + fold, repeat, own, fold)
         for repeat, own in enumerate(folds)
         for fold in range(FOLDS)
     ]
-    scaler = weightings.scaler("standardize", x, y) if isinstance(x, np.ndarray) else None
-    targets = head.targets(y, max(1, classes))
-    fitted = list(replicas.fit(network, head.metric, x, targets, members, epochs, batch_size, scaler=scaler))
+    fitted = list(setup.fit(members, task.epochs))
     yield np.mean([one.history["val_metric"][-1] for one in fitted])
     # What DVC would keep of it: the rows, and of each replica its held-out predictions and its figures by epoch.
     rows = [x] if isinstance(x, np.ndarray) else [x.data, x.indices, x.indptr]
