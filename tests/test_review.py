@@ -370,6 +370,14 @@ def test_a_data_set_that_one_side_lacks_is_not_comparable(project, run):
         assert top(text)["imdb"][0] == "the same"
 
 
+def test_a_base_of_an_older_layout_is_said_so(project, run):
+    sections = project.params["datasets"]
+    project.put("params.yaml", yaml.safe_dump(project.params | {"datasets": NAMES} | sections))
+    project.commit()
+    project.put("params.yaml", yaml.safe_dump(project.params))
+    assert "older layout" in top(run("HEAD"))["imdb"][3]
+
+
 def test_p_is_corrected_for_all_figures_of_all_data_sets_that_differ(project, run):
     change = (0.0195, 0.01)
     raw = comparison.compare(np.zeros(8), change[0] + change[1] * np.array([-1, 1] * 4), 4, True).p

@@ -189,6 +189,8 @@ def obstacle(base: Results, head: Results) -> str:
     for side in (base, head):
         if not side.figures or side.folds is None:
             return f"{side.revision.name} has no figures for it"
+        if not side.section:
+            return f"params.yaml of {side.revision.name} has no section for it, or is of an older layout"
     for what, own, other in [
         ("source", *(side.figures.get("source") for side in (base, head))),
         ("split_seed", *(side.settings.get("split_seed") for side in (base, head))),
