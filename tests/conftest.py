@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_collection_modifyitems(items):
-    """The pipeline's tests take longest: begun first, they run beside all others."""
-    items.sort(key=lambda item: item.path.name != "test_pipeline.py")
+    """Tests of whole runs take longest: begun first, they run beside all others."""
+    items.sort(key=lambda item: item.path.name not in ("test_commands.py", "test_pipeline.py"))
 
 
 @pytest.fixture(scope="session")
