@@ -48,6 +48,7 @@ test: .venv/ready-test ## the tests
 
 test-faults: .venv/ready-test ## kills, full disks, lying sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
+	python -m pytest tests/test_commands.py -m slow
 
 audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 	@python -m tools.audit

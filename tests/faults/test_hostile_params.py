@@ -377,8 +377,7 @@ def with_text(ran, tmp_path_factory):
 @pytest.mark.parametrize(
     ("names", "edges", "cases"),
     [
-        (["boston_housing", "digits"], AT_THE_EDGE, 4),
-        pytest.param(["boston_housing", "digits"], AT_THE_EDGE, 60, marks=pytest.mark.slow),
+        pytest.param(["boston_housing", "digits"], AT_THE_EDGE, 64, marks=pytest.mark.slow),
         pytest.param(["reuters"], OF_TEXT, 40, marks=pytest.mark.slow),
     ],
 )
