@@ -1,7 +1,8 @@
 """Official files, checked by SHA-256 -> data/raw/<dataset>/; or, with `source: synthetic`, generated stand-ins.
 
-Looked for in this order: where an earlier run left them, $DATASETS_MIRROR (a folder or a base URL), the user's
-Keras cache, the official address. Whatever the source, only bytes with the official SHA-256 are kept.
+Looked for in this order: where a run by hand left them (DVC removes its outputs first),
+$DATASETS_MIRROR (a folder or a base URL), the user's Keras cache, the official address. Whatever the
+source, only bytes with the official SHA-256 are kept.
 
 A mirror is named by a person, who wants the files from there: where it fails, the stage stops. A
 mirror that answers and lacks a file has not failed, since it need not have those of all data sets:

@@ -44,7 +44,7 @@ def problems(output: str, complaint: str) -> list[str]:
 def remedy(vulnerability) -> str:
     """Which versions do not have it."""
     versions = ", ".join(vulnerability["fix_versions"])
-    return f"mended in {versions}" if versions else "not mended yet"
+    return f"repaired in {versions}" if versions else "not repaired yet"
 
 
 def main():

@@ -1,4 +1,4 @@
-"""Mend what DVC cannot: half a dvc.lock or rwlock, which a killed run left, and files in the cache that lost bytes.
+"""Repair what DVC cannot: half a dvc.lock or rwlock, which a killed run left, and files in the cache that lost bytes.
 
 `make repro` does this first. DVC does not write these two in one step, and takes what is in its cache for whole.
 """
@@ -35,7 +35,7 @@ def git(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8")
 
 
-def mend_lock() -> str:
+def repair_lock() -> str:
     """Take dvc.lock back from the last commit: what ran since then is in the run cache. Exits where that is no cure."""
     if git("ls-files", "--unmerged", LOCK).stdout:
         raise SystemExit("dvc.lock is in a merge: choose a side, such as git checkout --ours dvc.lock, and git add it.")
@@ -48,7 +48,7 @@ def mend_lock() -> str:
     return f"{why}; it is that of the last commit again."
 
 
-def mend_rwlock(folder: Path) -> str:
+def repair_rwlock(folder: Path) -> str:
     """Remove half a rwlock, in which DVC notes who is at work on what: whoever wrote it is gone."""
     path = folder / "rwlock"
     with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):  # as DVC does while it writes
@@ -83,24 +83,24 @@ def damaged(cache: Path, data: Path) -> list[Path]:
     return [*wrong, *copies, *runs]
 
 
-def mend(repo):
-    """Mend what is damaged, and say so."""
+def repair(repo):
+    """Repair what is damaged, and say so."""
     if LOCK.exists() and not is_whole(LOCK.read_bytes()):
-        print(mend_lock())
-    if mended := mend_rwlock(Path(repo.tmp_dir)):
-        print(mended)
+        print(repair_lock())
+    if said := repair_rwlock(Path(repo.tmp_dir)):
+        print(said)
     for path in damaged(Path(repo.cache.legacy.path), Path("data")):
         path.unlink()
         print(f"{path} is not what DVC put there; it was removed, and is made anew where it is needed.")
 
 
 def main():
-    """Mend, while no DVC is writing what looks like half of something."""
+    """Repair, while no DVC is writing what looks like half of something."""
     parser_of(main).parse_args()
     try:
         repo = Repo()
         with repo.lock:
-            mend(repo)
+            repair(repo)
     except SCMError as error:  # as where an archive was unpacked
         raise SystemExit(f"Nothing was run: {error}, and DVC needs one; `git init` makes it.") from None
     except LockError as error:

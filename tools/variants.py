@@ -79,7 +79,7 @@ def output(*command, **environment) -> str:
     """What a command prints; what it says on the way goes to the terminal. Exits where it fails."""
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | environment)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed; mend what it says and run this again.")
+        raise SystemExit(f"{' '.join(command)} failed; repair what it says and run this again.")
     return done.stdout
 
 

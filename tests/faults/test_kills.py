@@ -230,7 +230,7 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
     before = repair.LOCK.read_text()
     assert "<<<<<<<" in before
     with pytest.raises(SystemExit, match=r"dvc\.lock is in a merge: choose a side"):
-        repair.mend_lock()
+        repair.repair_lock()
     assert repair.LOCK.read_text() == before
     tried("dvc.lock in the middle of a merge", "`make repro` says so and leaves it as it is")
 

@@ -60,7 +60,7 @@ def package(name, **said):
 def test_a_vulnerability_is_named_with_what_mends_it(tried):
     found = package("foo", vulns=[{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"]}])
     output = json.dumps({"dependencies": [package("bar"), found]})
-    assert audit.problems(output, "") == ["foo 1.0: PYSEC-1, mended in 1.1, 2.0"]
+    assert audit.problems(output, "") == ["foo 1.0: PYSEC-1, repaired in 1.1, 2.0"]
     tried("the audit finds a vulnerability", "it is named, exit status 1")
 
 

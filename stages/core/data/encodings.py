@@ -1,8 +1,6 @@
 """Rows as networks take them: text as counts of words or as padded sequences, images flat or as they are."""
 
 import itertools
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,21 +15,17 @@ PAIR = 2**31  # a pair of words as one number: the first word's rank times this,
 
 @dataclass(frozen=True)
 class Encoding:
-    """What an encoding reads (kinds of data), the weightings that suit it, and the shape of the rows that it gives.
-
-    gives: function (`preprocess` of params.yaml, shape of a row before) -> shape of a row.
-    """
+    """What an encoding reads (kinds of data), and the weightings that suit it."""
 
     reads: tuple[str, ...]
     weightings: tuple[str, ...]
-    gives: Callable
 
 
 ENCODINGS = {
-    "multi_hot": Encoding(("text",), ("binary", "tf_idf", "nb"), lambda chosen, _: (chosen.num_words,)),
-    "sequence": Encoding(("text",), ("none",), lambda chosen, _: (chosen.length,)),
-    "features": Encoding(("features", "images"), ("standardize", "none"), lambda _, shape: (math.prod(shape),)),
-    "image": Encoding(("images",), ("none",), lambda _, shape: shape),
+    "multi_hot": Encoding(("text",), ("binary", "tf_idf", "nb")),
+    "sequence": Encoding(("text",), ("none",)),
+    "features": Encoding(("features", "images"), ("standardize", "none")),
+    "image": Encoding(("images",), ("none",)),
 }
 
 
