@@ -35,7 +35,10 @@ from stages.core.run.stage import run
 
 TIMEOUT = 30  # seconds without a byte before a server counts as unreachable
 SLOWEST = 20_000  # bytes a second, over the whole file, before a server counts as stalled
-ATTEMPTS, BACK_OFF = 3, 1.0  # tries of a server that fails, and seconds before the second; twice that before the third
+ATTEMPTS, BACK_OFF = (
+    3,
+    1.0,
+)  # tries of a server that fails, and seconds before the second; twice that before the third
 CHUNK = 2**16  # bytes
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # here, where no other source would help
 GONE = {404, 410}  # statuses of a server that has no such file
@@ -281,14 +284,18 @@ def main(name):
         else:
             places = [official(file, folder, new / file.name) for file in TABLE[name].files]
         size = sum(path.stat().st_size for path in new.iterdir())
-    print(f"download {name}: {size:,} bytes, {'; '.join(dict.fromkeys(places))}, in {time.time() - start:.1f} s")
+    print(
+        f"download {name}: {size:,} bytes, {'; '.join(dict.fromkeys(places))}, in {time.time() - start:.1f} s"
+    )
 
 
 def official(file, folder, target):
     """Fetch an official file; exits with a message when no source has it or the mirror fails."""
     places = sources(file, folder, os.environ)
     try:
-        named = None if file.packaged else places.get(MIRROR)  # a package's file is there whatever a mirror does
+        named = (
+            None if file.packaged else places.get(MIRROR)
+        )  # a package's file is there whatever a mirror does
         place = fetch(file, places.values(), target, named)
     except NoSource as error:
         raise SystemExit(f"{file.name} could not be had:\n{error}\n{WHAT_TO_DO}") from None

@@ -59,7 +59,11 @@ def as_probabilities(predictions) -> np.ndarray:
 
 def classes(predictions) -> np.ndarray:
     """The predicted class of each row: (rows,) integers. Half is class 0, as in Keras."""
-    return (predictions[:, 0] > 0.5).astype(int) if predictions.shape[1] == 1 else predictions.argmax(axis=1)
+    return (
+        (predictions[:, 0] > 0.5).astype(int)
+        if predictions.shape[1] == 1
+        else predictions.argmax(axis=1)
+    )
 
 
 def test_figures(task, actual, predictions, quantity) -> dict[str, dict[str, float]]:
@@ -107,7 +111,9 @@ def outcome(dataset, actual, predictions) -> pd.DataFrame:
     pairs = np.argwhere((counts > 0) | np.eye(len(counts), dtype=bool))
     names = np.array(dataset.classes or range(len(counts))).astype(str)
     columns = {"actual": pairs[:, 0], "predicted": pairs[:, 1], "rows": counts[tuple(pairs.T)]}
-    return pd.DataFrame(columns | {"actual_name": names[pairs[:, 0]], "predicted_name": names[pairs[:, 1]]})
+    return pd.DataFrame(
+        columns | {"actual_name": names[pairs[:, 0]], "predicted_name": names[pairs[:, 1]]}
+    )
 
 
 def row_figures(task, actual, predictions) -> pd.DataFrame:
@@ -133,7 +139,11 @@ def named(metric) -> dict[str, str]:
 
 def explored(test, metric) -> pd.DataFrame:
     """The history that the training left: epoch from 1 and, as far as they are there, what `named` names."""
-    columns = {name: test[f"history.{key}"] for key, name in named(metric).items() if f"history.{key}" in test}
+    columns = {
+        name: test[f"history.{key}"]
+        for key, name in named(metric).items()
+        if f"history.{key}" in test
+    }
     return pd.DataFrame({"epoch": range(1, len(columns["loss"]) + 1), **columns})
 
 
@@ -143,12 +153,16 @@ def fold_tables(folds, curves, metric):
     _, epochs = curves["loss"].shape
     index = [range(1, repeats + 1), range(1, k + 1), range(1, epochs + 1)]
     index = pd.MultiIndex.from_product(index, names=["repeat", "fold", "epoch"])
-    frame = pd.DataFrame({name: curves[key].ravel() for key, name in named(metric).items()}, index).reset_index()
+    frame = pd.DataFrame(
+        {name: curves[key].ravel() for key, name in named(metric).items()}, index
+    ).reset_index()
     last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
     held_out = [np.flatnonzero(own == fold) for own in folds for fold in range(k)]
     last.insert(2, "rows", [len(rows) for rows in held_out])
     # A fingerprint of the row numbers: where it is the same in two experiments, their folds can be compared.
-    last.insert(3, "held_out", [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out])
+    last.insert(
+        3, "held_out", [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out]
+    )
     return last.rename(columns={"val_loss": "loss", f"val_{metric}": metric}), frame
 
 
@@ -166,7 +180,9 @@ def stop_if_not_finite(*values):
     """Raise FloatingPointError for the first array of fractions, or number, that holds NaN or is infinite."""
     for own in map(np.asarray, values):
         if own.dtype.kind == "f" and not (fine := np.isfinite(own)).all():
-            raise FloatingPointError(f"a figure is no number but {own[~fine][0]}; `dvc repro --force` trains anew")
+            raise FloatingPointError(
+                f"a figure is no number but {own[~fine][0]}; `dvc repro --force` trains anew"
+            )
 
 
 def csv(frame) -> bytes:
@@ -191,16 +207,24 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
     figures = {
         "baseline": baseline(task, y_train, y_test),
         "kfold": {
-            name: fold_figures(last[name].to_numpy("float64"), k, task.bounds_of(name)) for name in (metric, "loss")
+            name: fold_figures(last[name].to_numpy("float64"), k, task.bounds_of(name))
+            for name in (metric, "loss")
         },
-        "network": {"epochs": int(test["epochs"]), "loss": quantity, "parameters": int(test["parameters"])},
+        "network": {
+            "epochs": int(test["epochs"]),
+            "loss": quantity,
+            "parameters": int(test["parameters"]),
+        },
         "source": source,
         "test": test_figures(task, y_test, test["predictions"], quantity),
     }
     figures["kfold"]["replicas"] = len(last)
     if "val_loss" in history:
         best = int(history.val_loss.idxmin())
-        figures["validation"] = {"best_epoch": int(history.epoch[best]), "loss": history.val_loss[best]}
+        figures["validation"] = {
+            "best_epoch": int(history.epoch[best]),
+            "loss": history.val_loss[best],
+        }
     title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
     of_the_fit = {name: history[name].to_numpy() for name in history if name != "epoch"}
     by_epoch = {name: kfold[key] for key, name in named(metric).items()}
@@ -212,7 +236,9 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
         picture = pictures.confusion(f"{title}: test rows, {ensemble}", counts, dataset.classes)
     else:
         actual, predicted = pairs.actual.to_numpy(), {"test row": pairs.predicted.to_numpy()}
-        picture = pictures.predicted_against_actual(f"{title}: test rows, {ensemble}", actual, predicted, dataset.unit)
+        picture = pictures.predicted_against_actual(
+            f"{title}: test rows, {ensemble}", actual, predicted, dataset.unit
+        )
     return rounded(figures), {
         "history.csv": csv(history),
         "folds.csv": csv(last),
@@ -221,7 +247,9 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
         "test_rows.csv": csv(row_figures(task, y_test, test["predictions"])),
         "network.txt": str(test["summary"]).encode(),
         "history.png": pictures.history(f"{title}: {fit}", of_the_fit, labels),
-        "folds.png": pictures.folds(f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels),
+        "folds.png": pictures.folds(
+            f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels
+        ),
         "test.png": picture,
     }
 
@@ -234,9 +262,13 @@ def main(name):
     y_test = labels["y_test"]
     figures, files = evaluate(TABLE[name], source, labels["y_train"], y_test, test, kfold)
     files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
-    with ExitStack() as stack:  # all of them take their places at its end, or none where the disk is full
+    with (
+        ExitStack() as stack
+    ):  # all of them take their places at its end, or none where the disk is full
         for file, content in files.items():
-            stack.enter_context(whole((Path("metrics") / name / file).resolve())).write_bytes(content)
+            stack.enter_context(whole((Path("metrics") / name / file).resolve())).write_bytes(
+                content
+            )
     metric = TABLE[name].task.metric
     folds, tested = figures["kfold"][metric], figures["test"][metric]["mean"]
     print(

@@ -24,7 +24,9 @@ def deal(labels, k, repeats, split_seed, classifies) -> np.ndarray:
     folds = np.empty((repeats, len(labels)), "int16")
     for repeat in range(repeats):
         random_state = replicas.seed_of(split_seed, "split", repeat)
-        splits = splitter(k, shuffle=True, random_state=random_state).split(np.zeros(len(labels)), labels)
+        splits = splitter(k, shuffle=True, random_state=random_state).split(
+            np.zeros(len(labels)), labels
+        )
         for fold, (_, held_out) in enumerate(splits):
             folds[repeat, held_out] = fold
     return folds
@@ -65,7 +67,9 @@ def main(name):
         np.savez(file, folds=folds, predictions=predictions, **curves)
     replicas_of = f"{settings.k} folds x {settings.repeats} repeats = {len(planned)} replicas"
     rows = f"{len(y):,} rows"
-    print(f"kfold {name}: {replicas_of}, {settings.epochs} epochs on {rows}, in {time.time() - start:.1f} s")
+    print(
+        f"kfold {name}: {replicas_of}, {settings.epochs} epochs on {rows}, in {time.time() - start:.1f} s"
+    )
 
 
 if __name__ == "__main__":

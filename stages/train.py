@@ -25,7 +25,9 @@ from stages.core.run.stage import run
 def explore(problem, validation, epochs, seed, title):
     """A replica that is judged on the first `validation` rows, and trains on the others: a Fitted."""
     folds = np.where(np.arange(len(problem.targets)) < validation, 0, -1)
-    replica = replicas.Replica(replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0)
+    replica = replicas.Replica(
+        replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0
+    )
     (fitted,) = problem.fit([replica], epochs, title)
     return fitted
 
@@ -52,7 +54,10 @@ def best_epoch(history) -> int:
 
 def mean_history(fitted):
     """The mean over replicas of each figure of the history: {figure: (epochs,)}."""
-    return {name: np.mean([replica.history[name] for replica in fitted], axis=0) for name in fitted[0].history}
+    return {
+        name: np.mean([replica.history[name] for replica in fitted], axis=0)
+        for name in fitted[0].history
+    }
 
 
 def save(network, path: Path):
@@ -90,7 +95,9 @@ def main(name):
 
     done, epochs, history = "", settings.epochs, None
     if settings.validation:
-        explored = explore(problem, settings.validation, settings.exploring_epochs, chosen.seed, f"{name} explore")
+        explored = explore(
+            problem, settings.validation, settings.exploring_epochs, chosen.seed, f"{name} explore"
+        )
         history, best = explored.history, best_epoch(explored.history)
         epochs = best if epochs == "best" else epochs
         rows = f"{len(y_train) - settings.validation:,} of {len(y_train):,} rows"
@@ -101,9 +108,18 @@ def main(name):
         folder.mkdir()
         for number, replica in enumerate(fitted):
             save(networks.complete(problem.model, replica), folder / f"seed_{number}.keras")
-        figures = {f"history.{key}": values for key, values in (history or mean_history(fitted)).items()}
-        figures |= {"parameters": problem.model.count_params(), "quantity": problem.head.quantity, "epochs": epochs}
-        figures |= {"predictions": problem.predict(fitted, x_test), "summary": networks.summary(problem.model)}
+        figures = {
+            f"history.{key}": values for key, values in (history or mean_history(fitted)).items()
+        }
+        figures |= {
+            "parameters": problem.model.count_params(),
+            "quantity": problem.head.quantity,
+            "epochs": epochs,
+        }
+        figures |= {
+            "predictions": problem.predict(fitted, x_test),
+            "summary": networks.summary(problem.model),
+        }
         np.savez(folder / "test.npz", **figures)
     parameters = f"{problem.model.count_params():,} parameters"
     print(

@@ -51,7 +51,9 @@ TASKS = {
     "boston 4": Task("Boston Housing, 4 folds x 80 epochs", *BOSTON),
     "boston 40": Task("Boston Housing, 10 repeats x 4 folds x 80 epochs", *BOSTON, 10),
     "imdb": Task("IMDB, 4 folds x 20 epochs, held-out figures every epoch", *IMDB, 20),
-    "reuters": Task("Reuters, 4 folds x 20 epochs, held-out figures every epoch", "reuters", 64, 512, 20),
+    "reuters": Task(
+        "Reuters, 4 folds x 20 epochs, held-out figures every epoch", "reuters", 64, 512, 20
+    ),
 }
 GROWTH = {
     f"{name} {way} x {times}": Task(title, *settings, **{way: times})
@@ -73,7 +75,12 @@ def problem(task):
     if task.rows > 1:  # made-up data of the same kind: rows drawn with replacement
         drawn = np.random.default_rng(0).integers(len(y), size=task.rows * len(y))
         x, y = x[drawn], y[drawn]
-    folds = np.stack([np.random.default_rng(repeat).permutation(len(y)) % FOLDS for repeat in range(task.repeats)])
+    folds = np.stack(
+        [
+            np.random.default_rng(repeat).permutation(len(y)) % FOLDS
+            for repeat in range(task.repeats)
+        ]
+    )
     return x, y, folds, 0 if y.dtype.kind == "f" else int(y.max()) + 1
 
 
@@ -95,7 +102,9 @@ def keras_network(keras, features, classes, units):
         2: (1, "sigmoid", "binary_crossentropy"),
     }.get(classes, (classes, "softmax", "sparse_categorical_crossentropy"))
     hidden = [keras.layers.Dense(units, "relu"), keras.layers.Dense(units, "relu")]
-    network = keras.Sequential([keras.Input((features,)), *hidden, keras.layers.Dense(outputs, activation)])
+    network = keras.Sequential(
+        [keras.Input((features,)), *hidden, keras.layers.Dense(outputs, activation)]
+    )
     network.compile("rmsprop", loss=loss, metrics=["accuracy" if classes else "mae"])
     return network
 
@@ -143,7 +152,13 @@ def keras_loop(task):
         held_out = rows(outside, y_outside).batch(2048).map(dense).prefetch(2)
         training = rows(inside, y_inside).shuffle(len(y_inside)).batch(batch_size).map(dense)
         if classes:
-            network.fit(training.prefetch(2), epochs=epochs, validation_data=held_out, shuffle=False, verbose=0)
+            network.fit(
+                training.prefetch(2),
+                epochs=epochs,
+                validation_data=held_out,
+                shuffle=False,
+                verbose=0,
+            )
         else:  # one epoch over a repeated set: most of the time of small epochs goes into starting them
             network.fit(training.repeat(epochs).prefetch(2), shuffle=False, verbose=0)
         figures.append(network.evaluate(held_out, verbose=0)[1])
@@ -173,7 +188,9 @@ def scikit_learn(task):
             random_state=0,
         )
         predicted = network.fit(inside, y_inside).predict(outside)
-        figures.append((predicted == y_outside).mean() if classes else np.abs(predicted - y_outside).mean())
+        figures.append(
+            (predicted == y_outside).mean() if classes else np.abs(predicted - y_outside).mean()
+        )
     yield np.mean(figures)
 
 
@@ -192,11 +209,18 @@ def torch_loop(task):
     class Network(nn.Module):
         def __init__(self):
             super().__init__()
-            first = nn.EmbeddingBag(x.shape[1], units, mode="sum") if text else nn.Linear(x.shape[1], units)
+            first = (
+                nn.EmbeddingBag(x.shape[1], units, mode="sum")
+                if text
+                else nn.Linear(x.shape[1], units)
+            )
             if text:
                 nn.init.xavier_uniform_(first.weight)
                 self.bias = nn.Parameter(torch.zeros(units))
-            self.first, self.rest = first, nn.Sequential(nn.Linear(units, units), nn.ReLU(), nn.Linear(units, outputs))
+            self.first, self.rest = (
+                first,
+                nn.Sequential(nn.Linear(units, units), nn.ReLU(), nn.Linear(units, outputs)),
+            )
 
         def forward(self, inputs):
             hidden = self.first(*inputs) + self.bias if text else self.first(inputs)
@@ -205,7 +229,9 @@ def torch_loop(task):
     def batch(x, order):
         part = x[order]
         if text:
-            return torch.from_numpy(part.indices.astype("int64")), torch.from_numpy(part.indptr[:-1].astype("int64"))
+            return torch.from_numpy(part.indices.astype("int64")), torch.from_numpy(
+                part.indptr[:-1].astype("int64")
+            )
         return torch.from_numpy(part.astype("float32"))
 
     def figure(network, x, y):
@@ -257,7 +283,10 @@ def torch_batched(task):
     inside, y_inside, outside, y_outside = map(torch.from_numpy, stacked_problem(task))
     epochs, batch_size, units = task.epochs, task.batch_size, task.units
     replicas, rows, features = inside.shape
-    weights = [torch.from_numpy(w) for w in stacked_weights(np.random.default_rng(0), replicas, features, units)]
+    weights = [
+        torch.from_numpy(w)
+        for w in stacked_weights(np.random.default_rng(0), replicas, features, units)
+    ]
     weights = [weight.requires_grad_() for weight in weights]
     optimizer = torch.optim.RMSprop(weights, lr=0.001, alpha=0.9, eps=1e-7)
     each = torch.arange(replicas)[:, None]
@@ -272,7 +301,9 @@ def torch_batched(task):
         for start in range(0, rows, batch_size):
             part = order[:, start : start + batch_size]
             optimizer.zero_grad()
-            (forward(inside[each, part]) - y_inside[each, part]).square().mean(dim=1).sum().backward()
+            (forward(inside[each, part]) - y_inside[each, part]).square().mean(
+                dim=1
+            ).sum().backward()
             optimizer.step()
         with torch.no_grad():
             errors = forward(outside) - y_outside
@@ -304,7 +335,10 @@ def jax_vmap(task):
             weights, means = carry
             gradients = jax.grad(loss)(weights, x[part[0]], y[part[0]], part[1])
             means = [0.9 * m + 0.1 * g * g for m, g in zip(means, gradients, strict=True)]
-            weights = [w - 0.001 * g / jnp.sqrt(m + 1e-7) for w, m, g in zip(weights, means, gradients, strict=True)]
+            weights = [
+                w - 0.001 * g / jnp.sqrt(m + 1e-7)
+                for w, m, g in zip(weights, means, gradients, strict=True)
+            ]
             return (weights, means), None
 
         return jax.lax.scan(step, (weights, means), order)[0]
@@ -315,11 +349,17 @@ def jax_vmap(task):
 
     epoch, held_out = jax.jit(jax.vmap(train)), jax.jit(jax.vmap(judge))
     means, random = [np.zeros_like(w) for w in weights], np.random.default_rng(1)
-    taken = np.pad(np.ones(rows, "float32"), (0, steps * batch_size - rows)).reshape(steps, batch_size)
+    taken = np.pad(np.ones(rows, "float32"), (0, steps * batch_size - rows)).reshape(
+        steps, batch_size
+    )
     for _ in range(epochs):
         order = random.permuted(np.tile(np.arange(rows), (replicas, 1)), axis=1)
-        order = np.pad(order, ((0, 0), (0, steps * batch_size - rows))).reshape(replicas, steps, batch_size)
-        weights, means = epoch(weights, means, inside, y_inside, (order, np.broadcast_to(taken, order.shape)))
+        order = np.pad(order, ((0, 0), (0, steps * batch_size - rows))).reshape(
+            replicas, steps, batch_size
+        )
+        weights, means = epoch(
+            weights, means, inside, y_inside, (order, np.broadcast_to(taken, order.shape))
+        )
         _, figures = map(np.asarray, held_out(weights, outside, y_outside))
     yield float(figures.mean())
 
@@ -332,7 +372,9 @@ def this_project(task):
 
     yield
     x, y, folds, classes = problem(task)
-    head = {0: networks.LOSSES["mse"], 2: networks.TWO_CLASSES}.get(classes, networks.LABELS["integer"])
+    head = {0: networks.LOSSES["mse"], 2: networks.TWO_CLASSES}.get(
+        classes, networks.LABELS["integer"]
+    )
     name = "standardize" if isinstance(x, np.ndarray) else "binary"
     setup = Problem(  # not `of` a section: its network is that of the other contenders, whatever params.yaml says
         keras_network(keras, x.shape[1], classes, task.units),
@@ -381,7 +423,9 @@ def tutorial_script(dataset):
         x, maes = (x - mean) / std, []
         for fold in np.array_split(np.arange(len(x)), FOLDS):
             network = keras_network(keras, x.shape[1], 0, 64)
-            network.fit(np.delete(x, fold, axis=0), np.delete(y, fold), epochs=80, batch_size=16, verbose=0)
+            network.fit(
+                np.delete(x, fold, axis=0), np.delete(y, fold), epochs=80, batch_size=16, verbose=0
+            )
             maes.append(network.evaluate(x[fold], y[fold], verbose=0)[1])
         return print(np.mean(maes))
 
@@ -392,16 +436,23 @@ def tutorial_script(dataset):
         return results
 
     x, x_test = vectorize(x), vectorize(x_test)
-    validation, epochs, classes, units = {"imdb": (10_000, 4, 2, 16), "reuters": (1_000, 9, 46, 64)}[dataset]
+    validation, epochs, classes, units = {
+        "imdb": (10_000, 4, 2, 16),
+        "reuters": (1_000, 9, 46, 64),
+    }[dataset]
     watched = {"validation_data": (x[:validation], y[:validation])}
     network = keras_network(keras, 10_000, classes, units)
-    history = network.fit(x[validation:], y[validation:], epochs=20, batch_size=512, verbose=0, **watched).history
+    history = network.fit(
+        x[validation:], y[validation:], epochs=20, batch_size=512, verbose=0, **watched
+    ).history
     for curve in ("loss", "accuracy"):
         plt.plot(history[curve], "bo")
         plt.plot(history[f"val_{curve}"], "b")
         plt.savefig(os.devnull, format="png")
         plt.clf()
-    network = keras_network(keras, 10_000, classes, units)  # the new network that its comment speaks of
+    network = keras_network(
+        keras, 10_000, classes, units
+    )  # the new network that its comment speaks of
     network.fit(x, y, epochs=epochs, batch_size=512, verbose=0)
     print(network.evaluate(x_test, y_test, verbose=0))
     network.predict(x_test, verbose=0)
@@ -416,7 +467,12 @@ def run_one(label, name):
     figure = float(next(contender))
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    figures = {"import": imported - start, "compute": done - imported, "peak": peak, "figure": figure}
+    figures = {
+        "import": imported - start,
+        "compute": done - imported,
+        "peak": peak,
+        "figure": figure,
+    }
     print(json.dumps(figures | {"cache": next(contender, 0.0)}))
 
 
@@ -424,7 +480,12 @@ def run(*command, folder=ROOT, **environment):
     """Run a command; returns its output and its seconds."""
     start = time.perf_counter()
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, stdout=subprocess.PIPE, encoding="utf-8", check=True
+        command,
+        cwd=folder,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        check=True,
     )
     return done.stdout, time.perf_counter() - start
 
@@ -437,11 +498,17 @@ def side_by_side():
             for label, (_, module, tasks) in CONTENDERS.items():
                 if task in tasks and importlib.util.find_spec(module):
                     output, _ = run(sys.executable, "-m", "studies.bench", label, task)
-                    runs.setdefault(task, {}).setdefault(label, []).append(json.loads(output.splitlines()[-1]))
-                    print(f"{task}: {label}: {runs[task][label][-1]['compute']:.2f} s", file=sys.stderr)
+                    runs.setdefault(task, {}).setdefault(label, []).append(
+                        json.loads(output.splitlines()[-1])
+                    )
+                    print(
+                        f"{task}: {label}: {runs[task][label][-1]['compute']:.2f} s",
+                        file=sys.stderr,
+                    )
     return {
         task: {
-            label: {key: statistics.median(run[key] for run in own) for key in own[0]} for label, own in labels.items()
+            label: {key: statistics.median(run[key] for run in own) for key in own[0]}
+            for label, own in labels.items()
         }
         for task, labels in runs.items()
     }
@@ -504,7 +571,9 @@ def data_sets():
             repro = sys.executable, "-m", "dvc", "repro", "--quiet"
             output, seconds = run(sys.executable, "-c", PEAK, *repro, "--force", folder=clone)
             # Not the size of .dvc/cache, which keeps what these copies have in common once.
-            cache = sum(path.stat().st_size for path in (clone / "data").rglob("*") if path.is_file())
+            cache = sum(
+                path.stat().st_size for path in (clone / "data").rglob("*") if path.is_file()
+            )
             found[count] = {
                 "seconds": seconds,
                 "nothing": run(*repro, folder=clone)[1],
@@ -544,10 +613,18 @@ def page(medians, whole, sets) -> str:
         "same": "`dvc repro` of the work that the scripts do",
         "nothing": "`dvc repro` with nothing to do",
     }
-    lines += [f"| {titles[key]} | {whole[key] / whole['tutorial']:.2f} | {whole[key]:.1f} |" for key in titles]
+    lines += [
+        f"| {titles[key]} | {whole[key] / whole['tutorial']:.2f} | {whole[key]:.1f} |"
+        for key in titles
+    ]
     for name, task in TASKS.items():
         figure = "held-out MAE" if task.dataset == "boston_housing" else "held-out accuracy"
-        lines += ["", f"## {task.title}", "", f"| | slower | compute, s | import, s | peak, MiB | {figure} |"]
+        lines += [
+            "",
+            f"## {task.title}",
+            "",
+            f"| | slower | compute, s | import, s | peak, MiB | {figure} |",
+        ]
         lines += ["|---|---|---|---|---|---|"]
         own = medians[name]["this project"]["compute"]
         lines += [
@@ -555,9 +632,19 @@ def page(medians, whole, sets) -> str:
             f"| {run['peak']:.0f} | {run['figure']:.4f} |"
             for label, run in medians[name].items()
         ]
-    lines += ["", "## Growth", "", "This project alone. Rows are drawn with replacement from the data set's own."]
-    lines += ["Milliseconds are compute over epochs, for each 1,000 rows of each replica; KiB are the memory, and the"]
-    lines += ["cache, that each row or replica takes that is more than in the first line of its kind.", ""]
+    lines += [
+        "",
+        "## Growth",
+        "",
+        "This project alone. Rows are drawn with replacement from the data set's own.",
+    ]
+    lines += [
+        "Milliseconds are compute over epochs, for each 1,000 rows of each replica; KiB are the memory, and the"
+    ]
+    lines += [
+        "cache, that each row or replica takes that is more than in the first line of its kind.",
+        "",
+    ]
     lines += ["| | rows | replicas | compute, s | ms | peak, MiB | KiB | cache, MiB | KiB |"]
     lines += ["|---|---|---|---|---|---|---|---|---|"]
     for name, task in GROWTH.items():
@@ -567,21 +654,35 @@ def page(medians, whole, sets) -> str:
         if task.rows == task.repeats == 1:
             first = run
         added = (rows - TABLE[task.dataset].rows) or (replicas - FOLDS)
-        memory, cache = (f"{(run[key] - first[key]) * 1024 / added:.1f}" if added else "-" for key in ("peak", "cache"))
+        memory, cache = (
+            f"{(run[key] - first[key]) * 1024 / added:.1f}" if added else "-"
+            for key in ("peak", "cache")
+        )
         lines.append(
             f"| {task.title.split(',')[0]} | {rows:,} | {replicas} | {run['compute']:.2f} | {each:.2f} "
             f"| {run['peak']:.0f} | {memory} | {run['cache']:.1f} | {cache} |"
         )
-    lines += ["", "Data sets: copies of digits, run once from start to finish. *More* is by each further one.", ""]
-    lines += ["| data sets | `dvc repro`, s | more | with nothing to do, s | more | peak, MiB | cache, MiB | more |"]
+    lines += [
+        "",
+        "Data sets: copies of digits, run once from start to finish. *More* is by each further one.",
+        "",
+    ]
+    lines += [
+        "| data sets | `dvc repro`, s | more | with nothing to do, s | more | peak, MiB | cache, MiB | more |"
+    ]
     lines += ["|---|---|---|---|---|---|---|---|"]
     for count, own in sets.items():
         seconds, nothing, cache = (
-            f"{own[key]:.1f} | {(own[key] - sets[1][key]) / (count - 1):.2f}" if count > 1 else f"{own[key]:.1f} | -"
+            f"{own[key]:.1f} | {(own[key] - sets[1][key]) / (count - 1):.2f}"
+            if count > 1
+            else f"{own[key]:.1f} | -"
             for key in ("seconds", "nothing", "cache")
         )
         lines.append(f"| {count} | {seconds} | {nothing} | {own['peak']:.0f} | {cache} |")
-    first = {label: (contender.__doc__ or "-").splitlines()[0] for label, (contender, *_) in CONTENDERS.items()}
+    first = {
+        label: (contender.__doc__ or "-").splitlines()[0]
+        for label, (contender, *_) in CONTENDERS.items()
+    }
     notes = [f"- **{label}**: {line}" for label, line in first.items()]
     return "\n".join([*lines, "", "## Contenders", "", *notes, ""])
 
@@ -589,7 +690,9 @@ def page(medians, whole, sets) -> str:
 def main():
     """Measure everything and write the page; with arguments, be a process that is measured."""
     parser = parser_of(main)
-    parser.add_argument("contender", nargs="?", metavar="CONTENDER", choices=["script", *CONTENDERS])
+    parser.add_argument(
+        "contender", nargs="?", metavar="CONTENDER", choices=["script", *CONTENDERS]
+    )
     parser.add_argument("on", nargs="?", metavar="TASK", choices=[*TABLE, *TASKS, *GROWTH])
     chosen = parser.parse_args()
     if chosen.contender and not chosen.on:

@@ -51,7 +51,9 @@ def boston(section, seeds, units) -> np.ndarray:
     folds = kfold.deal(y, settings.k, settings.repeats, 0, classifies=False)
     members = [member for seed in seeds for member in kfold.members(folds, seed)]
     fits = problem.fit(members, settings.epochs, f"Boston Housing, {units}")
-    return np.array([fitted.history["val_metric"] for fitted in fits]).reshape(len(seeds), -1, settings.epochs)
+    return np.array([fitted.history["val_metric"] for fitted in fits]).reshape(
+        len(seeds), -1, settings.epochs
+    )
 
 
 def imdb(section, variants, samples) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +64,9 @@ def imdb(section, variants, samples) -> tuple[np.ndarray, np.ndarray]:
     for sample in tqdm(range(samples), desc="IMDB samples", disable=None):
         drawn = np.random.default_rng(sample).permutation(len(y))
         rows, others = drawn[:SAMPLE], drawn[SAMPLE : SAMPLE + OUTSIDE]
-        members = kfold.members(kfold.deal(y[rows], settings.k, settings.repeats, sample, True), sample)
+        members = kfold.members(
+            kfold.deal(y[rows], settings.k, settings.repeats, sample, True), sample
+        )
         for number, variant in enumerate(variants):
             problem = Problem.of(changed(section, "model", **variant), x[rows], y[rows], 1)
             fits = list(problem.fit(members, SMALL["epochs"]))
@@ -79,7 +83,10 @@ def alarms(pairs, k, truth=0.0) -> tuple[int, int, int]:
     """
     by_mean = by_either = naive = 0
     for base, head in pairs:
-        typical, (low, high) = comparison.typical(head - base, k), comparison.interval(head - base, k)
+        typical, (low, high) = (
+            comparison.typical(head - base, k),
+            comparison.interval(head - base, k),
+        )
         outside = not low <= truth <= high
         by_mean += outside
         by_either += outside or not typical.low <= truth <= typical.high
@@ -95,7 +102,9 @@ def share(count, total) -> str:
 
 def found(base, head, k) -> tuple[int, int, int]:
     """Pairs in which head is seen to have the larger figure, counted as by `alarms`."""
-    return alarms([pair for pair in zip(base, head, strict=True) if pair[1].mean() > pair[0].mean()], k)
+    return alarms(
+        [pair for pair in zip(base, head, strict=True) if pair[1].mean() > pair[0].mean()], k
+    )
 
 
 def page(same, samples, truth, power) -> str:
@@ -112,8 +121,16 @@ def page(same, samples, truth, power) -> str:
     ]
     for what, counted, counts, total in [
         (f"{SAME}, Boston Housing, other seeds alone", "false alarms", same, SAME),
-        (f"{SAMPLES}, IMDB, samples of {SAMPLE:,} rows", "intervals without the truth", samples, SAMPLES),
-        *((f"{POWER}, Boston Housing, {change}", "found worse", counts, POWER) for change, counts, _ in power),
+        (
+            f"{SAMPLES}, IMDB, samples of {SAMPLE:,} rows",
+            "intervals without the truth",
+            samples,
+            SAMPLES,
+        ),
+        *(
+            (f"{POWER}, Boston Housing, {change}", "found worse", counts, POWER)
+            for change, counts, _ in power
+        ),
     ]:
         by_mean, by_either, naive = (share(count, total) for count in counts)
         lines.append(f"| {what} | {counted} | {by_either} | {by_mean} | {naive} |")
@@ -143,7 +160,10 @@ def main():
     base = large[POWER : 2 * POWER]
     power = [
         (change, found(base, head, k), head - base)
-        for change, head in [("64, 64 units against 4, 4", tiny), ("80 epochs against 20", short[:POWER])]
+        for change, head in [
+            ("64, 64 units against 4, 4", tiny),
+            ("80 epochs against 20", short[:POWER]),
+        ]
     ]
     inside, outside = imdb(sections["imdb"], ({"dropout": 0.0}, {"dropout": 0.5}), SAMPLES)
     truth = float(np.diff(outside.mean(axis=0))[0])

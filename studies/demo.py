@@ -44,7 +44,9 @@ def tested(name) -> str:
     """A line of the second table: figures on the test rows, one model and the ensemble."""
     dataset = changed(name)
     metric, head = TABLE[dataset].task.metric, review.resolve(name)
-    figures = [side.json(f"metrics/{dataset}.json")["test"] for side in (review.resolve("HEAD"), head)]
+    figures = [
+        side.json(f"metrics/{dataset}.json")["test"] for side in (review.resolve("HEAD"), head)
+    ]
     metrics = [metric, "macro_f1" if TABLE[dataset].task.classifies else "rmse"]
     cells = [
         f"{own[key]['mean']:.4f} ± {own[key]['std']:.4f}, {own[key]['ensemble']:.4f}"
@@ -62,7 +64,11 @@ def changed(name) -> str:
 
 def reviewed(name) -> review.Reviewed:
     """The review of the variant's data set against the last commit."""
-    (own,) = [own for own in review.review(review.resolve("HEAD"), review.resolve(name)) if own.name == changed(name)]
+    (own,) = [
+        own
+        for own in review.review(review.resolve("HEAD"), review.resolve(name))
+        if own.name == changed(name)
+    ]
     return own
 
 
@@ -76,7 +82,11 @@ def boosting(name) -> float:
     for folds in kfold.deal(y, settings.k, settings.repeats, chosen.split_seed, classifies=False):
         for fold in range(settings.k):
             inside, outside = folds != fold, folds == fold
-            predicted = GradientBoostingRegressor(random_state=0).fit(x[inside], y[inside]).predict(x[outside])
+            predicted = (
+                GradientBoostingRegressor(random_state=0)
+                .fit(x[inside], y[inside])
+                .predict(x[outside])
+            )
             errors.append(np.abs(predicted - y[outside]).mean())
     return float(np.mean(errors))
 
@@ -85,7 +95,12 @@ def main():
     """Run the experiments that have no result yet and write the tables."""
     parser_of(main).parse_args()
     variants.run(dict.fromkeys([*variants.DEMO, *variants.BETTER, *variants.BOTTLENECK]))
-    parts = ["# Changes and their reviews", "Written by `make demo`.", "## Three changes", compared(variants.DEMO)]
+    parts = [
+        "# Changes and their reviews",
+        "Written by `make demo`.",
+        "## Three changes",
+        compared(variants.DEMO),
+    ]
     parts += ["## A narrow layer", compared(variants.BOTTLENECK)]
     parts += ["## Better than the tutorial", compared(variants.BETTER, shown=variants.DEMO)]
     parts.append(

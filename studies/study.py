@@ -41,7 +41,9 @@ def main():
     revisions = [review.resolve(name) for name in variants.STUDY]
     original, curves, labels = revisions[0], {}, {}
     for name in DATASETS:
-        curves[TABLE[name].title] = {revision.name: losses(revision, name) for revision in revisions}
+        curves[TABLE[name].title] = {
+            revision.name: losses(revision, name) for revision in revisions
+        }
         quantity = original.json(f"metrics/{name}.json")["network"]["loss"]
         label = TABLE[name].labels(quantity)["loss"].replace("loss: ", "held-out loss:\n", 1)
         labels[TABLE[name].title] = label.replace(" (", "\n(")

@@ -20,7 +20,9 @@ def mirror():
     """The folder with the official files; skips where there is none."""
     folder = Path(os.environ.get("DATASETS_MIRROR", ROOT / "../shared/datasets")).resolve()
     if not (folder / "imdb.npz").is_file():
-        pytest.skip("the official files are not here: set DATASETS_MIRROR to a folder that has them")
+        pytest.skip(
+            "the official files are not here: set DATASETS_MIRROR to a folder that has them"
+        )
     return folder
 
 
@@ -40,4 +42,6 @@ def as_stored(request):
 
 def pytest_addoption(parser):
     """Where `make test-faults` wants its page."""
-    parser.addoption("--reliability", help="write what tests/faults tried, and what came of it, to this file")
+    parser.addoption(
+        "--reliability", help="write what tests/faults tried, and what came of it, to this file"
+    )

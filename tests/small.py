@@ -38,10 +38,18 @@ class Clone:
     def __init__(self, folder: Path, names=tuple(SMALL)):
         self.folder = folder
         listed = subprocess.run(
-            ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True, text=True
+            ["git", "ls-files", "-coz", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            text=True,
         )
         for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file() and not name.startswith(("metrics/", "docs/")) and name != "dvc.lock":
+            if (
+                (ROOT / name).is_file()
+                and not name.startswith(("metrics/", "docs/"))
+                and name != "dvc.lock"
+            ):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         self.edit(lambda params: shrink(params, names))
@@ -85,14 +93,23 @@ class Clone:
     def run(self, *command, **environment):
         """Run a command to its end."""
         return subprocess.run(
-            command, cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True, timeout=300
+            command,
+            cwd=self.folder,
+            env=self.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
 
     def start(self, *command, **environment):
         """Start a command as the leader of a process group of its own."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment(**environment), start_new_session=True, **quiet
+            command,
+            cwd=self.folder,
+            env=self.environment(**environment),
+            start_new_session=True,
+            **quiet,
         )
 
     def repro(self, *arguments):
@@ -103,7 +120,12 @@ class Clone:
 
     def state(self):
         """Hashes of everything that the pipeline writes."""
-        paths = [path for folder in ("data", "metrics") for path in (self.folder / folder).rglob("*") if path.is_file()]
+        paths = [
+            path
+            for folder in ("data", "metrics")
+            for path in (self.folder / folder).rglob("*")
+            if path.is_file()
+        ]
         paths.append(self.folder / "dvc.lock")
         return {
             str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()

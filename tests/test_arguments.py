@@ -50,9 +50,27 @@ def build(signature):
 
 def test_the_three_networks_say_what_they_take():
     sections, axes = zip(*(arguments.read(name, params.BaseModel) for name in SHIPPED), strict=True)
-    assert axes == (("samples", "height", "width", "channels"), ("samples", "features"), ("samples", "timesteps"))
-    assert list(sections[1].model_fields) == ["network", "units", "activation", "dropout", "l1", "l2"]
-    assert list(sections[2].model_fields) == ["network", "units", "embedding", "dropout", "l1", "l2"]
+    assert axes == (
+        ("samples", "height", "width", "channels"),
+        ("samples", "features"),
+        ("samples", "timesteps"),
+    )
+    assert list(sections[1].model_fields) == [
+        "network",
+        "units",
+        "activation",
+        "dropout",
+        "l1",
+        "l2",
+    ]
+    assert list(sections[2].model_fields) == [
+        "network",
+        "units",
+        "embedding",
+        "dropout",
+        "l1",
+        "l2",
+    ]
     assert [arguments.takes(name) for name in SHIPPED] == [[], [], ["vocabulary"]]
 
 
@@ -61,7 +79,9 @@ def test_the_three_networks_say_what_they_take():
     [
         (
             {"units": [3], "dropuot": 0.5},
-            ["dropuot: there is no such key; expected one of network, units, activation, dropout, l1, l2"],
+            [
+                "dropuot: there is no such key; expected one of network, units, activation, dropout, l1, l2"
+            ],
         ),
         ({}, ["units: the key is missing"]),
         ({"units": 3}, ["units: expected a list, got 3"]),
@@ -82,7 +102,11 @@ def test_a_wrong_argument_is_named_with_what_was_expected_and_given(keys, lines)
 
 KINDS = {  # annotation: (values that are taken, values that are not, words of the refusal)
     "int": ([0, -3, 2**31 - 1], ["x", "3", True, 1.5, 2**31, None, [1]], ["integer", "2147483647"]),
-    "float": ([0, 0.5, -1e30], ["0.5", True, None, float("nan"), float("inf"), 1e39, 10**400], ["number", "3.4e+38"]),
+    "float": (
+        [0, 0.5, -1e30],
+        ["0.5", True, None, float("nan"), float("inf"), 1e39, 10**400],
+        ["number", "3.4e+38"],
+    ),
     "bool": ([True, False], ["true", 1, 0, None], ["true or false"]),
     "str": (["x", ""], [1, None, ["x"], True], ["text"]),
     "list": ([[], [1, "x", None]], [3, {}, "x", None], ["a list"]),
@@ -116,15 +140,21 @@ def test_an_annotation_says_what_a_key_may_be(annotation, folder):
         assert line.startswith("datasets.digits.model.key"), line
         assert ": expected " in line
         assert any(word in line.partition(", got ")[0] for word in words), line
-        assert not any(noise in line for noise in ("constrained", "nput", "Literal", "validat", "[key]")), line
+        assert not any(
+            noise in line for noise in ("constrained", "nput", "Literal", "validat", "[key]")
+        ), line
 
 
 def test_every_kind_of_argument_is_tried():
-    assert {word for word in arguments.KINDS if not any(word in annotation for annotation in KINDS)} == set()
+    assert {
+        word for word in arguments.KINDS if not any(word in annotation for annotation in KINDS)
+    } == set()
 
 
 def test_a_network_of_your_own_is_found_and_its_defaults_are_those_of_its_file(folder):
-    (folder / "mine.py").write_text(build("width: Units, *, depth: int = 2, names=('a', 'b'), slope: float = -0.5"))
+    (folder / "mine.py").write_text(
+        build("width: Units, *, depth: int = 2, names=('a', 'b'), slope: float = -0.5")
+    )
     (folder / "_helpers.py").write_text("no Python")
     assert arguments.names() == [*SHIPPED, "mine"]
     assert model("mine", width=3).model_dump() == {
@@ -141,7 +171,9 @@ def test_a_network_of_your_own_is_found_and_its_defaults_are_those_of_its_file(f
     ]
     for unknown in ("mien", "_helpers", "__init__", "../networks/mine"):
         (line,) = complaints(unknown, width=3)
-        assert line.endswith(f".network: expected 'conv2d', 'dense', 'lstm' or 'mine', got {unknown!r}")
+        assert line.endswith(
+            f".network: expected 'conv2d', 'dense', 'lstm' or 'mine', got {unknown!r}"
+        )
 
 
 def test_what_the_data_answer_is_no_key(folder):
@@ -173,18 +205,42 @@ WRONG = {  # what is wrong: (the file, a word of the message)
     "an async build": ("async def build(inputs): pass", "got none"),
     "no inputs": ("def build(): pass", "got build()"),
     "inputs by name alone": ("def build(*, inputs): pass", "got build(*, inputs)"),
-    "arguments by place alone": ("def build(inputs, units, /): pass", "got build(inputs, units, /)"),
+    "arguments by place alone": (
+        "def build(inputs, units, /): pass",
+        "got build(inputs, units, /)",
+    ),
     "*args": (build("*args"), "got build(inputs, *args)"),
     "**kwargs": (build("units, **kwargs"), "got build(inputs, units, **kwargs)"),
     "a name that is taken": (build("network: str"), "argument network: expected another name"),
     "a private name": (build("_units: int"), "argument _units: expected another name"),
     "a name of pydantic": (build("copy: int"), "argument copy: expected another name"),
-    "pydantic's settings": (build("model_config: int = 3"), "argument model_config: expected another name"),
+    "pydantic's settings": (
+        build("model_config: int = 3"),
+        "argument model_config: expected another name",
+    ),
     **{
         f"the annotation {text}": (build(f"a: {text}"), f"got a: {text}")
         for text in (
-            *("Unit", "keras.Layer", "list[Unit]", "Optional[int]", "'int'", "3", "...", "Literal", "Literal[[1]]"),
-            *("dict[int]", "int or str", "lambda: 0", "print('x')", "__import__('os')", "().__class__", "1 / 0"),
+            *(
+                "Unit",
+                "keras.Layer",
+                "list[Unit]",
+                "Optional[int]",
+                "'int'",
+                "3",
+                "...",
+                "Literal",
+                "Literal[[1]]",
+            ),
+            *(
+                "dict[int]",
+                "int or str",
+                "lambda: 0",
+                "print('x')",
+                "__import__('os')",
+                "().__class__",
+                "1 / 0",
+            ),
         )
     },
     **{
@@ -192,7 +248,10 @@ WRONG = {  # what is wrong: (the file, a word of the message)
         for text in ("f()", "keras", "1 + 1", "b'x'", "{1}", "1j", "...", "float('inf')", "[x]")
     },
     **{
-        f"the axes {text}": (f"AXES = {text}\n{build('a=1')}", f"AXES: expected a tuple of texts, got {text}")
+        f"the axes {text}": (
+            f"AXES = {text}\n{build('a=1')}",
+            f"AXES: expected a tuple of texts, got {text}",
+        )
         for text in ("3", "'samples'", "['a']", "('samples', 1)", "NAMES", "tuple('ab')")
     },
 }
@@ -216,13 +275,19 @@ def test_a_file_that_cannot_be_opened_is_named(folder):
 
 
 def test_nothing_of_the_file_runs(folder, tmp_path):
-    (folder / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nimport nowhere\n{build('a: int = 3')}")
+    (folder / "mine.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\nimport nowhere\n{build('a: int = 3')}"
+    )
     assert model("mine").a == 3
     assert not (tmp_path / "ran").exists()
 
 
 def test_params_are_checked_without_tensorflow():
     code = "import sys; from stages.core import params; params.load(); print(sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert "'stages.core.arguments'" in done.stdout
-    assert not {name for name in ("tensorflow", "keras", "stages.networks") if f"'{name}'" in done.stdout}
+    assert not {
+        name for name in ("tensorflow", "keras", "stages.networks") if f"'{name}'" in done.stdout
+    }

@@ -28,7 +28,9 @@ def zipped(member):
 def pickled(payload, shape=(2,)):
     """An .npz file with one object array `x`, whose pickle is this payload."""
     file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|O", "fortran_order": False, "shape": shape}
+    )
     return zipped(file.getvalue() + payload)
 
 
@@ -60,9 +62,13 @@ def test_reads_what_numpy_wrote(array):
     assert str(read["x"].tolist()) == str(array.tolist())
 
 
-@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"], ids=bytes.decode)
+@pytest.mark.parametrize(
+    "module", [b"numpy.core.multiarray", b"numpy._core.multiarray"], ids=bytes.decode
+)
 def test_reads_object_arrays_of_either_numpy(module):
-    payload = pickle.dumps(DOCUMENTS, protocol=3)  # names modules as lines of text, as the official files do
+    payload = pickle.dumps(
+        DOCUMENTS, protocol=3
+    )  # names modules as lines of text, as the official files do
     assert b"numpy._core.multiarray\n" in payload
     read = arrays.read_npz(pickled(payload.replace(b"numpy._core.multiarray", module), (3,)))
     assert read["x"].tolist() == DOCUMENTS.tolist()
@@ -204,7 +210,13 @@ def test_text_rejects_what_is_no_list_of_word_ranks(column):
 
 @pytest.mark.parametrize(
     "labels",
-    [np.array([0, -1]), np.array([0.0, 1.0]), np.zeros((2, 1), "int64"), objects(1), np.array([2**32 + 1])],
+    [
+        np.array([0, -1]),
+        np.array([0.0, 1.0]),
+        np.zeros((2, 1), "int64"),
+        objects(1),
+        np.array([2**32 + 1]),
+    ],
 )
 def test_classes_rejects_what_is_no_class(labels):
     with pytest.raises(arrays.UnreadableFile, match="y: expected"):
@@ -212,7 +224,8 @@ def test_classes_rejects_what_is_no_class(labels):
 
 
 @pytest.mark.parametrize(
-    "numbers", [np.array([np.nan]), np.array([np.inf]), np.array([1e300]), np.array(["1"]), objects(1)]
+    "numbers",
+    [np.array([np.nan]), np.array([np.inf]), np.array([1e300]), np.array(["1"]), objects(1)],
 )
 def test_features_rejects_what_is_no_finite_float32(numbers):
     with pytest.raises(arrays.UnreadableFile, match="x: expected finite numbers"):
@@ -240,7 +253,9 @@ def test_a_slice_of_text_holds_the_same_documents(rows):
     chosen = arrays.text({"x": documents}, "x")[rows]
     expected = documents[rows].tolist()
     assert len(chosen) == len(expected)
-    assert [part.tolist() for part in np.split(chosen.ranks, chosen.splits[1:-1])][: len(chosen)] == expected
+    assert [part.tolist() for part in np.split(chosen.ranks, chosen.splits[1:-1])][
+        : len(chosen)
+    ] == expected
 
 
 def saved(plain):
@@ -257,7 +272,9 @@ def saved(plain):
 def test_a_packed_matrix_of_counts_comes_back(shape, density):
     random = np.random.default_rng(0)
     counts = (random.integers(1, 1000, shape) * (random.random(shape) < density)).astype("float32")
-    back = arrays.unpack("x", saved(arrays.pack("x", sp.csr_matrix(counts)) | arrays.pack("y", counts)))
+    back = arrays.unpack(
+        "x", saved(arrays.pack("x", sp.csr_matrix(counts)) | arrays.pack("y", counts))
+    )
     assert (type(back), back.dtype, back.shape) == (sp.csr_matrix, np.dtype("float32"), shape)
     np.testing.assert_array_equal(back.toarray(), counts)
 
@@ -295,7 +312,8 @@ def test_columns_are_stored_in_the_smallest_unsigned_integers(width, smallest):
 
 
 @pytest.mark.parametrize(
-    ("most", "smallest"), [(1, "uint8"), (255, "uint8"), (256, "uint16"), (65_535, "uint16"), (65_536, "uint32")]
+    ("most", "smallest"),
+    [(1, "uint8"), (255, "uint8"), (256, "uint16"), (65_535, "uint16"), (65_536, "uint32")],
 )
 def test_counts_are_stored_in_the_smallest_unsigned_integers(most, smallest):
     packed = arrays.pack("x", sp.csr_matrix(np.array([[1, most]], "float32")))
@@ -351,5 +369,7 @@ def test_a_gzipped_table_has_a_row_for_each_line():
     ],
 )
 def test_says_that_what_is_no_such_table_is_unreadable(content):
-    with pytest.raises(arrays.UnreadableFile, match=r"table of whole numbers|rows of 3 numbers from 0"):
+    with pytest.raises(
+        arrays.UnreadableFile, match=r"table of whole numbers|rows of 3 numbers from 0"
+    ):
         arrays.gzipped_table(content, 3)

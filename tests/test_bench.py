@@ -25,7 +25,10 @@ def small(monkeypatch, tmp_path):
     np.savez(folder / "features.npz", x_train=numbers, y_train=(numbers[:, 0] - 3) / 5)
     monkeypatch.setattr(bench, "ROOT", tmp_path)
     monkeypatch.setattr(bench, "FOLDS", 2)
-    return {"text": bench.Task("", "text", 16, 4, 6), "features": bench.Task("", "features", 32, 4, 10)}
+    return {
+        "text": bench.Task("", "text", 16, 4, 6),
+        "features": bench.Task("", "features", 32, 4, 10),
+    }
 
 
 def test_every_contender_gets_the_same_folds_and_each_row_is_held_out_once(small):
@@ -59,7 +62,9 @@ def test_every_contender_learns(small, label):
         pytest.skip(f"{module} is not installed")
     figures = {}
     for kind, task in small.items():
-        if kind == "features" or any(bench.TASKS[name].dataset == "imdb" for name in tasks if name in bench.TASKS):
+        if kind == "features" or any(
+            bench.TASKS[name].dataset == "imdb" for name in tasks if name in bench.TASKS
+        ):
             steps = contender(task)
             next(steps)
             figures[kind] = float(next(steps))
@@ -75,7 +80,10 @@ def medians():
 
 def test_the_page_gives_ratios_to_this_project():
     whole = {"tutorial": 100.0, "default": 50.0, "same": 30.0, "nothing": 1.2}
-    sets = {count: {"seconds": 9.0 * count, "nothing": 1.5, "peak": 700, "cache": 2.0 * count} for count in (1, 2, 4)}
+    sets = {
+        count: {"seconds": 9.0 * count, "nothing": 1.5, "peak": 700, "cache": 2.0 * count}
+        for count in (1, 2, 4)
+    }
     page = bench.page(medians(), whole, sets)
     assert "| 4 | 36.0 | 9.00 | 1.5 | 0.00 | 700 | 8.0 | 2.00 |" in page
     assert page.count("| other | 2.50 | 10.00 | 1.0 | 100 | 0.5000 |") == len(bench.TASKS)
@@ -89,4 +97,10 @@ def test_the_page_gives_ratios_to_this_project():
 def test_one_run_prints_its_figures_as_json(small, monkeypatch, capsys):
     monkeypatch.setattr(bench, "TASKS", {"small": small["features"]})
     bench.run_one("scikit-learn MLP", "small")
-    assert set(json.loads(capsys.readouterr().out)) == {"import", "compute", "peak", "figure", "cache"}
+    assert set(json.loads(capsys.readouterr().out)) == {
+        "import",
+        "compute",
+        "peak",
+        "figure",
+        "cache",
+    }

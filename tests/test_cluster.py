@@ -54,12 +54,16 @@ def slowly(shared, part):
 
 
 def arrivals(folder):
-    return [path.name.split(".")[0] for path in folder.iterdir() if not path.name.startswith("done")]
+    return [
+        path.name.split(".")[0] for path in folder.iterdir() if not path.name.startswith("done")
+    ]
 
 
 def test_results_come_in_order_and_data_travel_once_to_each_worker(workers, tmp_path):
     workers(2)
-    assert list(cluster.each(slowly, Shared(tmp_path), range(12))) == [part * 10 for part in range(12)]
+    assert list(cluster.each(slowly, Shared(tmp_path), range(12))) == [
+        part * 10 for part in range(12)
+    ]
     came = arrivals(tmp_path)
     assert len(came) == len(set(came)) == 2
 
@@ -82,7 +86,9 @@ def dies(shared, part):
 
 def test_work_that_kills_every_worker_is_a_clear_error(workers, tmp_path):
     workers(1)
-    with pytest.raises(cluster.Unusable, match=r"workers of the cluster die|were lost with their workers"):
+    with pytest.raises(
+        cluster.Unusable, match=r"workers of the cluster die|were lost with their workers"
+    ):
         list(cluster.each(dies, Shared(tmp_path), range(2)))
 
 
@@ -107,7 +113,9 @@ def test_workers_with_other_versions_are_refused_before_any_work(workers, tmp_pa
     workers(1)
     here = cluster.versions()
     monkeypatch.setattr(cluster, "version", lambda name: "1.0")  # the worker has its own
-    with pytest.raises(cluster.Unusable, match=f"tensorflow: expected 1.0, got {here['tensorflow']}"):
+    with pytest.raises(
+        cluster.Unusable, match=f"tensorflow: expected 1.0, got {here['tensorflow']}"
+    ):
         list(cluster.each(slowly, Shared(tmp_path), [0]))
     assert not list(tmp_path.iterdir())
 
@@ -117,12 +125,25 @@ def test_workers_with_another_state_of_this_project_are_refused(workers, tmp_pat
     with (tmp_path / "project/stages/networks/dense.py").open("a") as network:
         network.write("# changed\n")
     address = workers(0).scheduler_address
-    command = sys.executable, "-m", "dask", "worker", address, "--no-dashboard", "--nthreads", "1", "--no-nanny"
+    command = (
+        sys.executable,
+        "-m",
+        "dask",
+        "worker",
+        address,
+        "--no-dashboard",
+        "--nthreads",
+        "1",
+        "--no-nanny",
+    )
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "project")}
     worker = subprocess.Popen(command, cwd=tmp_path, env=environment, **quiet)
     try:
-        with pytest.raises(cluster.Unusable, match=r"this project: expected \w{12}, got \w{12}; restart it from this"):
+        with pytest.raises(
+            cluster.Unusable,
+            match=r"this project: expected \w{12}, got \w{12}; restart it from this",
+        ):
             list(cluster.each(slowly, Shared(tmp_path), [0]))
     finally:
         worker.kill()
@@ -140,7 +161,11 @@ def test_an_address_where_nothing_answers_is_a_clear_error(monkeypatch, address)
 def members(folds, streams):
     from stages.core.fit import replicas
 
-    return [replicas.Replica(10 * order + fold, order, folds, fold) for order in range(streams) for fold in range(3)]
+    return [
+        replicas.Replica(10 * order + fold, order, folds, fold)
+        for order in range(streams)
+        for fold in range(3)
+    ]
 
 
 def problem(sparse):
@@ -164,7 +189,9 @@ def test_in_the_process_and_on_1_and_4_workers_the_bytes_are_the_same(workers, m
     def fitted():
         for sparse in (False, True):
             for one in problem(sparse).fit(members(np.arange(60) % 3, streams=4), epochs=2):
-                yield [array.tobytes() for array in (*one.weights, one.held_out, *one.history.values())]
+                yield [
+                    array.tobytes() for array in (*one.weights, one.held_out, *one.history.values())
+                ]
 
     here = list(fitted())
     assert len(here) == 24
@@ -184,6 +211,11 @@ def test_a_command_beside_a_local_cluster_has_its_address_and_hands_on_its_statu
 
 @pytest.mark.parametrize("arguments", [["0", "true"], ["many", "true"], ["2"]])
 def test_a_number_of_workers_that_is_none_is_refused(arguments):
-    done = subprocess.run([sys.executable, "-m", "tools.cluster", *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.cluster", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert "expected a number of workers and a command" in done.stderr

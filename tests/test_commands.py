@@ -23,7 +23,9 @@ def blocks(page):
 
 
 BLOCKS = blocks(ROOT / "README.md")
-SLOW = [block for block in BLOCKS if "--name bigrams" in block or "--name bottleneck" in block]  # as the demo's block
+SLOW = [
+    block for block in BLOCKS if "--name bigrams" in block or "--name bottleneck" in block
+]  # as the demo's block
 QUICK = [block for block in BLOCKS if block not in SLOW]
 
 
@@ -93,7 +95,9 @@ def test_the_official_files_go_through_the_pipeline(clone):
 def test_a_run_ends_with_the_results_and_the_tests_run(clone):
     output = said(clone, "make test")
     for name in SHRUNK:
-        assert re.search(rf"^{name} +(accuracy|mae) +[\d.]+ +[\d.]+ \([\d.]+ to [\d.]+\)", output, re.MULTILINE)
+        assert re.search(
+            rf"^{name} +(accuracy|mae) +[\d.]+ +[\d.]+ \([\d.]+ to [\d.]+\)", output, re.MULTILINE
+        )
     assert re.search(r"\d+ passed", output)
 
 
@@ -108,7 +112,8 @@ def test_dvcs_own_commands_compare_an_experiment_with_the_last_commit(clone):
 def test_the_sweep_ran_and_its_table_fits_a_terminal(clone):
     refs = clone.git("for-each-ref", "--format=%(refname)", "refs/exps").split()
     penalties = [
-        yaml.safe_load(clone.git("show", f"{ref}:params.yaml"))["datasets"]["imdb"]["model"]["l2"] for ref in refs
+        yaml.safe_load(clone.git("show", f"{ref}:params.yaml"))["datasets"]["imdb"]["model"]["l2"]
+        for ref in refs
     ]
     assert {float(penalty) for penalty in penalties} == {0, 1e-4, 1e-3}
     output = said(clone, "make experiments")
@@ -121,7 +126,11 @@ def assert_alone(clone, names):
     """Each of these variants changes what its command says, and is on top of no other."""
     for name in names:
         diff = json.loads(clone.dvc("params", "diff", "--json", "main", name))
-        changed = {key: str(values["new"]).replace(" ", "") for file in diff.values() for key, values in file.items()}
+        changed = {
+            key: str(values["new"]).replace(" ", "")
+            for file in diff.values()
+            for key, values in file.items()
+        }
         assert changed == dict(setting.split("=") for setting in variants.VARIANTS[name])
 
 
@@ -154,7 +163,12 @@ def test_an_experiment_is_shared_with_its_results(clone):
 
 
 def test_docs_have_no_other_commands(clone):
-    assert [block for page in (ROOT / "docs").glob("*.md") for block in blocks(page) if block not in BLOCKS] == []
+    assert [
+        block
+        for page in (ROOT / "docs").glob("*.md")
+        for block in blocks(page)
+        if block not in BLOCKS
+    ] == []
 
 
 def test_afterwards_nothing_lies_about_that_git_would_take(clone):

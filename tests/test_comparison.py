@@ -55,7 +55,9 @@ def sides():
 
 def test_standard_error_is_that_of_nadeau_and_bengio_by_hand():
     assert comparison.standard_error(DIFFERENCES, 2) == pytest.approx(ERROR)
-    assert comparison.standard_error([1, 2, 3, 4], 3) == pytest.approx(np.sqrt(5 / 3 * (1 / 4 + 1 / 2)))
+    assert comparison.standard_error([1, 2, 3, 4], 3) == pytest.approx(
+        np.sqrt(5 / 3 * (1 / 4 + 1 / 2))
+    )
 
 
 def test_interval_is_that_of_nadeau_and_bengio_by_hand():
@@ -67,7 +69,9 @@ def test_interval_is_that_of_nadeau_and_bengio_by_hand():
 def test_interval_is_that_of_scipy(k):
     values = np.random.default_rng(k).normal(0.3, 2, 6 * k)
     scale = np.sqrt(values.var(ddof=1) * (1 / (6 * k) + 1 / (k - 1)))
-    assert interval(values, k) == pytest.approx(stats.t.interval(0.95, 6 * k - 1, values.mean(), scale))
+    assert interval(values, k) == pytest.approx(
+        stats.t.interval(0.95, 6 * k - 1, values.mean(), scale)
+    )
 
 
 def test_interval_is_wider_than_the_naive_one_however_many_repeats():
@@ -81,7 +85,13 @@ FIGURES = [(task, figure) for task in (BINARY, REGRESSION) for figure in (task.m
 
 
 @pytest.mark.parametrize(("task", "figure"), FIGURES, ids=lambda part: getattr(part, "name", part))
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+)
 @given(st.data())
 def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
     bounds = low, high = task.bounds_of(figure)
@@ -89,7 +99,12 @@ def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
     base, head = np.array(data.draw(values)), np.array(data.draw(values))
     unclipped, clipped = interval(base, 4), interval(base, 4, bounds)
     assert low <= clipped[0] <= clipped[1] <= high
-    truths = {low, min(high, 1e6), *base, *np.clip(unclipped, low, high)}  # each of which the metric can be
+    truths = {
+        low,
+        min(high, 1e6),
+        *base,
+        *np.clip(unclipped, low, high),
+    }  # each of which the metric can be
     for truth in truths:
         assert (unclipped[0] <= truth <= unclipped[1]) == (clipped[0] <= truth <= clipped[1])
     found, most = compare(base, head, 4, True, bounds=bounds), high - low
@@ -97,7 +112,9 @@ def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
         assert -most <= one.low <= one.high <= most
     free = compare(base, head, 4, True)
     assert (found.mean, found.p, found.typical.p) == (free.mean, free.p, free.typical.p)
-    assert verdict(found, found.p, found.typical.p, True) == verdict(free, free.p, free.typical.p, True)
+    assert verdict(found, found.p, found.typical.p, True) == verdict(
+        free, free.p, free.typical.p, True
+    )
 
 
 def test_an_interval_is_clipped_where_it_would_leave_the_bounds():
@@ -124,7 +141,9 @@ def test_a_comparison_is_that_worked_by_hand():
 def test_p_is_that_of_scipys_paired_test_once_the_correction_is_taken_back(sides):
     base, head = sides
     naive, widened = stats.ttest_rel(head, base), np.sqrt(1 + 15 / (5 - 1))
-    assert compare(base, head, 5, True).p == pytest.approx(2 * stats.t.sf(abs(naive.statistic) / widened, 14))
+    assert compare(base, head, 5, True).p == pytest.approx(
+        2 * stats.t.sf(abs(naive.statistic) / widened, 14)
+    )
 
 
 def test_p_is_under_the_level_where_the_interval_leaves_out_0():
@@ -172,9 +191,14 @@ def test_probabilities_know_which_side_is_better():
 @pytest.mark.parametrize("higher_is_better", [True, False])
 def test_all_is_mirrored_when_base_and_head_swap(sides, higher_is_better):
     base, head = sides
-    one, other = compare(base, head, 5, higher_is_better, 0.005), compare(head, base, 5, higher_is_better, 0.005)
+    one, other = (
+        compare(base, head, 5, higher_is_better, 0.005),
+        compare(head, base, 5, higher_is_better, 0.005),
+    )
     assert (other.mean, other.low, other.high) == pytest.approx((-one.mean, -one.high, -one.low))
-    assert (other.worse, other.equivalent, other.better) == pytest.approx((one.better, one.equivalent, one.worse))
+    assert (other.worse, other.equivalent, other.better) == pytest.approx(
+        (one.better, one.equivalent, one.worse)
+    )
     assert (other.p, other.error, other.limit) == pytest.approx((one.p, one.error, one.limit))
     assert other.wins == 15 - one.wins
 
@@ -197,7 +221,9 @@ def test_uneven_shapes_are_refused(base, head, k):
 
 def all_finite(found):
     figures = asdict(found)
-    return np.isfinite([*figures.pop("typical").values(), *figures.values(), found.detectable, found.floor]).all()
+    return np.isfinite(
+        [*figures.pop("typical").values(), *figures.values(), found.detectable, found.floor]
+    ).all()
 
 
 def test_the_typical_difference_is_a_trimmed_mean_as_worked_by_hand():
@@ -206,7 +232,9 @@ def test_the_typical_difference_is_a_trimmed_mean_as_worked_by_hand():
     found = typical(np.array([3.0, 100, 1, 4, 2]), 5)
     assert found.mean == 3
     assert found.p == pytest.approx(2 * stats.t.sf(2.683282, 2))
-    assert (found.low, found.high) == pytest.approx((3 - 4.302653 * 1.118034, 3 + 4.302653 * 1.118034))
+    assert (found.low, found.high) == pytest.approx(
+        (3 - 4.302653 * 1.118034, 3 + 4.302653 * 1.118034)
+    )
 
 
 def test_the_trimmed_mean_and_its_winsorized_variance_are_those_of_scipy():
@@ -220,7 +248,9 @@ def test_the_trimmed_mean_and_its_winsorized_variance_are_those_of_scipy():
 def test_with_too_few_folds_to_leave_any_out_the_typical_difference_is_the_mean():
     base, head = np.array([0.5, 0.6, 0.7, 0.4]), np.array([0.6, 0.65, 0.8, 0.55])
     found = compare(base, head, 4, True)
-    assert (found.typical.mean, found.typical.low, found.typical.p) == pytest.approx((found.mean, found.low, found.p))
+    assert (found.typical.mean, found.typical.low, found.typical.p) == pytest.approx(
+        (found.mean, found.low, found.p)
+    )
 
 
 def test_a_difference_in_all_folds_but_a_few_that_failed_is_seen_in_the_typical_fold():
@@ -232,7 +262,10 @@ def test_a_difference_in_all_folds_but_a_few_that_failed_is_seen_in_the_typical_
     assert found.p > 0.05
     assert verdict(found, found.p, found.typical.p, False) == "worse in the typical fold"
     head[[3, 17]] = base[[3, 17]]
-    assert verdict(*(lambda one: (one, one.p, one.typical.p))(compare(base, head, 4, False)), False) == "worse"
+    assert (
+        verdict(*(lambda one: (one, one.p, one.typical.p))(compare(base, head, 4, False)), False)
+        == "worse"
+    )
 
 
 VERDICTS = {  # of (mean, noise) with differences up to 0.005 taken as none
@@ -257,7 +290,9 @@ def test_verdicts_turn_round_where_lower_is_better(expected, made):
     found = compare(*alternating(*made), 4, False, 0.005)
     turned = {"better": "worse", "worse": "better"}
     first, *others = expected.split(",")
-    assert verdict(found, found.p, found.typical.p, False) == ",".join([turned.get(first, first), *others])
+    assert verdict(found, found.p, found.typical.p, False) == ",".join(
+        [turned.get(first, first), *others]
+    )
 
 
 def test_the_verdict_is_on_the_p_that_it_is_given():
@@ -270,14 +305,22 @@ def test_the_verdict_is_on_the_p_that_it_is_given():
 def test_without_a_width_nothing_is_equivalent_or_negligible():
     for mean, noise in VERDICTS.values():
         found = compare(*alternating(mean, noise), 4, True)
-        assert verdict(found, found.p, found.typical.p, True) in ("the same", "better", "worse", "no evidence")
+        assert verdict(found, found.p, found.typical.p, True) in (
+            "the same",
+            "better",
+            "worse",
+            "no evidence",
+        )
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"), [(0, "the same"), (1 / 4, "better"), (-1 / 4, "worse"), (1 / 256, "better, but negligible")]
+    ("change", "expected"),
+    [(0, "the same"), (1 / 4, "better"), (-1 / 4, "worse"), (1 / 256, "better, but negligible")],
 )
 def test_equal_differences_are_no_division_by_zero(change, expected):
-    base = np.array([0.5, 0.25, 0.75, 0.5])  # halves and quarters: the differences are equal to the last bit
+    base = np.array(
+        [0.5, 0.25, 0.75, 0.5]
+    )  # halves and quarters: the differences are equal to the last bit
     found = compare(base, base + change, 2, True, 0.005)
     assert found.error == 0
     assert all_finite(found)

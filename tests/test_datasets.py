@@ -83,7 +83,9 @@ def assert_same_rows(text, sequences, num_words, first):
     found = rows.astype("int64") * num_words + columns
     np.testing.assert_array_equal(np.sort(found), expected)
     np.testing.assert_array_equal(matrix.data[np.argsort(found)], counts)
-    np.testing.assert_array_equal(matrix[:first].toarray() > 0, vectorize_sequences(sequences[:first], num_words))
+    np.testing.assert_array_equal(
+        matrix[:first].toarray() > 0, vectorize_sequences(sequences[:first], num_words)
+    )
 
 
 def assert_same_features(split, parts):
@@ -102,7 +104,9 @@ def test_text_of_a_small_file_is_what_keras_gives(name, seed, keras_split, tmp_p
     path.write_bytes(npz(**MADE[name](np.random.default_rng(seed))))
     split = TABLE[name].read({path.name: path.read_bytes()})
     parts = keras_split(name, path, num_words=20)
-    for (x, y), text, classes in zip(parts, (split.x_train, split.x_test), (split.y_train, split.y_test), strict=True):
+    for (x, y), text, classes in zip(
+        parts, (split.x_train, split.x_test), (split.y_train, split.y_test), strict=True
+    ):
         assert_same_documents(text, x, 20)
         assert_same_rows(text, x, 20, first=len(x))
         assert classes.dtype == "int32"
@@ -125,14 +129,19 @@ def test_a_file_whose_columns_do_not_go_together_is_unreadable(name, change):
     if change == "missing":
         del columns[key]
     else:
-        columns[key] = columns[key][:-1] if change == "shorter" else np.append(columns[key], columns[key][:1])
+        columns[key] = (
+            columns[key][:-1] if change == "shorter" else np.append(columns[key], columns[key][:1])
+        )
     with pytest.raises(arrays.UnreadableFile, match="expected"):
         TABLE[name].read({f"{name}.npz": npz(**columns)})
 
 
 def official(entry, folder):
     """The official files of a data set: {name: where it is}."""
-    return {file.name: Path(file.address) if file.packaged else folder / file.name for file in entry.files}
+    return {
+        file.name: Path(file.address) if file.packaged else folder / file.name
+        for file in entry.files
+    }
 
 
 def contents(paths):
@@ -144,7 +153,11 @@ def assert_fits(entry, split):
     assert len(split.x_train) == len(split.y_train) == entry.rows
     assert len(split.x_test) == len(split.y_test)
     if entry.kind == "text":
-        assert (type(split.x_train), type(split.x_test), entry.shape) == (arrays.Text, arrays.Text, ())
+        assert (type(split.x_train), type(split.x_test), entry.shape) == (
+            arrays.Text,
+            arrays.Text,
+            (),
+        )
     else:
         assert split.x_train.shape[1:] == split.x_test.shape[1:] == entry.shape
         assert (split.x_train.dtype, split.x_test.dtype) == ("float32", "float32")
@@ -157,7 +170,9 @@ def assert_fits(entry, split):
 def test_the_table_tells_the_hashes_rows_shape_and_classes_of_the_official_files(name, mirror):
     entry = TABLE[name]
     paths = official(entry, mirror)
-    assert [download.check(paths[file.name], file) for file in entry.files] == [None] * len(entry.files)
+    assert [download.check(paths[file.name], file) for file in entry.files] == [None] * len(
+        entry.files
+    )
     assert_fits(entry, entry.read(contents(paths)))
 
 
@@ -181,7 +196,9 @@ def test_official_text_is_what_keras_and_the_tutorial_give(name, mirror, keras_s
     path = mirror / f"{name}.npz"
     split = TABLE[name].read({path.name: path.read_bytes()})
     parts = keras_split(name, path, num_words=10_000)
-    for (x, y), text, classes in zip(parts, (split.x_train, split.x_test), (split.y_train, split.y_test), strict=True):
+    for (x, y), text, classes in zip(
+        parts, (split.x_train, split.x_test), (split.y_train, split.y_test), strict=True
+    ):
         assert_same_documents(text, x, 10_000)
         assert_same_rows(text, x, 10_000, first=300)
         np.testing.assert_array_equal(classes, y)
@@ -199,7 +216,10 @@ def test_digits_are_those_of_scikit_learn_in_the_order_of_the_keras_loaders():
     order = np.arange(1_797)
     np.random.RandomState(113).shuffle(order)
     pixels, labels = expected.images[order, :, :, None], expected.target[order]
-    for x, y, rows in ((split.x_train, split.y_train, slice(1_437)), (split.x_test, split.y_test, slice(1_437, None))):
+    for x, y, rows in (
+        (split.x_train, split.y_train, slice(1_437)),
+        (split.x_test, split.y_test, slice(1_437, None)),
+    ):
         np.testing.assert_array_equal(x, pixels[rows])
         np.testing.assert_array_equal(entry.scaled(x), pixels[rows] / 16)
         np.testing.assert_array_equal(y, labels[rows])
@@ -241,7 +261,12 @@ def test_rows_that_are_no_images_stay_as_they_are():
         ("imdb", "cross-entropy", "loss: cross-entropy (nats)", "accuracy (share of rows)"),
         ("digits", "cross-entropy", "loss: cross-entropy (nats)", "accuracy (share of rows)"),
         *(
-            ("boston_housing", quantity, f"loss: {quantity}{unit}", "mean absolute error (thousand dollars)")
+            (
+                "boston_housing",
+                quantity,
+                f"loss: {quantity}{unit}",
+                "mean absolute error (thousand dollars)",
+            )
             for quantity, unit in {
                 "mean squared error": " (thousand dollars squared)",
                 "mean absolute error": " (thousand dollars)",

@@ -76,7 +76,9 @@ def server(tmp_path):
     """The folder that a server on this machine serves, and its base URL."""
     folder = tmp_path / "served"
     folder.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder)) as running:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=folder)
+    ) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield folder, f"http://127.0.0.1:{running.server_port}"
@@ -123,12 +125,18 @@ def put(folder, content):
 
 
 def everything_in(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("mirror", ["/somewhere", "https://example.org/files"])
-def test_sources_are_the_earlier_run_the_mirror_the_keras_cache_and_the_official_address(mirror, slash):
+def test_sources_are_the_earlier_run_the_mirror_the_keras_cache_and_the_official_address(
+    mirror, slash
+):
     environment = {"DATASETS_MIRROR": mirror + slash, "KERAS_HOME": "/keras"}
     assert list(download.sources(FILE, Path("data/raw/imdb"), environment).values()) == [
         "data/raw/imdb/numbers.npz",
@@ -146,7 +154,9 @@ def test_without_a_mirror_the_keras_cache_of_the_user_comes_second():
 
 def test_a_user_without_a_home_has_no_cache_and_the_other_sources(monkeypatch):
     monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as for an id that the machine does not know
+    monkeypatch.setattr(
+        "pwd.getpwuid", {}.__getitem__
+    )  # as for an id that the machine does not know
     places = [*download.sources(FILE, Path("raw"), {}).values()]
     assert (places[0], places[-1]) == ("raw/numbers.npz", f"{datasets.KERAS}numbers.npz")
     assert not any(Path(place).exists() for place in places)
@@ -285,14 +295,20 @@ def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(
     assert [path.name for path in project.parent.iterdir()] == (["imdb"] if earlier else [])
 
 
-def test_main_writes_what_the_generator_gives_when_the_source_is_synthetic(project, monkeypatch, tmp_path, capsys):
+def test_main_writes_what_the_generator_gives_when_the_source_is_synthetic(
+    project, monkeypatch, tmp_path, capsys
+):
     generated = {"numbers.npz": b"made", "word_index.json": b"{}"}
-    monkeypatch.setattr("stages.core.data.synthetic.GENERATORS", {"imdb": lambda: generated}, raising=False)
+    monkeypatch.setattr(
+        "stages.core.data.synthetic.GENERATORS", {"imdb": lambda: generated}, raising=False
+    )
     put(tmp_path / "keras/datasets", CONTENT)  # there to be had, and not asked for
     put(project, CONTENT)
     set_source("synthetic")
     download.main("imdb")
-    assert everything_in(project.parent) == {f"imdb/{name}": content for name, content in generated.items()}
+    assert everything_in(project.parent) == {
+        f"imdb/{name}": content for name, content in generated.items()
+    }
     assert "generated stand-ins" in capsys.readouterr().out
 
 
@@ -439,7 +455,10 @@ def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_pa
     (tmp_path / ".venv/ready").touch()
     (tmp_path / "params.yaml").write_text(with_source("official", "boston_housing"))
     nobody = "http://127.0.0.1:1"  # a proxy that is not there: the official address is not asked
-    proxies = {name: nobody for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    proxies = {
+        name: nobody
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    }
     left_out = {"NO_PROXY", "no_proxy", "MAKEFLAGS"}
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     done = subprocess.run(
@@ -461,10 +480,16 @@ def test_the_table_names_a_hash_a_size_and_an_address_for_every_file():
     for file in (file for entry in TABLE.values() for file in entry.files):
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert file.size > 0
-        assert Path(file.address).is_file() if file.packaged else file.address == datasets.KERAS + file.name
+        assert (
+            Path(file.address).is_file()
+            if file.packaged
+            else file.address == datasets.KERAS + file.name
+        )
 
 
-def test_a_file_that_comes_with_a_package_is_taken_from_it_when_nothing_else_has_it(project, tmp_path, capsys):
+def test_a_file_that_comes_with_a_package_is_taken_from_it_when_nothing_else_has_it(
+    project, tmp_path, capsys
+):
     (file,) = TABLE["digits"].files
     official = Path(file.address).read_bytes()
     download.main("digits")
@@ -489,7 +514,9 @@ def test_a_data_set_without_a_generator_says_so_when_the_source_is_synthetic(pro
     assert everything_in(project.parent) == {}
 
 
-@pytest.mark.parametrize(("chosen", "needed"), [(["digits"], []), (["imdb", "digits"], [FILE.name])])
+@pytest.mark.parametrize(
+    ("chosen", "needed"), [(["digits"], []), (["imdb", "digits"], [FILE.name])]
+)
 def test_a_file_that_comes_with_a_package_makes_no_other_reachable_and_needs_none(
     project, heads, capsys, chosen, needed
 ):
@@ -622,7 +649,9 @@ def test_a_mirror_is_what_a_person_writes_also_in_the_queue(monkeypatch, written
     assert download.mirror({"DATASETS_MIRROR": written}) == place
 
 
-@pytest.mark.parametrize("written", ["ftp://me:secret@x", "s3://x", "file://x", "http://[a:secret@x"])
+@pytest.mark.parametrize(
+    "written", ["ftp://me:secret@x", "s3://x", "file://x", "http://[a:secret@x"]
+)
 def test_a_mirror_of_another_kind_is_refused_with_what_is_understood(written):
     with pytest.raises(SystemExit, match=r"expected a folder.*https://") as caught:
         download.mirror({"DATASETS_MIRROR": written})

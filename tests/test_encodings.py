@@ -22,12 +22,20 @@ def documents_of(text):
 
 def keras_ids(documents, num_words):
     """What the Keras loaders make of word ranks: 1 begins, 2 stands for a rare word, others move up by 3."""
-    return [[1] + [rank + 3 if rank + 3 < num_words else 2 for rank in document] for document in documents]
+    return [
+        [1] + [rank + 3 if rank + 3 < num_words else 2 for rank in document]
+        for document in documents
+    ]
 
 
 RANDOM = np.random.default_rng(0)
-DOCUMENTS = [RANDOM.integers(1, 41, length).tolist() for length in (3, 0, 1, 50, 10)] + [[40], [1] * 9]
-FEW_WORDS = [RANDOM.integers(1, 6, length).tolist() for length in (3, 0, 1, 30, 10, 10)]  # where pairs come twice
+DOCUMENTS = [RANDOM.integers(1, 41, length).tolist() for length in (3, 0, 1, 50, 10)] + [
+    [40],
+    [1] * 9,
+]
+FEW_WORDS = [
+    RANDOM.integers(1, 6, length).tolist() for length in (3, 0, 1, 30, 10, 10)
+]  # where pairs come twice
 
 
 @pytest.mark.parametrize("num_words", [4, 5, 20, 43, 44, 100])
@@ -57,7 +65,9 @@ def test_sequences_are_keras_ids_padded_by_keras(num_words, length):
 def by_scikit_learn(documents):
     """The number of each word and of each pair of neighbours, as this project numbers them, and their counts."""
     vectorizer = CountVectorizer(ngram_range=(1, 2), tokenizer=str.split, token_pattern=None)
-    matrix = vectorizer.fit_transform(" ".join(map(str, document)) for document in documents).toarray()
+    matrix = vectorizer.fit_transform(
+        " ".join(map(str, document)) for document in documents
+    ).toarray()
     words = [[int(word) for word in term.split()] for term in vectorizer.get_feature_names_out()]
     numbers = np.array([term[0] if len(term) == 1 else term[0] * 2**31 + term[1] for term in words])
     return np.sort(numbers), matrix[:, np.argsort(numbers)]
@@ -75,7 +85,9 @@ def test_a_large_vocabulary_and_its_counts_are_those_of_scikit_learn(documents):
 
 
 @pytest.mark.parametrize("num_words", [1, 4, 7, 20])
-def test_a_small_vocabulary_has_the_most_frequent_terms_and_of_equal_ones_those_with_smaller_numbers(num_words):
+def test_a_small_vocabulary_has_the_most_frequent_terms_and_of_equal_ones_those_with_smaller_numbers(
+    num_words,
+):
     numbers, counts = by_scikit_learn(FEW_WORDS)
     ranking = sorted(zip(-counts.sum(axis=0), numbers, strict=True))
     expected = sorted(number for _, number in ranking[:num_words])
@@ -103,12 +115,21 @@ def test_terms_that_were_not_chosen_are_not_counted():
 def test_pairs_of_the_rarest_words_are_told_apart():
     rarest = 2**31 - 5  # the reader of official files lets no higher rank through
     chosen = encodings.terms(text([[rarest, rarest], [rarest - 1, rarest]]), 100)
-    assert chosen.tolist() == [rarest - 1, rarest, (rarest - 1) * 2**31 + rarest, rarest * 2**31 + rarest]
+    assert chosen.tolist() == [
+        rarest - 1,
+        rarest,
+        (rarest - 1) * 2**31 + rarest,
+        rarest * 2**31 + rarest,
+    ]
 
 
 IMAGES = RANDOM.random((5, 4, 3, 1)).astype("float32")
 ENCODED = {  # encoding -> keys of params.yaml, rows of a data set, what becomes of them
-    "multi_hot": ({"num_words": 30}, text(DOCUMENTS), lambda rows: encodings.counts(rows, 30).toarray()),
+    "multi_hot": (
+        {"num_words": 30},
+        text(DOCUMENTS),
+        lambda rows: encodings.counts(rows, 30).toarray(),
+    ),
     "sequence": (
         {"num_words": 30, "length": 12},
         text(DOCUMENTS),
@@ -124,13 +145,17 @@ def test_rows_become_what_their_encoding_says_and_have_its_axes(encoding):
     keys, rows, expected = ENCODED[encoding]
     chosen = section(encoding=encoding, **keys).preprocess
     encoded = encodings.encode(rows, chosen)
-    np.testing.assert_array_equal(encoded.toarray() if sp.issparse(encoded) else encoded, expected(rows))
+    np.testing.assert_array_equal(
+        encoded.toarray() if sp.issparse(encoded) else encoded, expected(rows)
+    )
     assert encoded.ndim == len(chosen.axes)
 
 
 def test_rows_of_features_stay_as_they_are():
     rows = IMAGES.reshape(5, 12)
-    np.testing.assert_array_equal(encodings.encode(rows, section(encoding="features").preprocess), rows)
+    np.testing.assert_array_equal(
+        encodings.encode(rows, section(encoding="features").preprocess), rows
+    )
 
 
 def test_chosen_terms_take_the_place_of_words():

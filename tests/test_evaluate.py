@@ -33,7 +33,9 @@ def test_multiclass_scores_are_those_worked_by_hand():
 
 
 def test_regression_scores_are_those_worked_by_hand():
-    scores = evaluate.scores(REGRESSION, np.array([1.0, 3.0]), np.array([[2.0], [6.0]]), "mean squared error")
+    scores = evaluate.scores(
+        REGRESSION, np.array([1.0, 3.0]), np.array([[2.0], [6.0]]), "mean squared error"
+    )
     assert scores == {"loss": 5.0, "mae": 2.0, "rmse": pytest.approx(np.sqrt(5))}
 
 
@@ -41,7 +43,9 @@ def test_regression_scores_are_those_worked_by_hand():
 def test_the_loss_of_a_regression_is_that_of_keras(head):
     random = np.random.default_rng(0)
     actual, predictions = random.normal(20, 3, 200), random.normal(20, 3, (200, 1))
-    assert np.abs(predictions[:, 0] - actual).min() < 1 < np.abs(predictions[:, 0] - actual).max()  # where Huber bends
+    assert (
+        np.abs(predictions[:, 0] - actual).min() < 1 < np.abs(predictions[:, 0] - actual).max()
+    )  # where Huber bends
     expected = keras.losses.get(head.loss)(actual[:, None], predictions).numpy().mean()
     scores = evaluate.scores(REGRESSION, actual, predictions, head.quantity)
     assert scores["loss"] == pytest.approx(expected, rel=1e-5)
@@ -55,19 +59,27 @@ def test_the_loss_of_a_classifier_is_that_of_keras(head):
     random, outputs = np.random.default_rng(0), 1 if head is networks.TWO_CLASSES else 4
     predictions = random.dirichlet(np.ones(4), 50)[:, :outputs]
     actual = random.integers(0, max(2, outputs), 50)
-    expected = keras.losses.get(head.loss)(head.targets(actual, outputs), predictions).numpy().mean()
+    expected = (
+        keras.losses.get(head.loss)(head.targets(actual, outputs), predictions).numpy().mean()
+    )
     task = BINARY if outputs == 1 else MULTICLASS
-    assert evaluate.scores(task, actual, predictions, head.quantity)["loss"] == pytest.approx(expected, rel=1e-5)
+    assert evaluate.scores(task, actual, predictions, head.quantity)["loss"] == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_test_figures_have_mean_and_deviation_over_seeds_and_the_ensemble():
     predictions = np.array([[[1.0], [1.0]], [[5.0], [5.0]]])  # (seeds, rows, outputs)
-    figures = evaluate.test_figures(REGRESSION, np.array([3.0, 3.0]), predictions, "mean absolute error")
+    figures = evaluate.test_figures(
+        REGRESSION, np.array([3.0, 3.0]), predictions, "mean absolute error"
+    )
     assert figures["mae"] == figures["loss"] == {"ensemble": 0.0, "mean": 2.0, "std": 0.0}
 
 
 def test_one_seed_has_no_deviation():
-    figures = evaluate.test_figures(REGRESSION, np.array([3.0]), np.array([[[1.0]]]), "mean squared error")
+    figures = evaluate.test_figures(
+        REGRESSION, np.array([3.0]), np.array([[[1.0]]]), "mean squared error"
+    )
     assert figures["mae"] == {"ensemble": 2.0, "mean": 2.0}
     assert figures["loss"] == {"ensemble": 4.0, "mean": 4.0}
 
@@ -100,7 +112,9 @@ def test_no_interval_of_a_metrics_file_goes_beyond_what_the_metric_can_be(name):
 
 
 def test_the_baseline_looks_at_no_feature():
-    assert evaluate.baseline(BINARY, np.array([0, 1, 1]), np.array([0, 1, 0, 0])) == {"accuracy": 0.25}
+    assert evaluate.baseline(BINARY, np.array([0, 1, 1]), np.array([0, 1, 0, 0])) == {
+        "accuracy": 0.25
+    }
     assert evaluate.baseline(REGRESSION, np.array([1.0, 3.0]), np.array([2.0, 5.0])) == {"mae": 1.5}
 
 
@@ -133,7 +147,14 @@ def made(name):
     test["predictions"] = test["predictions"][..., : dataset.outputs].astype("float32")
     kfold = {"folds": np.stack([np.arange(40) % 4] * 2)}
     kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
-    return {"dataset": dataset, "source": "official", "y_train": y, "y_test": y, "test": test, "kfold": kfold}
+    return {
+        "dataset": dataset,
+        "source": "official",
+        "y_train": y,
+        "y_test": y,
+        "test": test,
+        "kfold": kfold,
+    }
 
 
 @pytest.fixture(params=["imdb", "reuters", "boston_housing", "digits"])
@@ -186,7 +207,9 @@ def test_the_files_have_a_line_for_each_epoch_and_fold(case):
     metric = dataset.task.metric
     folds, curves = (files[name].decode().splitlines() for name in ("folds.csv", "fold_curves.csv"))
     assert folds[0] == f"repeat,fold,rows,held_out,loss,{metric}"
-    assert [line.split(",")[:3] for line in folds[1:]] == [[str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)]
+    assert [line.split(",")[:3] for line in folds[1:]] == [
+        [str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)
+    ]
     assert curves[0] == f"repeat,fold,epoch,loss,val_loss,{metric},val_{metric}"
     assert len(curves) == 1 + 8 * 3
     history = f"epoch,loss,val_loss,{metric},val_{metric}\n1,2,1,0,0.25\n2,1,3,1,1\n"
@@ -205,7 +228,10 @@ def test_folds_that_hold_out_the_same_rows_have_the_same_fingerprint(case):
 def test_each_test_row_says_how_each_seed_fared():
     actual = np.array([0, 1, 1])
     classified = np.array([[[0.2], [0.9], [0.3]], [[0.7], [0.8], [0.9]]])
-    assert evaluate.row_figures(BINARY, actual, classified).to_numpy().T.tolist() == [[1, 1, 0], [0, 1, 1]]
+    assert evaluate.row_figures(BINARY, actual, classified).to_numpy().T.tolist() == [
+        [1, 1, 0],
+        [0, 1, 1],
+    ]
     numbers = np.array([[[1.5], [1.0], [3.25]]])
     frame = evaluate.row_figures(TABLE["boston_housing"].task, np.array([1.0, 2.0, 3.0]), numbers)
     assert frame.to_dict("list") == {"seed_0": [0.5, 1.0, 0.25]}
@@ -221,7 +247,9 @@ def test_pictures_have_the_same_bytes_each_time(case):
 
 
 def test_a_matrix_of_two_classes_fills_its_picture():
-    picture = imread(io.BytesIO(pictures.confusion("title", np.array([[3, 1], [0, 4]]), ("bad", "good"))))
+    picture = imread(
+        io.BytesIO(pictures.confusion("title", np.array([[3, 1], [0, 4]]), ("bad", "good")))
+    )
     inked = np.flatnonzero((picture[..., :3] < 0.9).any(axis=(0, 2)))
     assert inked[0] < 0.05 * picture.shape[1]
     assert inked[-1] > 0.95 * picture.shape[1]
@@ -248,7 +276,9 @@ def test_the_names_of_46_topics_stand_on_both_axes_and_can_be_read(figure, funct
     for direction in "xy":
         labels = getattr(drawn.axes[0], f"{direction}axis").get_ticklabels()
         assert [label.get_text() for label in labels] == list(names)
-        ends = sorted(getattr(label.get_window_extent(), f"interval{direction}").tolist() for label in labels)
+        ends = sorted(
+            getattr(label.get_window_extent(), f"interval{direction}").tolist() for label in labels
+        )
         assert min(end - start for start, end in ends) > 8  # pixels
         assert all(end < start + 2 for (_, end), (start, _) in pairwise(ends))
 
@@ -267,9 +297,13 @@ FALLING = 500.0 / np.arange(1, 81) ** 1.2  # as the loss of Boston Housing: from
 LABELS = {"loss": "loss: x (nats)", "accuracy": "accuracy"}
 
 
-@pytest.mark.parametrize(("function", "shape"), [("history", (80,)), ("folds", (4, 80)), ("compared_folds", (4, 80))])
+@pytest.mark.parametrize(
+    ("function", "shape"), [("history", (80,)), ("folds", (4, 80)), ("compared_folds", (4, 80))]
+)
 def test_the_first_epochs_do_not_flatten_the_later_ones(figure, function, shape):
-    columns = {f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in LABELS}
+    columns = {
+        f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in LABELS
+    }
     columns |= {name: 1 - columns[name] / 500 for name in ("accuracy", "val_accuracy")}
     sides = {"base": columns, "head": columns} if function == "compared_folds" else columns
     losses, accuracies = figure(function, "title", sides, LABELS).axes

@@ -12,7 +12,9 @@ from stages.core import params
 ROOT = Path(__file__).parent.parent
 STAGES = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
 CORE = sorted(path for path in (ROOT / "stages/core").rglob("*.py") if path.name != "__init__.py")
-NETWORKS = sorted(path for path in (ROOT / "stages/networks").glob("*.py") if path.name != "__init__.py")
+NETWORKS = sorted(
+    path for path in (ROOT / "stages/networks").glob("*.py") if path.name != "__init__.py"
+)
 TENSORFLOW = {"tensorflow", "keras", "stages.core.run.lean_keras"}
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
@@ -52,11 +54,19 @@ def test_each_file_in_stages_is_a_stage_of_that_name():
 
 @pytest.mark.parametrize("path", STAGES, ids=by_name)
 def test_each_first_party_import_is_a_dependency(path):
-    declared = [ROOT / dep for dep in GRAPH[path.stem]["do"]["deps"] if dep.startswith("stages/") and "{" not in dep]
+    declared = [
+        ROOT / dep
+        for dep in GRAPH[path.stem]["do"]["deps"]
+        if dep.startswith("stages/") and "{" not in dep
+    ]
     needed = {path} | modules(path)
     assert [file for file in needed if not any(file.is_relative_to(dep) for dep in declared)] == []
     assert [dep for dep in declared if not any(file.is_relative_to(dep) for file in needed)] == []
-    assert [dep for dep in declared if any(dep != other and dep.is_relative_to(other) for other in declared)] == []
+    assert [
+        dep
+        for dep in declared
+        if any(dep != other and dep.is_relative_to(other) for other in declared)
+    ] == []
 
 
 @pytest.mark.parametrize("path", CORE, ids=by_name)
@@ -71,7 +81,14 @@ def test_stages_without_training_import_no_tensorflow(name):
     assert not {module for module in reached if any(module.startswith(name) for name in TENSORFLOW)}
 
 
-KINDS = [params.MultiHot, params.Sequence, params.Features, params.Image, *params.FITS.values(), params.Final]
+KINDS = [
+    params.MultiHot,
+    params.Sequence,
+    params.Features,
+    params.Image,
+    *params.FITS.values(),
+    params.Final,
+]
 KINDS += [params.KFold, params.Review, params.Params]
 
 
@@ -83,7 +100,9 @@ def test_each_param_is_read(key):
 
 @pytest.mark.parametrize("path", NETWORKS, ids=by_name)
 def test_each_argument_of_a_network_is_used(path):
-    (build,) = [node for node in ast.parse(path.read_text()).body if getattr(node, "name", "") == "build"]
+    (build,) = [
+        node for node in ast.parse(path.read_text()).body if getattr(node, "name", "") == "build"
+    ]
     used = {node.id for node in ast.walk(ast.Module(build.body, [])) if isinstance(node, ast.Name)}
     assert {argument.arg for argument in [*build.args.args, *build.args.kwonlyargs]} <= used
 
@@ -98,7 +117,9 @@ def test_each_key_of_params_yaml_has_a_comment_once():
 
 def test_no_code_asks_for_the_name_of_a_data_set():
     for path in STAGES + CORE + NETWORKS:
-        assert not re.search(r"(==|!=|\bin\b) *[\[({]? *[\"'](imdb|reuters|boston|digits)", path.read_text()), path
+        assert not re.search(
+            r"(==|!=|\bin\b) *[\[({]? *[\"'](imdb|reuters|boston|digits)", path.read_text()
+        ), path
 
 
 def test_every_requirement_of_the_lock_files_has_a_hash_and_no_host():
@@ -107,26 +128,43 @@ def test_every_requirement_of_the_lock_files_has_a_hash_and_no_host():
         assert "://" not in text
         assert "index-url" not in text
         entries = re.findall(
-            r"^[a-z0-9][^\n]*==(?:[^\n]*\\\n)(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", text, re.MULTILINE
+            r"^[a-z0-9][^\n]*==(?:[^\n]*\\\n)(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+",
+            text,
+            re.MULTILINE,
         )
         assert len(entries) == len(re.findall(r"^[a-z0-9][^\n]*==", text, re.MULTILINE)) > 5
 
 
 def test_each_direct_dependency_has_a_reason():
-    listed = re.search(r"\ndependencies = \[\n(.*?)\n\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)[1]
+    listed = re.search(
+        r"\ndependencies = \[\n(.*?)\n\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL
+    )[1]
     for line in listed.splitlines():
         assert re.match(r' {4}"[a-z-]+[^"]*", +# \w', line), line
 
 
 @pytest.mark.parametrize(
     "path",
-    [*STAGES, *CORE, *sorted((ROOT / "tools").glob("*.py")), *sorted((ROOT / "studies").glob("*.py"))],
+    [
+        *STAGES,
+        *CORE,
+        *sorted((ROOT / "tools").glob("*.py")),
+        *sorted((ROOT / "studies").glob("*.py")),
+    ],
     ids=by_name,
 )
 def test_text_is_read_and_written_as_utf_8_whatever_the_locale(path):
-    for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+    for call in (
+        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ):
         said = ast.unparse(call)
         name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-        binary = re.search(r"'[rwxa+]*b[rwxa+]*'", said) or re.match(r"(os|archive|tarfile)\.", said)
-        if "text=True" in said or name in ("read_text", "write_text") or (name == "open" and not binary):
+        binary = re.search(r"'[rwxa+]*b[rwxa+]*'", said) or re.match(
+            r"(os|archive|tarfile)\.", said
+        )
+        if (
+            "text=True" in said
+            or name in ("read_text", "write_text")
+            or (name == "open" and not binary)
+        ):
             assert re.search("utf-?8", said), said

@@ -62,12 +62,21 @@ def digests():
     """Of a small fit of each of two networks, and of a picture."""
     random, rows = np.random.default_rng(0), 48
     y, found = random.integers(0, 5, rows).astype("int32"), []
-    for keys, shape in (({"network": "conv2d", "encoding": "image"}, (8, 4, 1)), ({"dropout": 0.2}, (40,))):
-        chosen = section(units=[8, 4], labels="integer", optimizer="adam", l2=1e-3, batch_size=16, **keys)
+    for keys, shape in (
+        ({"network": "conv2d", "encoding": "image"}, (8, 4, 1)),
+        ({"dropout": 0.2}, (40,)),
+    ):
+        chosen = section(
+            units=[8, 4], labels="integer", optimizer="adam", l2=1e-3, batch_size=16, **keys
+        )
         problem = Problem.of(chosen, random.random((rows, *shape)).astype("float32"), y, 5)
         members = [replicas.Replica(seed, seed, np.arange(rows) % 2, seed) for seed in range(2)]
         fitted = problem.fit(members, 3)
-        found.append(b"".join(a.tobytes() for f in fitted for a in (*f.weights, f.held_out, *f.history.values())))
+        found.append(
+            b"".join(
+                a.tobytes() for f in fitted for a in (*f.weights, f.held_out, *f.history.values())
+            )
+        )
     figure = Figure()
     figure.subplots().plot([0, 1], label="a line")
     found.append(pictures.png(figure))
@@ -78,22 +87,34 @@ def test_a_machine_with_other_settings_gives_the_same_bytes(tmp_path):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras/keras.json").write_text(json.dumps(KERAS_JSON))
     (tmp_path / "matplotlibrc").write_text(MATPLOTLIBRC)
-    hostile = LOOKED_AT | {
-        "HOME": str(tmp_path),
-        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
-        "MPLCONFIGDIR": matplotlib.get_cachedir(),  # with the list of fonts, which takes long to make
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
-    }
+    hostile = (
+        LOOKED_AT
+        | {
+            "HOME": str(tmp_path),
+            "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+            "MPLCONFIGDIR": matplotlib.get_cachedir(),  # with the list of fonts, which takes long to make
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+        }
+    )
     plain = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"}
     code = "import stages.core.judge.pictures, os, test_lean_keras as test"
     code += "; print(*test.digests(), 'KERAS_HOME' in os.environ)"
-    done = subprocess.run([sys.executable, "-c", code], env=plain | hostile, capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=plain | hostile, capture_output=True, encoding="utf-8"
+    )
     assert done.stdout.split() == [*digests(), "False"], done.stderr
     assert {path.name for path in tmp_path.rglob("*")} == {".keras", "keras.json", "matplotlibrc"}
 
 
 def test_what_keras_and_tensorflow_read_is_taken_out_but_for_what_changes_no_result():
-    kept = {"KERAS_HOME": "/keras", "TF_NUM_INTRAOP_THREADS": "1", "CUDA_VISIBLE_DEVICES": "0", "HOME": "/home/me"}
-    environment = {name: value for name, value in LOOKED_AT.items() if name.startswith(READ_BY_THEM)} | kept
+    kept = {
+        "KERAS_HOME": "/keras",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "HOME": "/home/me",
+    }
+    environment = {
+        name: value for name, value in LOOKED_AT.items() if name.startswith(READ_BY_THEM)
+    } | kept
     settle(environment)
     assert environment == kept | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -37,8 +37,16 @@ V1, V2 = "sys/fs/cgroup/memory", "sys/fs/cgroup"
     ("cgroup", "groups", "left"),
     [
         ("4:memory:/job\n" + OTHERS, {f"{V1}/job": one(1500, 900, 100)}, 701),
-        ("4:cpu,memory:/a/job\n", {V1: one(ABSURD, 99), f"{V1}/a": one(1000, 900), f"{V1}/a/job": one(5000, 1)}, 101),
-        ("4:memory:/docker/4f\n0::/\n", {V1: one(1500, 900, 100)}, 701),  # its own group is the root here
+        (
+            "4:cpu,memory:/a/job\n",
+            {V1: one(ABSURD, 99), f"{V1}/a": one(1000, 900), f"{V1}/a/job": one(5000, 1)},
+            101,
+        ),
+        (
+            "4:memory:/docker/4f\n0::/\n",
+            {V1: one(1500, 900, 100)},
+            701,
+        ),  # its own group is the root here
         ("4:memory:/job\n", {f"{V1}/job": one(ABSURD, 10)}, ABSURD - 9),
         ("0::/job\n", {f"{V2}/job": two(1500, 900, 100)}, 701),
         ("0::/a/job\n", {f"{V2}/a": two(1000, 900), f"{V2}/a/job": two("max", 700)}, 101),

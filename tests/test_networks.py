@@ -16,29 +16,49 @@ def build(outputs=1, shape=(7,), **changes):
 
 
 RANDOM = np.random.default_rng(0)
-SEQUENCES = {"encoding": "sequence", "network": "lstm", "num_words": 30, "length": 12, "embedding": 6}
+SEQUENCES = {
+    "encoding": "sequence",
+    "network": "lstm",
+    "num_words": 30,
+    "length": 12,
+    "embedding": 6,
+}
 KINDS = {  # network -> keys of params.yaml, rows
     "dense": ({}, RANDOM.normal(size=(6, 7)).astype("float32")),
     "lstm": (SEQUENCES, RANDOM.integers(0, 30, (6, 12)).astype("int32")),
-    "conv2d": ({"encoding": "image", "network": "conv2d"}, RANDOM.random((6, 5, 4, 1)).astype("float32")),
+    "conv2d": (
+        {"encoding": "image", "network": "conv2d"},
+        RANDOM.random((6, 5, 4, 1)).astype("float32"),
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("changes", [{}, {"dropout": 0.5}, {"l1": 0.1, "l2": 0.1}, {"units": [3]}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"dropout": 0.5}, {"l1": 0.1, "l2": 0.1}, {"units": [3]}], ids=str
+)
 def test_sequential_and_functional_are_the_same_network(kind, changes):
     keys, x = KINDS[kind]
-    sequential, functional = (build(5, x.shape[1:], api=api, **keys, **changes) for api in ("sequential", "functional"))
+    sequential, functional = (
+        build(5, x.shape[1:], api=api, **keys, **changes) for api in ("sequential", "functional")
+    )
     assert isinstance(sequential, keras.Sequential)
     assert not isinstance(functional, keras.Sequential)
     functional.set_weights(sequential.get_weights())
-    np.testing.assert_array_equal(sequential.predict(x, verbose=0), functional.predict(x, verbose=0))
+    np.testing.assert_array_equal(
+        sequential.predict(x, verbose=0), functional.predict(x, verbose=0)
+    )
     assert len(sequential.losses) == len(functional.losses) == ("l1" in changes) * 2
-    assert [type(layer) for layer in sequential.layers] == [type(layer) for layer in functional.layers[1:]]
+    assert [type(layer) for layer in sequential.layers] == [
+        type(layer) for layer in functional.layers[1:]
+    ]
 
 
 def test_a_network_may_have_no_hidden_layer():
-    assert [build(5, api=api, units=[]).count_params() for api in ("sequential", "functional")] == [40, 40]
+    assert [build(5, api=api, units=[]).count_params() for api in ("sequential", "functional")] == [
+        40,
+        40,
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +80,11 @@ def mine(monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "stages.networks.mine", raising=False)
 
     def write(body):
-        lines = "from stages.core.run.lean_keras import keras", "layers = keras.layers", "def build(x, units):"
+        lines = (
+            "from stages.core.run.lean_keras import keras",
+            "layers = keras.layers",
+            "def build(x, units):",
+        )
         (tmp_path / "mine.py").write_text("\n".join([*lines, f"    return {body}", ""]))
         return "mine"
 
@@ -85,15 +109,21 @@ def test_a_network_that_is_no_chain_is_functional_or_refused(mine, body):
 
 @pytest.mark.parametrize("body", ["None", "[x]", "layers.Reshape((7, 1))(x)"])
 def test_what_no_output_layer_can_follow_is_refused(mine, body):
-    with pytest.raises(SystemExit, match=r"mine: expected build to return \(samples, values\), got"):
+    with pytest.raises(
+        SystemExit, match=r"mine: expected build to return \(samples, values\), got"
+    ):
         build(network=mine(body))
 
 
-@pytest.mark.parametrize("body", ["layers.Dropout(0.5)(x)", "layers.Dense(4)(x) + layers.Dense(4)(x)"])
+@pytest.mark.parametrize(
+    "body", ["layers.Dropout(0.5)(x)", "layers.Dense(4)(x) + layers.Dense(4)(x)"]
+)
 def test_sparse_words_are_taken_by_a_dense_layer_alone(mine, body):
     network, words = mine(body), {"encoding": "multi_hot", "num_words": 7, "weighting": "binary"}
     assert build(network=network, api="functional").output_shape == (None, 1)
-    with pytest.raises(SystemExit, match="mine: expected a Dense layer, and nothing else, to take the inputs"):
+    with pytest.raises(
+        SystemExit, match="mine: expected a Dense layer, and nothing else, to take the inputs"
+    ):
         build(network=network, api="functional", **words)
 
 
@@ -101,7 +131,11 @@ def test_the_tutorials_networks_have_its_numbers_of_parameters():
     imdb = build(1, (10_000,), units=[16, 16])
     reuters = build(46, (10_000,), units=[64, 64])
     boston = build(1, (13,), units=[64, 64], loss="mse")
-    assert [network.count_params() for network in (imdb, reuters, boston)] == [160_305, 647_214, 5_121]
+    assert [network.count_params() for network in (imdb, reuters, boston)] == [
+        160_305,
+        647_214,
+        5_121,
+    ]
 
 
 HEADS = {  # keys of params.yaml, activation of the output, loss
@@ -132,9 +166,14 @@ def test_losses_and_metrics_give_one_figure_a_row(keys, activation, loss):
 @pytest.mark.parametrize("labels", networks.LABELS)
 def test_both_forms_of_labels_have_the_same_loss_and_metric(labels):
     head = networks.head(section(labels=labels).fit)
-    classes, outputs = np.array([2, 0, 1]), np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], "float32")
+    classes, outputs = (
+        np.array([2, 0, 1]),
+        np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], "float32"),
+    )
     targets = head.targets(classes, 3)
-    np.testing.assert_allclose(keras.losses.get(head.loss)(targets, outputs), -np.log([0.5, 0.1, 0.6]), rtol=1e-6)
+    np.testing.assert_allclose(
+        keras.losses.get(head.loss)(targets, outputs), -np.log([0.5, 0.1, 0.6]), rtol=1e-6
+    )
     np.testing.assert_array_equal(head.metric(targets, outputs), [1, 0, 1])
 
 
@@ -154,13 +193,18 @@ def test_both_forms_of_labels_train_the_same(rows):
 def test_binary_accuracy_counts_rows():
     head = networks.TWO_CLASSES
     outputs = np.array([[0.7], [0.7], [0.2]], "float32")
-    np.testing.assert_array_equal(head.metric(head.targets(np.array([1, 0, 0]), 1), outputs), [1, 0, 1])
+    np.testing.assert_array_equal(
+        head.metric(head.targets(np.array([1, 0, 0]), 1), outputs), [1, 0, 1]
+    )
 
 
 def test_penalties_dropout_and_optimizer_come_from_params():
     network = build(l1=0.1, l2=0.2, dropout=0.3)
     dense, dropout = network.layers[:2]
-    assert (float(dense.kernel_regularizer.l1), float(dense.kernel_regularizer.l2)) == pytest.approx((0.1, 0.2))
+    assert (
+        float(dense.kernel_regularizer.l1),
+        float(dense.kernel_regularizer.l2),
+    ) == pytest.approx((0.1, 0.2))
     assert dropout.rate == 0.3
     assert network.layers[-1].kernel_regularizer is None
     assert float(network.optimizer.learning_rate) == 0.25
@@ -187,7 +231,13 @@ def test_momentum_reaches_sgd():
 
 NUMBERS = RANDOM.normal(5, 3, size=(20, 7)).astype("float32")
 COUNTS = sp.csr_matrix(RANDOM.poisson(0.4, (20, 7)).astype("float32"))
-WEIGHTED = {"none": NUMBERS, "standardize": NUMBERS, "binary": COUNTS, "tf_idf": COUNTS, "nb": COUNTS}
+WEIGHTED = {
+    "none": NUMBERS,
+    "standardize": NUMBERS,
+    "binary": COUNTS,
+    "tf_idf": COUNTS,
+    "nb": COUNTS,
+}
 
 
 @pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)

@@ -20,11 +20,21 @@ from stages.core.judge import pictures
 from tools import review
 
 ROOT = Path(__file__).parent.parent
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
-    *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"),  # what is not in the page is nowhere
+    *(
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+    ),
+    *(
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--proxy-server=127.0.0.1:9",
+    ),  # what is not in the page is nowhere
     *("--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom"),
 ]
 GRAPH, PARAMS = (yaml.safe_load((ROOT / name).read_text()) for name in ("dvc.yaml", "params.yaml"))
@@ -41,7 +51,9 @@ OUTCOMES = {  # rows and predictions that stand in for those of the metrics: wha
     "reuters": (np.array([0, 5]), np.eye(46)[None, [0, 1]]),  # most topics have no row
 }
 
-pytestmark = pytest.mark.skipif(not BROWSER, reason="no browser: install Chromium (chromium or google-chrome in PATH)")
+pytestmark = pytest.mark.skipif(
+    not BROWSER, reason="no browser: install Chromium (chromium or google-chrome in PATH)"
+)
 
 
 def open_page(path):
@@ -60,7 +72,9 @@ def open_page(path):
 def plots_in(dom):
     """The drawing of each plot under the id that DVC gives it."""
     drawn = re.findall(
-        r'<div id="(\w+)"[^>]*><div class="chart-wrapper.*?(<svg [^>]*class="marks".*?</svg>)', dom, re.S
+        r'<div id="(\w+)"[^>]*><div class="chart-wrapper.*?(<svg [^>]*class="marks".*?</svg>)',
+        dom,
+        re.S,
     )
     assert len(dict(drawn)) == len(drawn) == dom.count('class="marks"')
     return dict(drawn)
@@ -68,13 +82,17 @@ def plots_in(dom):
 
 def texts_in(svg):
     """Where each text of a drawing stands: [(text, x, y)]."""
-    found = re.findall(r'<text[^>]*transform="translate\(([-\d.]+),([-\d.]+)\)[^>]*>([^<]+)</text>', svg)
+    found = re.findall(
+        r'<text[^>]*transform="translate\(([-\d.]+),([-\d.]+)\)[^>]*>([^<]+)</text>', svg
+    )
     return [(text, float(x), float(y)) for x, y, text in found]
 
 
 def marks(svg):
     """How many lines, points and cells a drawing has; axes and legends do not count."""
-    return len(re.findall(r'aria-roledescription="(?:line mark|errorband|point|circle|rect mark)"', svg))
+    return len(
+        re.findall(r'aria-roledescription="(?:line mark|errorband|point|circle|rect mark)"', svg)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +118,9 @@ def pages(tmp_path_factory):
         ["dvc", "plots", "show", "-o", "show"],
         ["dvc", "plots", "diff", "HEAD", "-o", "diff"],
     ):
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stdout + done.stderr
     return {name: folder / name / "index.html" for name in ("show", "diff")}
 
@@ -127,7 +147,9 @@ def test_both_revisions_are_drawn(opened):
 @pytest.mark.parametrize("name", ["show", "diff"])
 def test_nothing_comes_from_the_network(pages, opened, name):
     for text in (pages[name].read_text("utf-8"), opened[name][0]):
-        assert not re.search(r"<script[^>]*\ssrc\s*=|<link\b|@import|<img[^>]*src=.?https?:", text, re.IGNORECASE)
+        assert not re.search(
+            r"<script[^>]*\ssrc\s*=|<link\b|@import|<img[^>]*src=.?https?:", text, re.IGNORECASE
+        )
 
 
 @pytest.mark.parametrize("name", ["show", "diff"])
@@ -141,7 +163,9 @@ def test_a_matrix_has_names_on_its_axes_and_the_diagonal_of_the_pictures(opened)
     names, places = TABLE["reuters"].classes, {}
     for text, x, y in texts_in(drawn):
         places.setdefault(text, []).append((x, y))
-    across, down = zip(*(sorted(places[name], key=lambda place: -place[0]) for name in names), strict=True)
+    across, down = zip(
+        *(sorted(places[name], key=lambda place: -place[0]) for name in names), strict=True
+    )
     assert [x for x, _ in across] == sorted({x for x, _ in across}), "predicted ones to the right"
     assert [y for _, y in down] == sorted({y for _, y in down}), "actual ones downwards"
     assert len({y for _, y in across}) == len({x for x, _ in down}) == 1
@@ -149,17 +173,23 @@ def test_a_matrix_has_names_on_its_axes_and_the_diagonal_of_the_pictures(opened)
 
 def test_the_cells_of_a_matrix_have_numbers(opened):
     drawn = plots_in(opened["show"][0])["metrics_imdb_test_csv"]
-    assert {"0.750", "3 rows", "0.250", "1 rows", "1.000", "bad", "good"} <= set(re.findall(r">([^<>]+)<", drawn))
+    assert {"0.750", "3 rows", "0.250", "1 rows", "1.000", "bad", "good"} <= set(
+        re.findall(r">([^<>]+)<", drawn)
+    )
 
 
 def test_numbers_are_drawn_over_the_axes_of_the_pictures(opened):
     texts = texts_in(plots_in(opened["show"][0])["metrics_boston_housing_test_csv"])
-    (across,), (down,) = ([(x, y) for text, x, y in texts if text == name] for name in ("actual", "predicted"))
+    (across,), (down,) = (
+        [(x, y) for text, x, y in texts if text == name] for name in ("actual", "predicted")
+    )
     assert across[0] > 0 > down[0]
 
 
 def test_templates_and_pictures_share_colours_and_the_band():
-    folds, outcome = (json.loads((ROOT / f".dvc/plots/{name}.json").read_text()) for name in ("folds", "outcome"))
+    folds, outcome = (
+        json.loads((ROOT / f".dvc/plots/{name}.json").read_text()) for name in ("folds", "outcome")
+    )
     band = folds["spec"]["layer"][0]["transform"][0]
     assert (band["quantile"], band["probs"]) == ("value", [0.1, 0.9])
     cells = outcome["spec"]["layer"][0]["encoding"]["color"]["scale"]
@@ -173,13 +203,18 @@ def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
     workspace = review.Revision("workspace")
     verdicts = review.top(review.review(workspace, workspace), {})
     longest = review.table(
-        ["param", "base", "head"], [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]]
+        ["param", "base", "head"],
+        [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]],
     )
     page = review.page([f"# Review\n\n{verdicts}\n\n{longest}"], [])
-    frames = "".join(f'<iframe width="{width}" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS)
+    frames = "".join(
+        f'<iframe width="{width}" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS
+    )
     script = """<script>onload = () => document.title = [...document.querySelectorAll("iframe")].flatMap(frame =>
         [...frame.contentDocument.querySelectorAll("table")].map(table => table.scrollWidth - table.clientWidth))
     </script>"""
-    (tmp_path / "widths.html").write_text(f'<!DOCTYPE html><meta charset="utf-8">{frames}{script}', "utf-8")
+    (tmp_path / "widths.html").write_text(
+        f'<!DOCTYPE html><meta charset="utf-8">{frames}{script}', "utf-8"
+    )
     dom, _ = open_page(tmp_path / "widths.html")
     assert re.search("<title>(.*?)</title>", dom)[1] == ",".join(["0", "0"] * len(WIDTHS))

@@ -101,12 +101,17 @@ def test_equal_documents_give_equal_params_in_the_order_of_the_file():
     ],
 )
 def test_names_an_unknown_key_and_the_keys_that_there_are(path, value, known):
-    assert complaints(changed((path, value))) == [f"{path}: there is no such key; expected one of {known}"]
+    assert complaints(changed((path, value))) == [
+        f"{path}: there is no such key; expected one of {known}"
+    ]
 
 
-@pytest.mark.parametrize("place", ["", "datasets", "datasets.imdb", *(f"datasets.imdb.{part}" for part in PARTS)])
 @pytest.mark.parametrize(
-    ("key", "shown"), [(3, "3"), (None, "None"), (True, "True"), (1.5, "1.5"), ("", "''"), ("a\nb", r"'a\nb'")]
+    "place", ["", "datasets", "datasets.imdb", *(f"datasets.imdb.{part}" for part in PARTS)]
+)
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [(3, "3"), (None, "None"), (True, "True"), (1.5, "1.5"), ("", "''"), ("a\nb", r"'a\nb'")],
 )
 def test_names_a_key_that_is_no_text_or_not_to_be_seen(place, key, shown):
     content = strict_yaml.read(DOCUMENT)
@@ -122,7 +127,9 @@ def test_names_both_sides_of_a_misspelt_key():
     document = changed(("datasets.imdb.model.units", MISSING), ("datasets.imdb.model.unit", [3]))
     missing, unknown = sorted(complaints(document), reverse=True)
     assert missing == "datasets.imdb.model.units: the key is missing"
-    assert unknown.startswith("datasets.imdb.model.unit: there is no such key; expected one of network, units, ")
+    assert unknown.startswith(
+        "datasets.imdb.model.unit: there is no such key; expected one of network, units, "
+    )
 
 
 def paths(content, prefix=""):
@@ -159,14 +166,22 @@ def test_a_missing_key_has_its_default_or_is_named(path):
 def test_all_that_is_missing_is_named():
     below = [f"datasets.imdb.kfold.{key}: the key is missing" for key in ("k", "repeats", "epochs")]
     assert complaints(changed(("datasets.imdb.kfold", {}))) == below
-    assert complaints("{}") == [f"{key}: the key is missing" for key in ("source", "seed", "split_seed", "datasets")]
-    assert complaints(changed(("datasets.imdb", {}))) == [f"datasets.imdb.{part}: the key is missing" for part in PARTS]
+    assert complaints("{}") == [
+        f"{key}: the key is missing" for key in ("source", "seed", "split_seed", "datasets")
+    ]
+    assert complaints(changed(("datasets.imdb", {}))) == [
+        f"datasets.imdb.{part}: the key is missing" for part in PARTS
+    ]
 
 
 @pytest.mark.parametrize("value", [None, [], [{}], 3, "imdb", True])
-@pytest.mark.parametrize("path", ["datasets", "datasets.imdb", *(f"datasets.imdb.{part}" for part in PARTS)])
+@pytest.mark.parametrize(
+    "path", ["datasets", "datasets.imdb", *(f"datasets.imdb.{part}" for part in PARTS)]
+)
 def test_says_where_keys_and_values_were_expected(path, value):
-    assert complaints(changed((path, value))) == [f"{path}: expected keys and values, got {value!r}"]
+    assert complaints(changed((path, value))) == [
+        f"{path}: expected keys and values, got {value!r}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -193,9 +208,21 @@ def test_says_where_keys_and_values_were_expected(path, value):
         ("datasets.imdb.model.l2", {}, "number"),
         ("datasets.imdb.preprocess.ngrams", 1.0, "integer"),
         ("datasets.imdb.preprocess.num_words", "10000", "integer"),
-        ("datasets.imdb.preprocess.encoding", None, "'multi_hot', 'sequence', 'features' or 'image'"),
-        ("datasets.imdb.preprocess.encoding", ["multi_hot"], "'multi_hot', 'sequence', 'features' or 'image'"),
-        ("datasets.imdb.preprocess.encoding", {"multi_hot": 3}, "'multi_hot', 'sequence', 'features' or 'image'"),
+        (
+            "datasets.imdb.preprocess.encoding",
+            None,
+            "'multi_hot', 'sequence', 'features' or 'image'",
+        ),
+        (
+            "datasets.imdb.preprocess.encoding",
+            ["multi_hot"],
+            "'multi_hot', 'sequence', 'features' or 'image'",
+        ),
+        (
+            "datasets.imdb.preprocess.encoding",
+            {"multi_hot": 3},
+            "'multi_hot', 'sequence', 'features' or 'image'",
+        ),
         ("datasets.imdb.model.network", None, "'dense'"),
         ("datasets.imdb.model.network", ["dense"], "'dense'"),
         ("datasets.imdb.fit.momentum", "fast", "number"),
@@ -212,7 +239,11 @@ def test_says_where_keys_and_values_were_expected(path, value):
         ("datasets.imdb.model.network", "dens", "'dense'"),
         ("datasets.imdb.model.network", "__init__", "'dense'"),
         ("datasets.imdb.fit.api", "subclass", "'sequential' or 'functional'"),
-        ("datasets.imdb.fit.weighting", "tfidf", "'binary', 'tf_idf', 'nb', 'standardize' or 'none'"),
+        (
+            "datasets.imdb.fit.weighting",
+            "tfidf",
+            "'binary', 'tf_idf', 'nb', 'standardize' or 'none'",
+        ),
         ("datasets.imdb.fit.class_weights", "balance", "'equal' or 'balanced'"),
         ("datasets.reuters.fit.labels", "onehot", "'integer' or 'one_hot'"),
         ("datasets.boston_housing.fit.loss", "rmse", "'mse', 'mae' or 'huber'"),
@@ -252,11 +283,31 @@ def test_says_where_keys_and_values_were_expected(path, value):
         ("datasets.imdb.preprocess.num_words", 3, "4"),
         ("datasets.imdb.preprocess.ngrams", 0, "1"),
         ("datasets.imdb.preprocess.ngrams", 3, "2"),
-        ("datasets.imdb.preprocess.encoding", "multihot", "'multi_hot', 'sequence', 'features' or 'image'"),
-        ("datasets.imdb.fit.weighting", "standardize", "binary or tf_idf or nb for the encoding multi_hot"),
-        ("datasets.imdb.fit.weighting", "none", "binary or tf_idf or nb for the encoding multi_hot"),
-        ("datasets.boston_housing.fit.weighting", "binary", "standardize or none for the encoding features"),
-        ("datasets.digits.fit.weighting", "tf_idf", "standardize or none for the encoding features"),
+        (
+            "datasets.imdb.preprocess.encoding",
+            "multihot",
+            "'multi_hot', 'sequence', 'features' or 'image'",
+        ),
+        (
+            "datasets.imdb.fit.weighting",
+            "standardize",
+            "binary or tf_idf or nb for the encoding multi_hot",
+        ),
+        (
+            "datasets.imdb.fit.weighting",
+            "none",
+            "binary or tf_idf or nb for the encoding multi_hot",
+        ),
+        (
+            "datasets.boston_housing.fit.weighting",
+            "binary",
+            "standardize or none for the encoding features",
+        ),
+        (
+            "datasets.digits.fit.weighting",
+            "tf_idf",
+            "standardize or none for the encoding features",
+        ),
         ("datasets.reuters.fit.weighting", "nb", "binary or tf_idf for more than two classes"),
     ],
 )
@@ -268,7 +319,8 @@ def test_says_what_was_expected_and_given(path, value, expected):
 
 
 @pytest.mark.parametrize(
-    ("value", "place", "wrong"), [([16, 0], 1, 0), (["16", 16], 0, "16"), ([16, True], 1, True), ([[1], 16], 0, [1])]
+    ("value", "place", "wrong"),
+    [([16, 0], 1, 0), (["16", 16], 0, "16"), ([16, True], 1, True), ([[1], 16], 0, [1])],
 )
 def test_counts_to_the_wrong_item_of_a_list(value, place, wrong):
     (line,) = complaints(changed(("datasets.imdb.model.units", value)))
@@ -280,7 +332,13 @@ def test_what_was_given_is_shown_short_however_large_it_is():
     layer = "x"
     for _ in range(6):
         layer = [layer] * 9
-    for large in ("x" * 9999, list(range(999)), {str(key): "x" * 99 for key in range(99)}, layer, 10**4000):
+    for large in (
+        "x" * 9999,
+        list(range(999)),
+        {str(key): "x" * 99 for key in range(99)},
+        layer,
+        10**4000,
+    ):
         (line,) = complaints(changed(("seed", large)))
         assert re.match("seed: expected .*, got ..+", line)
         assert len(line) < 600
@@ -322,14 +380,19 @@ def test_a_key_of_one_encoding_network_or_task_belongs_nowhere_else(path, value,
     ("path", "changes"),
     [
         ("datasets.imdb.preprocess.num_words", []),
-        ("datasets.imdb.preprocess.num_words", [("datasets.imdb.preprocess", {"encoding": "sequence"})]),
+        (
+            "datasets.imdb.preprocess.num_words",
+            [("datasets.imdb.preprocess", {"encoding": "sequence"})],
+        ),
         ("datasets.imdb.model.units", [*SEQUENCES, ("datasets.imdb.model", {"network": "lstm"})]),
         ("datasets.boston_housing.fit.loss", []),
     ],
 )
 def test_a_key_of_one_encoding_network_or_task_must_be_there(path, changes):
     assert complaints(changed(*changes, (path, None)))[0].startswith(f"{path}: expected ")
-    assert complaints(changed(*changes, (path, None), (path, MISSING))) == [f"{path}: the key is missing"]
+    assert complaints(changed(*changes, (path, None), (path, MISSING))) == [
+        f"{path}: the key is missing"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -391,7 +454,11 @@ def test_checks_the_keys_of_sequences_and_their_network(path, value, expected):
             "datasets.imdb.fit.weighting: expected none for the encoding sequence, got 'binary'",
         ),
         (
-            [IMAGES, ("datasets.digits.model", CONV2D), ("datasets.digits.fit.weighting", "standardize")],
+            [
+                IMAGES,
+                ("datasets.digits.model", CONV2D),
+                ("datasets.digits.fit.weighting", "standardize"),
+            ],
             "datasets.digits.fit.weighting: expected none for the encoding image, got 'standardize'",
         ),
         (
@@ -419,7 +486,10 @@ def test_checks_the_keys_of_sequences_and_their_network(path, value, expected):
             "datasets.imdb.fit.momentum: expected 0 for rmsprop, got 0.9; it belongs to sgd",
         ),
         (
-            [("datasets.boston_housing.fit.momentum", 0.5), ("datasets.boston_housing.fit.optimizer", "adamw")],
+            [
+                ("datasets.boston_housing.fit.momentum", 0.5),
+                ("datasets.boston_housing.fit.optimizer", "adamw"),
+            ],
             "datasets.boston_housing.fit.momentum: expected 0 for adamw, got 0.5; it belongs to sgd",
         ),
     ],
@@ -443,8 +513,14 @@ def test_says_what_does_not_fit_together(changes, complaint):
         [("datasets.imdb.fit.weighting", "nb"), ("datasets.imdb.preprocess.ngrams", 2)],
         [("datasets.reuters.fit.weighting", "tf_idf"), ("datasets.reuters.fit.labels", "one_hot")],
         [("datasets.imdb.fit.optimizer", "sgd"), ("datasets.imdb.fit.momentum", 0.9)],
-        [("datasets.reuters.fit.class_weights", "balanced"), ("datasets.reuters.fit.optimizer", "adamw")],
-        [("datasets.boston_housing.fit.loss", "huber"), ("datasets.boston_housing.fit.api", "functional")],
+        [
+            ("datasets.reuters.fit.class_weights", "balanced"),
+            ("datasets.reuters.fit.optimizer", "adamw"),
+        ],
+        [
+            ("datasets.boston_housing.fit.loss", "huber"),
+            ("datasets.boston_housing.fit.api", "functional"),
+        ],
     ],
 )
 def test_takes_what_fits_together(changes):
@@ -457,7 +533,10 @@ def test_takes_what_fits_together(changes):
 
 def test_the_best_epoch_can_be_asked_for_with_one_validation_row():
     chosen = params.parse(
-        changed(("datasets.boston_housing.final.epochs", "best"), ("datasets.boston_housing.final.validation", 1))
+        changed(
+            ("datasets.boston_housing.final.epochs", "best"),
+            ("datasets.boston_housing.final.validation", 1),
+        )
     )
     assert chosen.datasets["boston_housing"].final.epochs == "best"
 
@@ -479,7 +558,9 @@ def test_takes_the_last_value_in_range(path, value):
 
 
 def test_lists_every_wrong_key():
-    lines = complaints(changed(("seed", "0"), ("datasets.imdb.kfold.k", 1), ("datasets.reuters.model.layers", 2)))
+    lines = complaints(
+        changed(("seed", "0"), ("datasets.imdb.kfold.k", 1), ("datasets.reuters.model.layers", 2))
+    )
     assert sorted(line.split(":")[0] for line in lines) == [
         "datasets.imdb.kfold.k",
         "datasets.reuters.model.layers",
@@ -498,13 +579,19 @@ def test_lists_every_wrong_key():
 )
 def test_5e_05_is_a_number(section, key, written):
     document = DOCUMENT.replace(f"      {key}: {written}", f"      {key}: 5e-05", 1)
-    assert yaml.safe_load(document)["datasets"]["imdb"][section][key] == "5e-05", "YAML 1.1 reads it as a string"
+    assert yaml.safe_load(document)["datasets"]["imdb"][section][key] == "5e-05", (
+        "YAML 1.1 reads it as a string"
+    )
     assert getattr(getattr(params.parse(document).datasets["imdb"], section), key) == 5e-05
 
 
 @pytest.mark.parametrize(
     "tag",
-    ["!!python/object/apply:os.mkdir [{}]", "!!python/object/new:os.mkdir [{}]", "!!python/name:os.mkdir"],
+    [
+        "!!python/object/apply:os.mkdir [{}]",
+        "!!python/object/new:os.mkdir [{}]",
+        "!!python/name:os.mkdir",
+    ],
 )
 def test_refuses_yaml_that_runs_code(tag, tmp_path):
     def document(marker):
@@ -518,14 +605,7 @@ def test_refuses_yaml_that_runs_code(tag, tmp_path):
 
 @pytest.mark.parametrize(
     "document",
-    [
-        "datasets: [imdb",
-        "a:\n\tb: 1",
-        "a: b: c",
-        "seed: !!int x",
-        "a: \x00",
-        "a: 1\n---\na: 1",
-    ],
+    ["datasets: [imdb", "a:\n\tb: 1", "a: b: c", "seed: !!int x", "a: \x00", "a: 1\n---\na: 1"],
 )
 def test_says_that_broken_yaml_is_no_yaml(document):
     assert "YAML" in complaints(document)[0]

@@ -27,14 +27,18 @@ class Clone:
 
     def __init__(self, folder, source):
         self.folder = folder
-        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+        )
         for name in filter(None, tracked.stdout.split("\0")):
             if (ROOT / name).is_file() and not name.startswith("metrics/") and name != "dvc.lock":
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         self.edit(lambda params: params.update(source=source))
         for name, small in SHRUNK.items():
-            self.edit(lambda params, name=name, small=small: shrink(params["datasets"][name], small))
+            self.edit(
+                lambda params, name=name, small=small: shrink(params["datasets"][name], small)
+            )
         for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "shrunk"]):
             self.git(*command)
 
@@ -45,10 +49,16 @@ class Clone:
         path.write_text(yaml.safe_dump(params, sort_keys=False))
 
     def run(self, *command, **environment):
-        variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
+        variables = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **environment,
+        }
         for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             variables.pop(name, None)
-        return subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=500)
+        return subprocess.run(
+            command, cwd=self.folder, env=variables, capture_output=True, text=True, timeout=500
+        )
 
     def git(self, *command):
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
@@ -65,8 +75,16 @@ class Clone:
         return re.findall(r"Running stage '(\S+)'", output)
 
     def hashes(self, *folders):
-        paths = [path for folder in folders for path in (self.folder / folder).rglob("*") if path.is_file()]
-        return {str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        paths = [
+            path
+            for folder in folders
+            for path in (self.folder / folder).rglob("*")
+            if path.is_file()
+        ]
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in paths
+        }
 
     def figures(self, name):
         return json.loads((self.folder / "metrics" / f"{name}.json").read_text())
@@ -74,7 +92,9 @@ class Clone:
 
 def shrink(section, small):
     final, kfold = section["final"], section["kfold"]
-    final.update(exploring_epochs=small["epochs"], epochs=small["final_epochs"], seeds=small["seeds"])
+    final.update(
+        exploring_epochs=small["epochs"], epochs=small["final_epochs"], seeds=small["seeds"]
+    )
     kfold.update(k=small["k"], repeats=small["repeats"], epochs=1)
 
 
@@ -94,7 +114,10 @@ def test_one_run_makes_every_output_and_says_a_line_a_stage(clone):
         assert figures["source"] == "synthetic"
         assert figures["kfold"]["replicas"] == SHRUNK[name]["k"] * SHRUNK[name]["repeats"]
         for stage in ("download", "preprocess", "train", "kfold", "evaluate"):
-            assert len(re.findall(rf"^{stage} {name}: .* in [0-9.]+ s$", clone.first, re.MULTILINE)) == 1
+            assert (
+                len(re.findall(rf"^{stage} {name}: .* in [0-9.]+ s$", clone.first, re.MULTILINE))
+                == 1
+            )
     assert "source: synthetic" in (clone.folder / "dvc.lock").read_text()
     assert "Traceback" not in clone.first
     assert clone.git("status", "--short") == ""
@@ -106,7 +129,11 @@ def test_a_second_run_does_nothing(clone):
 
 def test_forced_again_it_gives_the_same_bytes_and_lock(clone):
     before = clone.hashes("data", "metrics"), (clone.folder / "dvc.lock").read_text()
-    again = ["train@reuters", "kfold@reuters", *(f"{stage}@boston_housing" for stage in ("train", "kfold", "evaluate"))]
+    again = [
+        "train@reuters",
+        "kfold@reuters",
+        *(f"{stage}@boston_housing" for stage in ("train", "kfold", "evaluate")),
+    ]
     assert clone.ran(clone.dvc("repro", "-f", "-s", *again)) == again
     assert (clone.hashes("data", "metrics"), (clone.folder / "dvc.lock").read_text()) == before
 
@@ -117,7 +144,9 @@ def test_data_sets_side_by_side_give_the_same_lock(clone):
         targets = [f"{stage}@{name}" for stage in ("kfold", "evaluate") for name in SHRUNK]
         each = len(SHRUNK)  # a run for each data set
         runs = [
-            pool.submit(clone.dvc, "--wait-for-lock", "repro", "--force", "--single-item", *targets[n::each])
+            pool.submit(
+                clone.dvc, "--wait-for-lock", "repro", "--force", "--single-item", *targets[n::each]
+            )
             for n in range(each)
         ]
         assert sorted(stage for run in runs for stage in clone.ran(run.result())) == sorted(targets)
@@ -135,7 +164,10 @@ def test_a_change_of_the_network_runs_only_what_depends_on_it(clone):
 @pytest.mark.parametrize(
     ("change", "stage"),
     [
-        (lambda params: params["datasets"]["reuters"]["preprocess"].update(num_words=500), "preprocess"),
+        (
+            lambda params: params["datasets"]["reuters"]["preprocess"].update(num_words=500),
+            "preprocess",
+        ),
         (lambda params: params["datasets"]["reuters"]["kfold"].update(repeats=2), "kfold"),
         (lambda params: params["datasets"]["reuters"]["final"].update(seeds=1), "train"),
         (lambda params: params.update(split_seed=1), "kfold"),
@@ -168,7 +200,9 @@ def test_variants_do_not_carry_uncommitted_changes(clone):
 
 def test_a_data_set_of_ones_own_is_added_as_the_readme_says(tmp_path):
     clone = Clone(tmp_path, "official")
-    section = re.search(r"\n## Add your own data set\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    section = re.search(
+        r"\n## Add your own data set\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL
+    )[1]
     script, entry, params = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
     (tmp_path / "wine.py").write_text(script)
     made = clone.run(sys.executable, "wine.py")
@@ -185,7 +219,9 @@ def test_a_data_set_of_ones_own_is_added_as_the_readme_says(tmp_path):
 
 
 def test_a_network_of_ones_own_is_added_as_the_readme_says(clone):
-    section = re.search(r"\n## Add your own network\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    section = re.search(
+        r"\n## Add your own network\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL
+    )[1]
     code, params = re.findall(r"```(?:python|yaml)\n(.*?)```", section, re.DOTALL)
     (clone.folder / "stages/networks/residual.py").write_text(code)
     clone.edit(lambda present: present["datasets"]["digits"].update(yaml.safe_load(params)))
@@ -204,7 +240,10 @@ def test_a_network_of_ones_own_is_added_as_the_readme_says(clone):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda params: params["datasets"]["reuters"]["kfold"].update(k=1), "datasets.reuters.kfold.k: expected"),
+        (
+            lambda params: params["datasets"]["reuters"]["kfold"].update(k=1),
+            "datasets.reuters.kfold.k: expected",
+        ),
         (
             lambda params: params["datasets"]["reuters"]["model"].update(dropot=0.5),
             "datasets.reuters.model.dropot: there is no such key",

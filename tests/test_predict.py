@@ -27,16 +27,29 @@ BOSTON = dict.fromkeys(TABLE["boston_housing"].columns, 1.0)
 @pytest.mark.parametrize("name", ["imdb", "reuters"])
 def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name):
     index = json.loads((mirror / f"{name}_word_index.json").read_text())
-    split = TABLE[name].read({file.name: (mirror / file.name).read_bytes() for file in TABLE[name].files})
+    split = TABLE[name].read(
+        {file.name: (mirror / file.name).read_bytes() for file in TABLE[name].files}
+    )
     word = {rank: word for word, rank in index.items()}
-    documents = [" ".join(word[int(rank)] for rank in split.x_test[[row]].ranks) for row in range(200)]
+    documents = [
+        " ".join(word[int(rank)] for rank in split.x_test[[row]].ranks) for row in range(200)
+    ]
     back = predict.as_text([predict.words(document) for document in documents], index)
     same = [np.array_equal(back[[row]].ranks, split.x_test[[row]].ranks) for row in range(200)]
-    assert np.mean(same) > 0.95  # a few words of the index have signs inside that no document can spell
+    assert (
+        np.mean(same) > 0.95
+    )  # a few words of the index have signs inside that no document can spell
 
 
 def test_words_are_lower_case_and_without_punctuation():
-    assert predict.words("What a FILM -- it's (very) good!") == ["what", "a", "film", "it's", "very", "good"]
+    assert predict.words("What a FILM -- it's (very) good!") == [
+        "what",
+        "a",
+        "film",
+        "it's",
+        "very",
+        "good",
+    ]
     makers = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', " "))
     every_sign = "a".join(map(chr, range(1, 127)))
     assert predict.words(every_sign) == every_sign.translate(makers).lower().split()
@@ -95,7 +108,12 @@ def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
     documents = [predict.words("the zyx film, the ZYX rare")]
     assert predict.unknown(documents, INDEX, predict._below(10_000)) == [["zyx", "rare"]]
     counts = encodings.counts(predict.as_text(documents, INDEX), 10_000).toarray()[0]
-    assert {column: int(counts[column]) for column in np.flatnonzero(counts)} == {1: 1, 2: 3, 4: 2, 5: 1}
+    assert {column: int(counts[column]) for column in np.flatnonzero(counts)} == {
+        1: 1,
+        2: 3,
+        4: 2,
+        5: 1,
+    }
 
 
 def test_an_unknown_word_makes_no_pair_of_the_vocabulary():
@@ -162,7 +180,10 @@ def numbers(count):
         (csv(EXTRA=1), "13 columns; not expected: EXTRA$"),
         (csv().replace("LSTAT", "lstat"), "missing: LSTAT; not expected: lstat$"),
         (csv().replace("LSTAT", "RM"), "missing: LSTAT; not expected: RM$"),
-        (csv().replace(",", ";"), "missing: CRIM, ZN, INDUS and 10 more; not expected: CRIM;ZN.{0,40}$"),
+        (
+            csv().replace(",", ";"),
+            "missing: CRIM, ZN, INDUS and 10 more; not expected: CRIM;ZN.{0,40}$",
+        ),
         (f"{NAMES}\n{numbers(12)}\n", "line 2: expected 13 values"),
         (f"{NAMES}\n{numbers(14)}\n", "line 2: expected 13 values"),
         (f"{NAMES}\n{numbers(13)}\n{numbers(14)}\n", "line 3: expected 13 values"),
@@ -195,7 +216,9 @@ def test_images_as_scikit_learn_has_them_become_the_rows_that_training_has(encod
     np.testing.assert_array_equal(rows[:1_437], training)
 
 
-@pytest.mark.parametrize(("pixel", "message"), [(17, "from 0 to 16.*got '17'"), (-1, "got '-1'"), (3.5, "got '3.5'")])
+@pytest.mark.parametrize(
+    ("pixel", "message"), [(17, "from 0 to 16.*got '17'"), (-1, "got '-1'"), (3.5, "got '3.5'")]
+)
 def test_values_that_no_pixel_has_are_refused_with_their_place(pixel, message):
     with pytest.raises(predict.Refused, match=f"line 2, column pixel_3_4: .*{message}"):
         predict.table(csv(DIGIT, pixel_3_4=pixel), TABLE["digits"])
@@ -207,13 +230,17 @@ def test_pixels_divided_before_are_refused():
 
 
 def test_a_header_that_is_all_wrong_is_answered_in_short():
-    with pytest.raises(predict.Refused, match=r"64 columns; missing: .* and 61 more; not expected") as refused:
+    with pytest.raises(
+        predict.Refused, match=r"64 columns; missing: .* and 61 more; not expected"
+    ) as refused:
         predict.table(f"{numbers(64)}\n{numbers(64)}\n", TABLE["digits"])
     assert len(str(refused.value)) < 200
 
 
 def test_features_far_outside_the_training_rows_are_named_and_test_rows_are_not(mirror):
-    split = TABLE["boston_housing"].read({"boston_housing.npz": (mirror / "boston_housing.npz").read_bytes()})
+    split = TABLE["boston_housing"].read(
+        {"boston_housing.npz": (mirror / "boston_housing.npz").read_bytes()}
+    )
     columns = TABLE["boston_housing"].columns
     assert predict.far(split.x_test, split.x_train, columns) == [[] for _ in split.x_test]
     rows = split.x_test[:2].copy()
@@ -261,7 +288,10 @@ def ask(tmp_path, monkeypatch, capsys):
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     (tmp_path / "data/raw/imdb/imdb_word_index.json").write_text(json.dumps(INDEX))
     np.savez(tmp_path / "data/arrays/imdb.npz", y_test=np.zeros(1))
-    np.savez(tmp_path / "data/arrays/boston_housing.npz", x_train=np.array([[0.0], [2.0]], "float32").repeat(13, 1))
+    np.savez(
+        tmp_path / "data/arrays/boston_housing.npz",
+        x_train=np.array([[0.0], [2.0]], "float32").repeat(13, 1),
+    )
     widths = {"imdb": 10_000, "boston_housing": 13}
     monkeypatch.setattr(predict, "models", lambda folder: [Network(widths[folder.name])])
     monkeypatch.chdir(tmp_path)
@@ -282,7 +312,11 @@ def test_each_line_has_its_answer_and_a_blank_one_none(ask):
 def test_a_byte_order_mark_is_no_part_of_a_word(ask, tmp_path):
     marked = codecs.BOM_UTF8 + b"good film"
     (tmp_path / "marked.txt").write_bytes(marked)
-    found = ask("imdb", content=marked), ask("imdb", "-", content=marked), ask("imdb", "--json", "marked.txt")
+    found = (
+        ask("imdb", content=marked),
+        ask("imdb", "-", content=marked),
+        ask("imdb", "--json", "marked.txt"),
+    )
     assert found[0].out == found[1].out == "bad  0.700\n"
     assert json.loads(found[2].out)[0]["unknown"] == []
     assert ask("imdb", "--text", marked.decode()).out == "bad  0.700\n"
@@ -317,7 +351,9 @@ def test_an_answer_that_is_no_number_is_refused(ask):
 
 
 def test_only_stages_of_its_data_set_make_a_model_old(ask, tmp_path):
-    stages = {"preprocess@imdb": {"params": {"params.yaml": {"datasets.imdb.preprocess.num_words": 5}}}}
+    stages = {
+        "preprocess@imdb": {"params": {"params.yaml": {"datasets.imdb.preprocess.num_words": 5}}}
+    }
     (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}))
     (tmp_path / "dvc.yaml").write_text("stages: {preprocess: {}}")
     assert "newer than the model" in ask("imdb", "--text", "good").err

@@ -57,8 +57,14 @@ def tried():
 
 
 def test_the_counts_of_faults_are_those_of_the_page():
-    kills = sum(times for fault, times, _ in tried() if fault.endswith("at a random moment of a stage"))
-    refused = sum(times for fault, times, outcome in tried() if "params.yaml" in fault and "path of the key" in outcome)
+    kills = sum(
+        times for fault, times, _ in tried() if fault.endswith("at a random moment of a stage")
+    )
+    refused = sum(
+        times
+        for fault, times, outcome in tried()
+        if "params.yaml" in fault and "path of the key" in outcome
+    )
     assert f"runs were killed at\n{kills} random moments" in README
     assert f"and {refused:,} spoilt `params.yaml` were refused with the key or the line" in README
 
@@ -68,29 +74,50 @@ def measured():
     text = (ROOT / "docs/benchmark.md").read_text()
     tasks = {}
     for section in text.split("\n## ")[1:]:
-        rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) \| [\d.]+ \| [\d.]+ \| \d+ \| [\d.]+ \|$", section, re.MULTILINE)
+        rows = re.findall(
+            r"^\| ([^|]+) \| ([\d.]+) \| [\d.]+ \| [\d.]+ \| \d+ \| [\d.]+ \|$",
+            section,
+            re.MULTILINE,
+        )
         if rows:
             tasks[section.splitlines()[0]] = dict(rows)
-    shares = dict(re.findall(r"^\| ([^|]*dvc repro[^|]*) \| ([\d.]+) \| [\d.]+ \|$", text, re.MULTILINE))
+    shares = dict(
+        re.findall(r"^\| ([^|]*dvc repro[^|]*) \| ([\d.]+) \| [\d.]+ \|$", text, re.MULTILINE)
+    )
     return tasks, shares
 
 
 def test_the_figures_of_speed_are_those_of_the_benchmark():
     tasks, shares = measured()
-    contenders = ["the tutorial's loop", "Keras loop with tf.data", "scikit-learn MLP", "PyTorch loop"]
+    contenders = [
+        "the tutorial's loop",
+        "Keras loop with tf.data",
+        "scikit-learn MLP",
+        "PyTorch loop",
+    ]
     contenders += ["PyTorch, folds batched by hand", "JAX vmap"]
     assert f"| times this project's compute | {' | '.join(contenders)} |" in README
     assert len(tasks) == 4
     for title, slower in tasks.items():
-        assert f"| {title} | " + " | ".join(slower.get(contender, "-") for contender in contenders) + " |" in README
+        assert (
+            f"| {title} | "
+            + " | ".join(slower.get(contender, "-") for contender in contenders)
+            + " |"
+            in README
+        )
     everything, same, _ = shares.values()
-    assert f"takes {everything} of the time of the tutorial's three scripts, and {same} of it" in README
+    assert (
+        f"takes {everything} of the time of the tutorial's three scripts, and {same} of it"
+        in README
+    )
 
 
 @pytest.mark.parametrize("page", ["calibration", "demo", "study"])
 def test_tables_and_commands_in_the_readme_are_as_written_by_their_tools(page):
     lines = (ROOT / f"docs/{page}.md").read_text().splitlines()
-    figures = [line for line in lines if line.startswith(("| ", "dvc exp run", "    -S", "scikit-learn's"))]
+    figures = [
+        line for line in lines if line.startswith(("| ", "dvc exp run", "    -S", "scikit-learn's"))
+    ]
     assert len(figures) >= 5
     assert [line for line in figures if line not in README.splitlines()] == []
 
@@ -122,9 +149,15 @@ def test_what_the_readme_says_of_the_study_is_what_it_measured():
 def growth():
     """The last step of each kind of growth in docs/benchmark.md: {kind: its cells}."""
     text = (ROOT / "docs/benchmark.md").read_text()
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith(("| IMDB |", "| Boston"))]
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in text.splitlines()
+        if line.startswith(("| IMDB |", "| Boston"))
+    ]
     rows = {(cells[0], cells[1], cells[2]): cells for cells in rows if len(cells) == 9}
-    sets = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 8 | ")]
+    sets = [
+        line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 8 | ")
+    ]
     return {
         "rows of text (IMDB)": rows["IMDB", "400,000", "4"],
         "replicas on text": rows["IMDB", "25,000", "64"],
@@ -136,12 +169,20 @@ def growth():
 
 def test_what_is_said_of_growth_is_reckoned_from_the_benchmark():
     page, measured = (ROOT / "docs/scaling.md").read_text(), growth()
-    lines = {line.split(" | ")[0].strip("| "): line for line in page.splitlines() if line.startswith("| ")}
+    lines = {
+        line.split(" | ")[0].strip("| "): line
+        for line in page.splitlines()
+        if line.startswith("| ")
+    }
     sets = measured.pop("data sets")
     for kind, (_, _, _, _, milliseconds, _, memory, _, cache) in measured.items():
         for figure in (f"{milliseconds} ms", f"| {memory} KiB a", f"| {cache} KiB a"):
             assert figure in lines[kind], kind
-    for figure in (f"{sets[2]} s for each further one", f"{sets[4]} s with nothing to do", f"{sets[7]} MiB"):
+    for figure in (
+        f"{sets[2]} s for each further one",
+        f"{sets[4]} s with nothing to do",
+        f"{sets[7]} MiB",
+    ):
         assert figure in lines["data sets"]
     *_, milliseconds, _, memory, _, cache = measured["rows of text (IMDB)"]
     full = 24 * 2**20 / float(memory)  # rows that fill 24 GiB

@@ -17,7 +17,11 @@ BATCH, EPOCHS = 32, 3
 def network(optimizer="rmsprop", penalty=0.0, dropout=0.0, units=(8, 8)):
     layers = []
     for width in units:
-        layers.append(keras.layers.Dense(width, "relu", kernel_regularizer=keras.regularizers.L1L2(penalty, penalty)))
+        layers.append(
+            keras.layers.Dense(
+                width, "relu", kernel_regularizer=keras.regularizers.L1L2(penalty, penalty)
+            )
+        )
         layers += [keras.layers.Dropout(dropout)] if dropout else []
     model = keras.Sequential([keras.Input((50,)), *layers, keras.layers.Dense(5, "softmax")])
     model.compile(optimizer, loss="sparse_categorical_crossentropy")
@@ -25,7 +29,9 @@ def network(optimizer="rmsprop", penalty=0.0, dropout=0.0, units=(8, 8)):
 
 
 def four(folds, order=7):
-    return [replicas.Replica(seed=seed, order=order, folds=folds, held_out=seed) for seed in range(4)]
+    return [
+        replicas.Replica(seed=seed, order=order, folds=folds, held_out=seed) for seed in range(4)
+    ]
 
 
 def fit(model, x, y, members, epochs=EPOCHS, **options):
@@ -42,7 +48,10 @@ def by_keras(model, member, x, y, balance=None, epochs=EPOCHS):
     single.compile(
         type(model.optimizer).from_config(model.optimizer.get_config()),
         "sparse_categorical_crossentropy",
-        metrics=["sparse_categorical_accuracy", "sparse_categorical_crossentropy"],  # the loss without penalties
+        metrics=[
+            "sparse_categorical_accuracy",
+            "sparse_categorical_crossentropy",
+        ],  # the loss without penalties
     )
     initial = replicas._initial(model, member.seed)
     single.set_weights([initial[id(variable)] for variable in model.weights])
@@ -68,7 +77,9 @@ def assert_the_same(fitted, single, log, x, y, held_out, atol=2e-6):
     """The replica has the weights, predictions and figures of the network that `by_keras` trained."""
     for ours, keras_own in zip(fitted.weights, single.get_weights(), strict=True):
         np.testing.assert_allclose(ours, keras_own, atol=atol)
-    np.testing.assert_allclose(fitted.held_out, single.predict(x[held_out], verbose=0), atol=5 * atol)
+    np.testing.assert_allclose(
+        fitted.held_out, single.predict(x[held_out], verbose=0), atol=5 * atol
+    )
     names = {"loss": "sparse_categorical_crossentropy", "metric": "sparse_categorical_accuracy"}
     for name, own in names.items():
         assert fitted.history[name][-1] == pytest.approx(log[own], rel=5 * atol)
@@ -101,7 +112,9 @@ def test_with_balance_weights_are_those_of_model_fit_with_sample_weights(rows, a
     model, members = network(), four(folds)[-count:]
     balance = weightings.balance("balanced", y)
     assert np.ptp(balance(members[0].held_out_rows)) > 1
-    for member, fitted in list(zip(members, fit(model, as_stored(x), y, members, balance=balance), strict=True))[:2]:
+    for member, fitted in list(
+        zip(members, fit(model, as_stored(x), y, members, balance=balance), strict=True)
+    )[:2]:
         single, log = by_keras(model, member, x, y, balance)
         assert_the_same(fitted, single, log, x, y, member.held_out_rows)
         assert abs(log["loss"] - fitted.history["loss"][-1]) > 0.01  # Keras' own is weighted
@@ -125,7 +138,9 @@ def test_the_same_slice_gives_the_same_bytes(rows, as_stored):
 
 def test_sparse_and_dense_rows_train_the_same(rows):
     x, y, folds = rows
-    dense, sparse = (fit(network(penalty=1e-3), kind(x), y, four(folds)) for kind in (np.asarray, sp.csr_matrix))
+    dense, sparse = (
+        fit(network(penalty=1e-3), kind(x), y, four(folds)) for kind in (np.asarray, sp.csr_matrix)
+    )
     for one, other in zip(dense, sparse, strict=True):
         assert largest_difference(one, other) < 1e-6
         for name in one.history:
@@ -147,7 +162,13 @@ def test_held_out_rows_do_not_move_the_scaler_of_their_replica(rows):
     moved = x.copy()
     moved[folds == 2] += 100
     before, after = (
-        fit(network(), features, y, four(folds), scaler=weightings.scaler("standardize", features, y))
+        fit(
+            network(),
+            features,
+            y,
+            four(folds),
+            scaler=weightings.scaler("standardize", features, y),
+        )
         for features in (x, moved)
     )
     assert largest_difference(before[2], after[2]) == 0
@@ -181,7 +202,9 @@ def test_held_out_labels_move_neither_scaler_nor_balance_of_their_replica(rows):
 def counts(rows):
     """Sparse rows of counts that a scaler learns from: log counts, and the scaler of tf_idf."""
     x, y, _ = rows
-    values = weightings.WEIGHTINGS["tf_idf"].values(sp.csr_matrix(x * (1 + np.arange(50, dtype="float32") % 3)))
+    values = weightings.WEIGHTINGS["tf_idf"].values(
+        sp.csr_matrix(x * (1 + np.arange(50, dtype="float32") % 3))
+    )
     return values, weightings.scaler("tf_idf", values, y)
 
 
@@ -215,7 +238,9 @@ def test_a_constant_feature_does_no_harm(rows):
     x, y, folds = rows
     constant = x.copy()
     constant[:, 3] = 7
-    for fitted in fit(network(), constant, y, four(folds), scaler=weightings.scaler("standardize", constant, y)):
+    for fitted in fit(
+        network(), constant, y, four(folds), scaler=weightings.scaler("standardize", constant, y)
+    ):
         assert all(np.isfinite(values).all() for values in fitted.weights)
 
 
@@ -246,7 +271,9 @@ class Summed(keras.optimizers.RMSprop):
     ],
     ids=["lstm-sgd", "lstm-rmsprop", "conv2d-rmsprop"],
 )
-def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_others(kind, optimizer):
+def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_others(
+    kind, optimizer
+):
     keys, x = SHAPES[kind]
     y, folds = np.arange(48, dtype="int32") % 5, np.arange(48) // 16
     model = networks.build(section(network=kind, labels="integer", **keys), x.shape[1:], 5)
@@ -255,7 +282,9 @@ def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_o
     member, fitted = members[1], fit(model, x, y, members, epochs=2)[1]
     (alone,) = fit(model, x, y, [member], epochs=2)
     assert largest_difference(alone, fitted) < 1e-5
-    assert_the_same(alone, *by_keras(model, member, x, y, epochs=2), x, y, member.held_out_rows, atol=1e-5)
+    assert_the_same(
+        alone, *by_keras(model, member, x, y, epochs=2), x, y, member.held_out_rows, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("folds_of", [4, 3, 7])
@@ -359,14 +388,18 @@ def test_a_network_with_a_residual_connection_trains_as_in_model_fit(rows, as_st
     model = keras.Model(inputs, outputs)
     model.compile("rmsprop", "sparse_categorical_crossentropy")
     members = four(folds)
-    sent = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))  # to a worker
+    sent = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    )  # to a worker
     fitted = fit(sent, as_stored(x), y, members)[1]
     assert_the_same(fitted, *by_keras(model, members[1], x, y), x, y, members[1].held_out_rows)
 
 
 def test_a_loss_that_is_no_number_stops_with_replica_and_epoch(rows):
     x, y, folds = rows
-    with pytest.raises(replicas.Diverged, match=r"seed 0, fold 0: its (val_)?loss is nan in epoch 1"):
+    with pytest.raises(
+        replicas.Diverged, match=r"seed 0, fold 0: its (val_)?loss is nan in epoch 1"
+    ):
         fit(network(), x * np.float32(np.nan), y, four(folds))
 
 

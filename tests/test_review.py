@@ -22,14 +22,23 @@ from tools import review
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["imdb", "reuters", "boston_housing"]
-MEASURED = {"accuracy": "cross-entropy", "mae": "mean squared error"}  # main metric -> what the loss measures
+MEASURED = {
+    "accuracy": "cross-entropy",
+    "mae": "mean squared error",
+}  # main metric -> what the loss measures
 MAINS = {"accuracy": (0.8, 0.9), "mae": (2, 3)}  # the least and the most of a fold
 SEEDS, ROWS, EPOCHS = 3, 10, 2
-RIGHT = np.array([[1, 1, 1, 1, 1, 1, 0, 0, 0, 0]] * SEEDS)  # in base: which test rows each seed's model has right
+RIGHT = np.array(
+    [[1, 1, 1, 1, 1, 1, 0, 0, 0, 0]] * SEEDS
+)  # in base: which test rows each seed's model has right
 ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
-    **{f"GIT_{who}_{what}": "test@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    **{
+        f"GIT_{who}_{what}": "test@example.com"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    },
 }
 
 
@@ -51,7 +60,11 @@ class Project:
     """A repository with the files that a review reads. Every data set begins with the same results in every test."""
 
     def __init__(self, folder):
-        self.folder, self.params, self.data = folder, params(), {name: f"{name}.dir" for name in NAMES}
+        self.folder, self.params, self.data = (
+            folder,
+            params(),
+            {name: f"{name}.dir" for name in NAMES},
+        )
         folder.mkdir()
         self.git("init", "-q", "-b", "main")
         self.put("stages/kfold.py", "# deals the rows\n")
@@ -69,7 +82,9 @@ class Project:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def git(self, *command):
-        done = subprocess.run(["git", *command], cwd=self.folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *command], cwd=self.folder, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     def commit(self, message="results"):
@@ -92,13 +107,25 @@ class Project:
             stages[f"kfold@{name}"] = {
                 "deps": [
                     {"path": f"data/arrays/{name}.npz", "md5": "0"},
-                    {"path": "stages/kfold.py", "md5": hashlib.md5(code, usedforsecurity=False).hexdigest()},
+                    {
+                        "path": "stages/kfold.py",
+                        "md5": hashlib.md5(code, usedforsecurity=False).hexdigest(),
+                    },
                 ],
                 "params": {"params.yaml": {"split_seed": self.params["split_seed"], **read}},
             }
         self.put("dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
-    def results(self, name, main=(0, 0), loss=(0, 0), right=RIGHT, held_out="00ff", parameters=1000, measured=None):
+    def results(
+        self,
+        name,
+        main=(0, 0),
+        loss=(0, 0),
+        right=RIGHT,
+        held_out="00ff",
+        parameters=1000,
+        measured=None,
+    ):
         """Write the metrics of a data set. main, loss: (mean, noise) of what is added to the figures of the folds.
 
         measured: by the loss, where it is not what MEASURED says.
@@ -106,7 +133,9 @@ class Project:
         metric, settings = TABLE[name].task.metric, self.params["datasets"][name]["kfold"]
         k, repeats = settings["k"], settings["repeats"]
         noise = np.where(np.arange(k * repeats) % 2, 1, -1)
-        folds = pd.DataFrame({"repeat": np.repeat(np.arange(repeats) + 1, k), "fold": [*range(1, k + 1)] * repeats})
+        folds = pd.DataFrame(
+            {"repeat": np.repeat(np.arange(repeats) + 1, k), "fold": [*range(1, k + 1)] * repeats}
+        )
         folds["rows"] = 100
         folds["held_out"] = [f"{held_out}{fold:04d}" for fold in range(k * repeats)]
         folds["loss"] = np.linspace(0.3, 0.4, k * repeats) + loss[0] + loss[1] * noise
@@ -119,17 +148,28 @@ class Project:
             outcome = pd.DataFrame({"actual": [0, 0, 1, 1], "predicted": [0, 1, 0, 1]})
             outcome["rows"] = [5, 0, ROWS - 5 - int(right[0].sum()) % 5, int(right[0].sum()) % 5]
         else:
-            outcome = pd.DataFrame({"actual": np.arange(ROWS) + 0.5, "predicted": np.arange(ROWS) + main[0]})
+            outcome = pd.DataFrame(
+                {"actual": np.arange(ROWS) + 0.5, "predicted": np.arange(ROWS) + main[0]}
+            )
             right = np.abs(right + main[0])
         spread = {
-            figure: {"high": 1.0, "low": 0.0, "mean": round(float(folds[figure].mean()), 4), "std": 0.01}
+            figure: {
+                "high": 1.0,
+                "low": 0.0,
+                "mean": round(float(folds[figure].mean()), 4),
+                "std": 0.01,
+            }
             for figure in (metric, "loss")
         }
         tested = {"ensemble": 0.9, "mean": round(float(right.mean()), 4), "std": 0.0}
         figures = {
             "baseline": {metric: 0.5},
             "kfold": {**spread, "replicas": k * repeats},
-            "network": {"epochs": EPOCHS, "loss": measured or MEASURED[metric], "parameters": parameters},
+            "network": {
+                "epochs": EPOCHS,
+                "loss": measured or MEASURED[metric],
+                "parameters": parameters,
+            },
             "source": self.params["source"],
             "test": {metric: tested},
         }
@@ -138,14 +178,17 @@ class Project:
         self.put(f"metrics/{name}/fold_curves.csv", curves)
         self.put(f"metrics/{name}/test.csv", outcome)
         self.put(
-            f"metrics/{name}/test_rows.csv", pd.DataFrame(right.T, columns=[f"seed_{n}" for n in range(len(right))])
+            f"metrics/{name}/test_rows.csv",
+            pd.DataFrame(right.T, columns=[f"seed_{n}" for n in range(len(right))]),
         )
         self.put(f"metrics/{name}/network.txt", f"dense\noutput\nparameters: {parameters:,}\n")
 
     def texts(self, words, documents=ROWS):
         """Write data/ with these words in the index; each document is one of them and then all, by rank."""
         index = {word: rank for rank, word in enumerate(words, start=1)}
-        ranks = np.array([[i % len(words) + 1, *range(1, len(words) + 1)] for i in range(documents)])
+        ranks = np.array(
+            [[i % len(words) + 1, *range(1, len(words) + 1)] for i in range(documents)]
+        )
         self.put("data/raw/imdb/imdb_word_index.json", json.dumps(index))
         (self.folder / "data/arrays").mkdir(parents=True)
         splits = np.arange(documents + 1) * ranks.shape[1]
@@ -208,7 +251,11 @@ def cells(line) -> list[str]:
 
 def top(text) -> dict[str, list[str]]:
     """{data set: verdict, figure, base → head, difference, wins} from the table on top of a review."""
-    rows = [cells(line) for line in text.split("## What changed")[0].splitlines() if line.startswith("| ")]
+    rows = [
+        cells(line)
+        for line in text.split("## What changed")[0].splitlines()
+        if line.startswith("| ")
+    ]
     return {name: [verdict.strip("*"), *others] for name, verdict, *others in rows if name in TABLE}
 
 
@@ -251,7 +298,13 @@ def test_the_top_line_has_the_figures(project, run):
     low, high = comparison.interval(change, 4)
     interval = f"+0.0300 (+{low:.4f} to +{high:.4f})"
     assert rows["imdb"] == ["better", "accuracy", "0.8500 → 0.8800", interval, "8 of 8"]
-    assert rows["reuters"] == ["the same", "accuracy", "0.8500 → 0.8500", "+0.0000 (+0.0000 to +0.0000)", "0 of 8"]
+    assert rows["reuters"] == [
+        "the same",
+        "accuracy",
+        "0.8500 → 0.8500",
+        "+0.0000 (+0.0000 to +0.0000)",
+        "0 of 8",
+    ]
     assert rows["boston_housing"][:3] == ["worse", "mae (thousand dollars)", "2.5000 → 2.8000"]
     assert rows["boston_housing"][4] == "0 of 8"
 
@@ -291,7 +344,10 @@ def held_out_missing(project):
 
 
 OBSTACLES = {  # what is changed in the workspace -> the reason
-    "source": (lambda project: project.params.update(source="synthetic"), "source is official in main and synthetic"),
+    "source": (
+        lambda project: project.params.update(source="synthetic"),
+        "source is official in main and synthetic",
+    ),
     "k": (
         lambda project: project.params["datasets"]["imdb"]["kfold"].update(k=5),
         "kfold.k is 4 in main and 5 in workspace",
@@ -300,7 +356,10 @@ OBSTACLES = {  # what is changed in the workspace -> the reason
         lambda project: project.params["datasets"]["imdb"]["kfold"].update(repeats=3),
         "kfold.repeats is 2 in main and 3",
     ),
-    "split_seed": (lambda project: project.params.update(split_seed=1), "split_seed is 0 in main and 1 in workspace"),
+    "split_seed": (
+        lambda project: project.params.update(split_seed=1),
+        "split_seed is 0 in main and 1 in workspace",
+    ),
     "data": (lambda project: project.data.update(imdb="other.dir"), "the data files differ"),
 }
 
@@ -327,13 +386,18 @@ def test_folds_that_stand_out_do_not_hide_what_happened_in_the_others(project, r
     text = run("main")
     assert top(text)["boston_housing"][0] == "worse in the typical fold"
     assert "Some folds stand out, by +20.2800 at most" in section(text, "boston_housing")
-    assert "Without the fifth of the folds at either end the difference is +0.3" in section(text, "boston_housing")
+    assert "Without the fifth of the folds at either end the difference is +0.3" in section(
+        text, "boston_housing"
+    )
 
 
 def test_folds_that_hold_out_other_rows_cannot_be_compared(project, run):
     project.results("imdb", main=(0.03, 0.002), held_out="ff00")
     rows = top(run("main"))
-    assert (rows["imdb"][0], rows["imdb"][3]) == ("not comparable", "the folds hold out different rows")
+    assert (rows["imdb"][0], rows["imdb"][3]) == (
+        "not comparable",
+        "the folds hold out different rows",
+    )
     assert rows["reuters"][0] == "the same"
 
 
@@ -355,7 +419,10 @@ def test_a_side_without_fingerprints_is_named(project, run, side):
     project.results("imdb", main=(0.03, 0.002))
     if side == "workspace":
         held_out_missing(project)
-    assert top(run("main"))["imdb"][3] == f"{side} does not say which rows its folds hold out; run `dvc repro` there"
+    assert (
+        top(run("main"))["imdb"][3]
+        == f"{side} does not say which rows its folds hold out; run `dvc repro` there"
+    )
 
 
 def test_a_data_set_that_one_side_lacks_is_not_comparable(project, run):
@@ -388,7 +455,10 @@ def test_p_is_corrected_for_all_figures_of_all_data_sets_that_differ(project, ru
         return top(text)["imdb"][0], figures(section(text, "imdb"))["kfold accuracy"][3]
 
     project.results("imdb", main=change)
-    assert seen() == ("better", f"{raw:.3f}")  # figures that are the same are no further chances of an alarm
+    assert seen() == (
+        "better",
+        f"{raw:.3f}",
+    )  # figures that are the same are no further chances of an alarm
     project.results("imdb", main=change, loss=(0, 0.01))
     assert seen() == ("no evidence", f"{2 * raw:.3f}")
     project.results("reuters", main=(0, 0.01), loss=(0, 0.01))
@@ -414,10 +484,15 @@ def test_sentences_say_what_can_be_seen_and_what_the_test_rows_and_the_seeds_say
     found = comparison.compare(np.zeros(8), 0.002 + 0.01 * np.array([-1, 1] * 4), 4, True, 0.005)
     assert f"equivalent {found.equivalent:.3f}, better {found.better:.3f}" in text
     assert "a larger k goes further" in text
-    assert f"These 8 folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more" in text
+    assert (
+        f"These 8 folds would find (4 times out of 5) a difference of {found.detectable:.4f} or more"
+        in text
+    )
     assert f"More repeats bring that down to {found.floor:.4f} at best" in text
     assert "more repeats would not change the verdict" in text
-    assert re.search(r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 and 5 seeds\)", text)
+    assert re.search(
+        r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 and 5 seeds\)", text
+    )
     assert re.search(r"seeds alone, on the fixed test rows, bring >99% of .*\(from 5 seeds\)", text)
 
 
@@ -437,7 +512,9 @@ def test_a_probability_or_a_share_never_looks_like_0_or_1():
     assert review.number(-1e-17, "+") == "+0.0000"
 
 
-@pytest.mark.parametrize(("change", "said"), [(0, "All 8 folds are the same"), (0.03, "All 8 folds differ by +0.03")])
+@pytest.mark.parametrize(
+    ("change", "said"), [(0, "All 8 folds are the same"), (0.03, "All 8 folds differ by +0.03")]
+)
 def test_folds_without_noise_do_not_say_what_they_could_find(project, run, change, said):
     project.results("imdb", main=(change, 0), loss=(0.1, 0.01), right=1 - RIGHT)
     text = section(run("main"), "imdb")
@@ -458,7 +535,9 @@ def test_k_cannot_be_larger_than_the_rows(project, run):
     for path, noise in (("main", 0), ("workspace", 0.02)):
         project.results("boston_housing", main=(0, noise))
         folds = project.folder / "metrics/boston_housing/folds.csv"
-        folds.write_text(pd.read_csv(folds, dtype={"held_out": str}).assign(rows=1).to_csv(index=False))
+        folds.write_text(
+            pd.read_csv(folds, dtype={"held_out": str}).assign(rows=1).to_csv(index=False)
+        )
         project.commit(path)
     text = section(run("HEAD~1", "HEAD"), "boston_housing")
     assert "More repeats" in text
@@ -488,7 +567,8 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
     text = run("main", "--html", str(tmp_path / "page.html"))
     own = section(text, "boston_housing")
     assert (
-        "- The losses measure different things (mean squared error, mean absolute error) and are not compared." in own
+        "- The losses measure different things (mean squared error, mean absolute error) and are not compared."
+        in own
     )
     rows = figures(own)
     assert rows["network loss"] == ["mean squared error", "mean absolute error", "-", "-"]
@@ -503,7 +583,9 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
 
 def test_curves_are_drawn_of_figures_that_mean_the_same_in_both(project, monkeypatch):
     asked = []
-    monkeypatch.setattr(pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b"")
+    monkeypatch.setattr(
+        pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b""
+    )
     for measured in (None, "Huber loss"):
         project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
         reviewed = review.review(review.resolve("main"), review.Revision("workspace"))
@@ -594,7 +676,9 @@ def test_a_side_without_metrics_says_so(project, refused, side):
         project.commit()
         project.git("branch", "-f", "main", "HEAD")
         project.git("checkout", "-q", "HEAD~1", "--", "metrics")
-    assert refused("main") == f"review: {side} has no metrics/<dataset>.json; `dvc repro` makes them"
+    assert (
+        refused("main") == f"review: {side} has no metrics/<dataset>.json; `dvc repro` makes them"
+    )
 
 
 def test_files_with_conflict_markers_say_so(project, refused):
@@ -605,12 +689,17 @@ def test_files_with_conflict_markers_say_so(project, refused):
         project.put(path, content)
 
 
-def test_a_shallow_clone_says_what_to_fetch_and_that_is_enough(project, refused, run, tmp_path, monkeypatch):
+def test_a_shallow_clone_says_what_to_fetch_and_that_is_enough(
+    project, refused, run, tmp_path, monkeypatch
+):
     project.git("switch", "-qc", "change")
     project.results("imdb", main=(0.03, 0.002))
     project.commit()
     address = project.folder.as_uri()
-    subprocess.run(["git", "clone", "-q", "--depth", "1", "-b", "change", address, tmp_path / "clone"], check=True)
+    subprocess.run(
+        ["git", "clone", "-q", "--depth", "1", "-b", "change", address, tmp_path / "clone"],
+        check=True,
+    )
     monkeypatch.chdir(tmp_path / "clone")
     message = refused("HEAD~1")
     assert "This is a shallow clone" in message
@@ -626,7 +715,9 @@ def test_a_shallow_clone_says_what_to_fetch_and_that_is_enough(project, refused,
 def program(*command):
     """Run Python in the present folder with this repository's modules."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *command], env=environment, capture_output=True, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -693,10 +784,16 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     assert (accuracy["verdict"], accuracy["base"], accuracy["head"]) == ("better", 0.85, 0.88)
     raw, *_ = review.review(review.resolve("main"), review.Revision("workspace"))
     expected = dataclasses.asdict(raw.comparisons["accuracy"])
-    holm, typical_holm = accuracy["difference"].pop("p_holm"), accuracy["difference"]["typical"].pop("p_holm")
+    holm, typical_holm = (
+        accuracy["difference"].pop("p_holm"),
+        accuracy["difference"]["typical"].pop("p_holm"),
+    )
     assert accuracy["difference"] == expected
     assert (holm > expected["p"], typical_holm > expected["typical"]["p"]) == (True, True)
-    assert (reuters["verdict"], reuters["obstacle"]) == ("not comparable", "the folds hold out different rows")
+    assert (reuters["verdict"], reuters["obstacle"]) == (
+        "not comparable",
+        "the folds hold out different rows",
+    )
     assert [own["difference"] for own in reuters["metrics"].values()] == [None, None]
 
 
@@ -727,8 +824,12 @@ def test_json_has_null_where_a_figure_is_no_number(project, run):
         ("worse in the typical fold", ["worse"], True),
     ],
 )
-def test_the_exit_status_is_3_for_verdicts_that_somebody_named(project, run, capsys, change, fail_on, fails):
-    project.results("imdb", *([VERDICTS["worse"]] if "typical" in change else [VERDICTS.get(change, (0, 0))]))
+def test_the_exit_status_is_3_for_verdicts_that_somebody_named(
+    project, run, capsys, change, fail_on, fails
+):
+    project.results(
+        "imdb", *([VERDICTS["worse"]] if "typical" in change else [VERDICTS.get(change, (0, 0))])
+    )
     folds = project.folder / "metrics/imdb/folds.csv"
     if change == "not comparable":
         folds.write_text(folds.read_text().replace("00ff", "ff00"))
@@ -794,14 +895,18 @@ def test_a_param_cannot_break_the_table(project, run, tmp_path, value):
     project.save()
     text = run("main", "--html", str(tmp_path / "page.html"))
     assert len(figures(changed(text))["`datasets.imdb.model.activation`"]) == 2
-    cells_in_page = re.findall(r"<tr>\s*(.*?)\s*</tr>", (tmp_path / "page.html").read_text("utf-8"), re.DOTALL)
+    cells_in_page = re.findall(
+        r"<tr>\s*(.*?)\s*</tr>", (tmp_path / "page.html").read_text("utf-8"), re.DOTALL
+    )
     row = next(row for row in cells_in_page if "datasets.imdb.model.activation" in row)
     assert row.count("<td>") == 3
     assert "b" in row.split("<td>")[3]
 
 
 def out_of_date(text) -> list[str]:
-    return re.findall(r"^> \*\*Out of date:\*\* in (\S+), .* the results of (.*)\.$", text, re.MULTILINE)
+    return re.findall(
+        r"^> \*\*Out of date:\*\* in (\S+), .* the results of (.*)\.$", text, re.MULTILINE
+    )
 
 
 def test_params_newer_than_the_results_are_pointed_out(project, run):
@@ -817,7 +922,9 @@ def test_params_newer_than_the_results_are_pointed_out(project, run):
     project.git("switch", "-qc", "change")
     project.commit()
     assert out_of_date(run("main", "change"))[0][1].split(", ") == ["kfold", "preprocess@imdb"]
-    assert out_of_date(run("change", "main")) == [("change", out_of_date(run("main", "change"))[0][1])]
+    assert out_of_date(run("change", "main")) == [
+        ("change", out_of_date(run("main", "change"))[0][1])
+    ]
 
 
 def test_code_newer_than_the_results_is_pointed_out(project, run):
@@ -853,14 +960,20 @@ def test_a_number_that_yaml_reads_as_text_is_not_out_of_date(project, run):
 
 
 def test_a_width_that_yaml_reads_as_text_is_a_number(project, run):
-    project.params["datasets"]["imdb"]["review"]["equivalent_within"] = "5e-3"  # params.py takes it as 0.005
+    project.params["datasets"]["imdb"]["review"]["equivalent_within"] = (
+        "5e-3"  # params.py takes it as 0.005
+    )
     project.save()
     project.results("imdb", main=(0, 0.0005))
     assert top(run("main"))["imdb"][0] == "equivalent"
 
 
 FLIPPED = RIGHT.copy()
-FLIPPED[:, 2], FLIPPED[:, 7], FLIPPED[0, 8] = 0, 1, 1  # row 2 goes wrong, row 7 right; row 8 in one seed alone
+FLIPPED[:, 2], FLIPPED[:, 7], FLIPPED[0, 8] = (
+    0,
+    1,
+    1,
+)  # row 2 goes wrong, row 7 right; row 8 in one seed alone
 
 
 def test_without_data_the_flips_are_counted_and_it_says_how_to_get_the_texts(project, run):
@@ -868,7 +981,9 @@ def test_without_data_the_flips_are_counted_and_it_says_how_to_get_the_texts(pro
     project.results("boston_housing", main=(0.3, 0.02))
     text = run("main")
     assert "in at least 80 % of the seeds: 1 to right, 1 to wrong" in section(text, "imdb")
-    assert "Their texts are not here: `dvc pull` or `dvc repro` brings data/." in section(text, "imdb")
+    assert "Their texts are not here: `dvc pull` or `dvc repro` brings data/." in section(
+        text, "imdb"
+    )
     assert "changed sides" not in section(text, "boston_housing")
 
 
@@ -894,8 +1009,14 @@ def test_long_texts_are_cut_and_words_without_an_entry_keep_their_id(project, ru
     project.results("imdb", main=(0.03, 0.002), right=FLIPPED)
     project.texts([f"word{rank}" for rank in range(1, 101)])
     index = project.folder / "data/raw/imdb/imdb_word_index.json"
-    index.write_text(json.dumps({word: rank for word, rank in json.loads(index.read_text()).items() if rank != 1}))
-    line = re.search(r"- now right, row 7: (.*)", run("main"))[1].replace("\\", "")  # Markdown may escape brackets
+    index.write_text(
+        json.dumps(
+            {word: rank for word, rank in json.loads(index.read_text()).items() if rank != 1}
+        )
+    )
+    line = re.search(r"- now right, row 7: (.*)", run("main"))[1].replace(
+        "\\", ""
+    )  # Markdown may escape brackets
     assert line.startswith("word8 [4] word2 ")  # rank 1 is id 4 of the Keras loaders
     assert line.endswith(" word39 …")
     assert len(line.split()) == review.WORDS + 1
@@ -931,7 +1052,13 @@ def page(tmp_path_factory):
         project = made(folder, monkeypatch)
         for name in NAMES:
             project.results(name, main=(0.03, 0.002), right=FLIPPED)
-        project.texts(["<script>alert(1)</script>", "![x](https://example.com/x.png)", "[y](https://example.com/y)"])
+        project.texts(
+            [
+                "<script>alert(1)</script>",
+                "![x](https://example.com/x.png)",
+                "[y](https://example.com/y)",
+            ]
+        )
         project.params["datasets"]["imdb"]["model"]["activation"] = "<b onload=alert(2)>"
         project.save()
         code = "import sys; from tools import review; review.main(); print(*sys.modules, file=sys.stderr)"
@@ -1007,13 +1134,22 @@ def test_the_page_takes_the_place_of_a_file_and_never_of_a_folder(project, run, 
 
 
 RANDOM = np.random.default_rng(0)
-CURVES = {side: {name: RANDOM.random((8, 3)) for name in ("val_loss", "val_mae")} for side in ("base: a", "head: b")}
+CURVES = {
+    side: {name: RANDOM.random((8, 3)) for name in ("val_loss", "val_mae")}
+    for side in ("base: a", "head: b")
+}
 COUNTS, MORE_COUNTS = RANDOM.integers(0, 50, (2, 3, 3)), RANDOM.integers(0, 50, (2, 46, 46))
 PREDICTED = {"base: a": RANDOM.normal(20, 5, 30), "head: b": RANDOM.normal(20, 5, 30)}
 DRAWINGS = {
     "compared_folds": (CURVES, {"loss": "loss", "mae": "error (m)"}),
     "fold_differences": (RANDOM.normal(0, 1, (2, 4)), (-2, 2), 0.1, "accuracy", "higher"),
-    "fold_differences without a band": (RANDOM.normal(0, 1, (30, 4)), (-2, 2), None, "error", "lower"),
+    "fold_differences without a band": (
+        RANDOM.normal(0, 1, (30, 4)),
+        (-2, 2),
+        None,
+        "error",
+        "lower",
+    ),
     "confusion_difference": tuple(COUNTS),
     "confusion_difference of many classes": tuple(MORE_COUNTS),
     "predicted_against_actual": (RANDOM.normal(20, 5, 30), PREDICTED, "m"),
@@ -1032,7 +1168,9 @@ def test_pictures_have_the_same_bytes_each_time(name, arguments):
 
 @pytest.mark.parametrize(("name", "arguments"), DRAWINGS.items(), ids=DRAWINGS)
 def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
-    monkeypatch.setattr(pictures, "png", lambda figure: [text.get_text() for text in figure.findobj(Text)])
+    monkeypatch.setattr(
+        pictures, "png", lambda figure: [text.get_text() for text in figure.findobj(Text)]
+    )
     words = " ".join(getattr(pictures, name.split()[0])("title", *arguments))
     assert re.search("better|right", words)
     if name.startswith("fold_differences"):
@@ -1042,7 +1180,9 @@ def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
 
 def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
     asked = []
-    monkeypatch.setattr(pictures, "fold_differences", lambda *arguments: asked.append(arguments) or b"")
+    monkeypatch.setattr(
+        pictures, "fold_differences", lambda *arguments: asked.append(arguments) or b""
+    )
     project.results("imdb", main=(0.03, 0.002))
     project.results("boston_housing", main=(0.3, 0.02))
     for own in review.review(review.resolve("main"), review.Revision("workspace")):

@@ -53,7 +53,9 @@ def theirs(document):
 def test_a_value_has_the_type_that_dvc_reads(scalar):
     document = f"key: {scalar}"
     ours = strict_yaml.read(document)["key"]
-    assert repr(ours) == repr(theirs(document)["key"])  # types, the sign of zero and NaN are part of it
+    assert repr(ours) == repr(
+        theirs(document)["key"]
+    )  # types, the sign of zero and NaN are part of it
     assert repr(strict_yaml.read(document.encode())["key"]) == repr(ours)
 
 
@@ -137,7 +139,10 @@ def test_what_dvc_fails_on_without_a_reason_is_text(scalar):
         ("a: 1\nb: 0x" + "f" * 5000, "is no int", 2),
         ("a: 0o_", "is no int", 1),
         # types that no params have
-        *((f"a: 1\nb: !!{kind} {{}}", kind, 2) for kind in ("set", "omap", "pairs", "binary", "timestamp", "x")),
+        *(
+            (f"a: 1\nb: !!{kind} {{}}", kind, 2)
+            for kind in ("set", "omap", "pairs", "binary", "timestamp", "x")
+        ),
         ("a: !!binary aGk=", "binary", 1),
         ("a: !!timestamp 2024-01-01", "timestamp", 1),
         ("a: !!python/tuple [1]", "python", 1),
@@ -160,7 +165,9 @@ def test_what_dvc_fails_on_without_a_reason_is_text(scalar):
     ],
 )
 def test_is_refused_with_its_line(document, what, line):
-    with pytest.raises(strict_yaml.NotYaml, match=rf"^it is no YAML: .*, in line {line}$") as caught:
+    with pytest.raises(
+        strict_yaml.NotYaml, match=rf"^it is no YAML: .*, in line {line}$"
+    ) as caught:
         strict_yaml.read(document)
     assert what in str(caught.value)
     assert "<unicode string>" not in str(caught.value)
@@ -176,10 +183,14 @@ def test_what_is_no_text_is_refused_with_its_position(document, position):
 def test_anchors_that_multiply_cost_nothing():
     """Lists that share their parts stay so; merges, of which each would be a copy, cannot multiply."""
     letters = "abcdefghijklmnop"
-    lists = "a: &a [x]\n" + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise(letters))
+    lists = "a: &a [x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise(letters)
+    )
     content = strict_yaml.read(lists)
     assert content["p"][0] is content["p"][8] is content["o"]
-    merges = "a: &a {x: 1}\n" + "".join(f"{new}: &{new} {{<<: *{old}, {new}: 1}}\n" for old, new in pairwise(letters))
+    merges = "a: &a {x: 1}\n" + "".join(
+        f"{new}: &{new} {{<<: *{old}, {new}: 1}}\n" for old, new in pairwise(letters)
+    )
     assert strict_yaml.read(merges)["p"] == {"x": 1} | dict.fromkeys(letters[1:], 1)
 
 
@@ -188,14 +199,21 @@ def test_a_value_within_itself_ends(document):
     assert strict_yaml.SHORT.repr(strict_yaml.read(document))
 
 
-@pytest.mark.parametrize(("document", "content"), [("", None), ("# x", None), ("%YAML 1.2\n---\na: yes", {"a": "yes"})])
+@pytest.mark.parametrize(
+    ("document", "content"), [("", None), ("# x", None), ("%YAML 1.2\n---\na: yes", {"a": "yes"})]
+)
 def test_reads_what_is_hardly_there(document, content):
     assert strict_yaml.read(document) == content == theirs(document)
 
 
 @pytest.mark.parametrize(
     "value",
-    ["x" * 10**6, [[["x" * 10**6] * 999] * 999] * 999, {str(key): {"x" * 99: 1} for key in range(999)}, 2**9999],
+    [
+        "x" * 10**6,
+        [[["x" * 10**6] * 999] * 999] * 999,
+        {str(key): {"x" * 99: 1} for key in range(999)},
+        2**9999,
+    ],
 )
 def test_short_is_short(value):
     assert len(strict_yaml.SHORT.repr(value)) < 700

@@ -16,7 +16,9 @@ from sklearn.neural_network import MLPClassifier
 from stages.core.data import arrays, synthetic
 from stages.core.data.datasets import TABLE
 
-SMALL = synthetic.IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
+SMALL = synthetic.IMDB | dict(
+    splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000
+)
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)
 
 
@@ -54,7 +56,9 @@ def both_digits():
 
 def digest(files):
     """One hash over all names and bytes."""
-    return hashlib.sha256(b"".join(name.encode() + content for name, content in files.items())).hexdigest()
+    return hashlib.sha256(
+        b"".join(name.encode() + content for name, content in files.items())
+    ).hexdigest()
 
 
 def small_files():
@@ -74,32 +78,45 @@ def _multi_hot(documents):
     ranks = np.concatenate(documents)
     rows = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
     kept = ranks < 10_000
-    hot = sp.csr_matrix((np.ones(kept.sum()), (rows[kept], ranks[kept])), shape=(len(documents), 10_000))
+    hot = sp.csr_matrix(
+        (np.ones(kept.sum()), (rows[kept], ranks[kept])), shape=(len(documents), 10_000)
+    )
     hot.data[:] = 1
     return hot
 
 
 def test_same_seed_gives_same_bytes():
     assert synthetic.text("t", **FEW_WORDS, seed=3) == synthetic.text("t", **FEW_WORDS, seed=3)
-    assert synthetic.features("f", **synthetic.BOSTON, seed=3) == synthetic.features("f", **synthetic.BOSTON, seed=3)
-    assert synthetic.images("i", **synthetic.DIGITS, seed=3) == synthetic.images("i", **synthetic.DIGITS, seed=3)
+    assert synthetic.features("f", **synthetic.BOSTON, seed=3) == synthetic.features(
+        "f", **synthetic.BOSTON, seed=3
+    )
+    assert synthetic.images("i", **synthetic.DIGITS, seed=3) == synthetic.images(
+        "i", **synthetic.DIGITS, seed=3
+    )
 
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
     code = "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\nprint(*map(digest, small_files()))"
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": "."}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert result.stdout.split() == [digest(files) for files in small_files()]
 
 
 def test_another_seed_gives_other_rows():
-    first, second = (arrays.read_npz(synthetic.text("t", **FEW_WORDS, seed=seed)["t.npz"]) for seed in (0, 1))
+    first, second = (
+        arrays.read_npz(synthetic.text("t", **FEW_WORDS, seed=seed)["t.npz"]) for seed in (0, 1)
+    )
     assert first["x"].tolist() != second["x"].tolist()
     first, second = (
-        arrays.read_npz(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"]) for seed in (0, 1)
+        arrays.read_npz(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"])
+        for seed in (0, 1)
     )
     assert not np.array_equal(first["x"], second["x"])
-    first, second = (digits(synthetic.images("digits", **synthetic.DIGITS, seed=seed)) for seed in (0, 1))
+    first, second = (
+        digits(synthetic.images("digits", **synthetic.DIGITS, seed=seed)) for seed in (0, 1)
+    )
     assert not np.array_equal(first.x_train, second.x_train)
 
 
@@ -146,12 +163,16 @@ def test_document_lengths_are_the_official_ones(small, reuters):
 
 
 def test_documents_hold_as_many_distinct_words_as_official_ones(reuters):
-    assert np.mean([len(set(document)) for document in reuters["x"]]) == pytest.approx(83.6, rel=0.06)
+    assert np.mean([len(set(document)) for document in reuters["x"]]) == pytest.approx(
+        83.6, rel=0.06
+    )
 
 
 def test_no_document_is_empty_or_longer_than_the_maximum():
     length = dict(median=2, sigma=3.0, shift=0, maximum=50)
-    file = arrays.read_npz(synthetic.text("t", **FEW_WORDS | dict(length=length, vocabulary=100))["t.npz"])
+    file = arrays.read_npz(
+        synthetic.text("t", **FEW_WORDS | dict(length=length, vocabulary=100))["t.npz"]
+    )
     lengths = [len(document) for document in file["x"]]
     assert (min(lengths), max(lengths)) == (1, 50)
 
@@ -210,7 +231,9 @@ def test_target_depends_on_columns_beyond_a_linear_effect(boston):
     bent = np.column_stack([x, x**2, x[:, place("rm")] * x[:, place("lstat")]])
 
     def error(columns):
-        return np.abs(LinearRegression().fit(columns[:400], y[:400]).predict(columns[400:]) - y[400:]).mean()
+        return np.abs(
+            LinearRegression().fit(columns[:400], y[:400]).predict(columns[400:]) - y[400:]
+        ).mean()
 
     guess = np.abs(y[400:] - y[:400].mean()).mean()
     assert guess == pytest.approx(6.65, rel=0.12)
@@ -225,7 +248,10 @@ def test_images_have_the_official_schema(both_digits):
     assert numbers.shape == (1_797, 65)
     assert (numbers.min(), numbers[:, :-1].max()) == (0, 16)
     made, official = both_digits
-    assert (made.x_train.shape, made.x_test.shape) == (official.x_train.shape, official.x_test.shape)
+    assert (made.x_train.shape, made.x_test.shape) == (
+        official.x_train.shape,
+        official.x_test.shape,
+    )
 
 
 def test_classes_of_images_are_mixed_and_as_balanced_as_the_official_ones(both_digits):
@@ -239,7 +265,9 @@ def test_pixels_are_about_as_bright_as_the_official_ones(both_digits):
     assert made.mean() == pytest.approx(official.mean(), rel=0.15)
 
 
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # it stops after 20 epochs, as params.yaml says
+@pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer"
+)  # it stops after 20 epochs, as params.yaml says
 def test_images_can_be_learnt_about_as_well_as_the_official_ones(both_digits):
     def score(split):
         network = MLPClassifier((64, 64), batch_size=32, max_iter=20, random_state=0)

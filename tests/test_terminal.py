@@ -46,7 +46,9 @@ def test_a_closed_standard_output_is_no_error(monkeypatch):
         print("x")
 
 
-@pytest.mark.parametrize("name", [*(f"tools.{name}" for name in TOOLS), *(f"stages.{name}" for name in STAGES)])
+@pytest.mark.parametrize(
+    "name", [*(f"tools.{name}" for name in TOOLS), *(f"stages.{name}" for name in STAGES)]
+)
 def test_every_tool_and_stage_is_run_by_what_gives_one_message(name):
     tree = ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text())
     assert ast.unparse(tree.body[-1].test) == "__name__ == '__main__'"
@@ -57,7 +59,9 @@ def test_every_tool_and_stage_is_run_by_what_gives_one_message(name):
 @pytest.mark.parametrize("name", TOOLS)
 def test_every_tool_has_help_also_where_python_drops_docstrings(monkeypatch, capsys, name):
     tool = importlib.import_module(f"tools.{name}")
-    assert "parser_of(main)" in inspect.getsource(tool.main)  # or it might set about its work, which takes an hour
+    assert "parser_of(main)" in inspect.getsource(
+        tool.main
+    )  # or it might set about its work, which takes an hour
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     for document in (tool.__doc__, None):
         monkeypatch.setattr(tool, "__doc__", document)
@@ -77,7 +81,9 @@ def test_no_behaviour_hangs_on_what_python_drops_when_it_optimises():
 
 
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["imdb", "digits"]])
-def test_a_stage_without_the_name_of_a_data_set_says_which_there_are(monkeypatch, capsys, arguments):
+def test_a_stage_without_the_name_of_a_data_set_says_which_there_are(
+    monkeypatch, capsys, arguments
+):
     monkeypatch.setattr(stage, "stop_with_parent", lambda: None)
     monkeypatch.delenv("DVC_STAGE", raising=False)
     monkeypatch.setattr(sys, "argv", ["preprocess", *arguments])
@@ -98,7 +104,9 @@ def test_in_another_folder_the_message_names_the_root(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("script", ["tools/audit.py", "stages/download.py"])
 def test_a_file_that_is_run_as_a_script_says_how_to_run_it(tmp_path, script):
-    done = subprocess.run([sys.executable, ROOT / script], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / script], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 1
     assert f"in {ROOT}: python -m {script.removesuffix('.py').replace('/', '.')}" in done.stderr
     assert done.stderr.count("\n") == 1

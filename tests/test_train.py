@@ -50,7 +50,8 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
     explored = train.explore(problem, VALIDATION, EPOCHS, 0, "")
     started = [
-        replicas._initial(problem.model, replicas.seed_of(0, *purpose)) for purpose in [("explore",), ("final", 0)]
+        replicas._initial(problem.model, replicas.seed_of(0, *purpose))
+        for purpose in [("explore",), ("final", 0)]
     ]
     kernel = id(problem.model.trainable_variables[0])
     assert np.abs(started[0][kernel] - started[1][kernel]).max() > 0.01
@@ -90,24 +91,38 @@ def test_a_saved_network_has_the_same_bytes_each_time_and_keras_opens_it(problem
     np.testing.assert_array_equal(opened.predict(x, verbose=0), network.predict(x, verbose=0))
 
 
-@pytest.mark.parametrize("mean", [None, np.arange(4, dtype="float32")], ids=["factor", "mean and factor"])
+@pytest.mark.parametrize(
+    "mean", [None, np.arange(4, dtype="float32")], ids=["factor", "mean and factor"]
+)
 def test_a_saved_network_that_weighs_its_rows_opens_too(problem, tmp_path, mean):
     factor = np.array([0.5, 1, 2, 3], "float32")
     weights = problem.model.get_weights()
-    complete = networks.complete(problem.model, replicas.Fitted(weights, mean, factor, {}, np.empty((0, 1))))
+    complete = networks.complete(
+        problem.model, replicas.Fitted(weights, mean, factor, {}, np.empty((0, 1)))
+    )
     train.save(complete, tmp_path / "complete.keras")
     opened = keras.models.load_model(tmp_path / "complete.keras").predict(problem.rows, verbose=0)
     problem.model.set_weights(weights)
     weighted = (problem.rows - (0 if mean is None else mean)) * factor
-    np.testing.assert_allclose(opened, problem.model.predict(weighted, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        opened, problem.model.predict(weighted, verbose=0), rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("kind", ["lstm", "conv2d"])
 def test_saved_recurrent_and_convolutional_networks_open_too(tmp_path, kind):
-    keys = {"encoding": "image"} if kind == "conv2d" else {"encoding": "sequence", "num_words": 30, "embedding": 4}
+    keys = (
+        {"encoding": "image"}
+        if kind == "conv2d"
+        else {"encoding": "sequence", "num_words": 30, "embedding": 4}
+    )
     shape = (4, 4, 1) if kind == "conv2d" else (12,)
     network = networks.build(section(network=kind, labels="integer", dropout=0.5, **keys), shape, 5)
-    x = np.random.default_rng(0).integers(0, 30, (6, *shape)).astype("float32" if kind == "conv2d" else "int32")
+    x = (
+        np.random.default_rng(0)
+        .integers(0, 30, (6, *shape))
+        .astype("float32" if kind == "conv2d" else "int32")
+    )
     for name in ("one", "other"):
         train.save(network, tmp_path / f"{name}.keras")
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "other.keras").read_bytes()

@@ -43,7 +43,11 @@ def test_the_study_has_the_changes_of_the_tutorials_chapter():
         assert models["smaller"]["units"] == [4, 4]
         assert models["larger"]["units"] == [512, 512]
         penalties = {name: (model["l1"] > 0, model["l2"] > 0) for name, model in models.items()}
-        assert [penalties[name] for name in ("l1", "l2", "l1_l2")] == [(True, False), (False, True), (True, True)]
+        assert [penalties[name] for name in ("l1", "l2", "l1_l2")] == [
+            (True, False),
+            (False, True),
+            (True, True),
+        ]
         assert models["dropout"]["dropout"] == 0.5
 
 
@@ -107,14 +111,20 @@ def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
 
 
 def test_the_state_of_the_project_that_variants_start_from_is_that_of_the_last_commit(monkeypatch):
-    monkeypatch.setattr(variants, "output", lambda *command: " M params.yaml\n" if "status" in command else "")
+    monkeypatch.setattr(
+        variants, "output", lambda *command: " M params.yaml\n" if "status" in command else ""
+    )
     with pytest.raises(SystemExit, match=r"Commit or put back first:\n M params.yaml"):
         variants.run(["l2"])
 
 
 def test_a_cache_that_dvc_cannot_name_in_ascii_is_said_before_anything_is_queued(monkeypatch):
     folders = iter(["/tmp/é/.dvc/cache\n", "/srv/cache\n"])
-    monkeypatch.setattr(variants, "output", lambda *command: next(folders) if command[:2] == ("dvc", "cache") else "")
+    monkeypatch.setattr(
+        variants,
+        "output",
+        lambda *command: next(folders) if command[:2] == ("dvc", "cache") else "",
+    )
     with pytest.raises(SystemExit, match=r"/tmp/é.*\n.*dvc cache dir --local"):
         variants.run(["l2"])
     variants.cache_must_have_an_ascii_path()

@@ -19,11 +19,15 @@ ALL, SOME = np.arange(80), np.arange(10, 50)
 def test_tf_idf_is_that_of_scikit_learn_fitted_on_the_training_rows(training):
     values = weightings.WEIGHTINGS["tf_idf"].values(COUNTS)
     mean, factor = weightings.scaler("tf_idf", values, LABELS)(training)
-    transformer = TfidfTransformer(norm=None, sublinear_tf=True, smooth_idf=True).fit(COUNTS[training])
+    transformer = TfidfTransformer(norm=None, sublinear_tf=True, smooth_idf=True).fit(
+        COUNTS[training]
+    )
     assert mean is None
     assert (values.dtype, factor.dtype) == ("float32", "float32")
     np.testing.assert_allclose(factor, transformer.idf_, rtol=1e-6)
-    np.testing.assert_allclose(values.toarray() * factor, transformer.transform(COUNTS).toarray(), rtol=1e-6)
+    np.testing.assert_allclose(
+        values.toarray() * factor, transformer.transform(COUNTS).toarray(), rtol=1e-6
+    )
 
 
 def test_the_log_count_ratio_is_that_worked_by_hand():
@@ -32,7 +36,9 @@ def test_the_log_count_ratio_is_that_worked_by_hand():
     mean, factor = weightings.scaler("nb", values, np.array([1, 1, 0, 0]))(np.array([0, 1, 2]))
     assert mean is None
     # Documents with each word, and one more: 3, 2, 1 of 6 in class 1; 1, 2, 2 of 5 in class 0.
-    np.testing.assert_allclose(factor, np.log([(3 / 6) / (1 / 5), (2 / 6) / (2 / 5), (1 / 6) / (2 / 5)]), rtol=1e-6)
+    np.testing.assert_allclose(
+        factor, np.log([(3 / 6) / (1 / 5), (2 / 6) / (2 / 5), (1 / 6) / (2 / 5)]), rtol=1e-6
+    )
 
 
 def test_standardize_gives_mean_0_and_deviation_1_on_the_training_rows():
@@ -78,16 +84,22 @@ def test_rows_and_labels_outside_the_training_rows_move_no_scaler(name):
     assert (before(ALL)[1] != after(ALL)[1]).any()
 
 
-@pytest.mark.parametrize("training", [ALL, SOME, np.flatnonzero(LABELS != 1)], ids=["all", "some", "a class missing"])
+@pytest.mark.parametrize(
+    "training", [ALL, SOME, np.flatnonzero(LABELS != 1)], ids=["all", "some", "a class missing"]
+)
 def test_balanced_weights_are_those_of_scikit_learn(training):
     weights = weightings.balance("balanced", LABELS)(training)
     assert (weights.shape, weights.dtype) == (LABELS.shape, "float32")
-    np.testing.assert_allclose(weights[training], compute_sample_weight("balanced", LABELS[training]), rtol=1e-6)
+    np.testing.assert_allclose(
+        weights[training], compute_sample_weight("balanced", LABELS[training]), rtol=1e-6
+    )
 
 
 def test_labels_outside_the_training_rows_move_no_weight_of_a_training_row():
     other = np.where(np.isin(ALL, SOME), LABELS, 2 - LABELS)
-    before, after = (weightings.balance("balanced", labels)(SOME)[SOME] for labels in (LABELS, other))
+    before, after = (
+        weightings.balance("balanced", labels)(SOME)[SOME] for labels in (LABELS, other)
+    )
     np.testing.assert_array_equal(before, after)
 
 

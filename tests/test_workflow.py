@@ -13,7 +13,9 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/pull-request.yml").read_text())
-COMMANDS = [step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step]
+COMMANDS = [
+    step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step
+]
 
 
 @pytest.fixture
@@ -25,7 +27,9 @@ def clone(tmp_path):
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)  # with its time, or make would set up .venv anew
+            shutil.copy2(
+                ROOT / name, tmp_path / name
+            )  # with its time, or make would set up .venv anew
     (tmp_path / ".venv").symlink_to(sys.prefix)
     git(tmp_path, "init", "-q", "-b", "main")
     git(tmp_path, "add", "-A")
@@ -40,7 +44,11 @@ def git(folder, *command):
 
 
 def environment():
-    own = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "MAKE", "MFLAGS"))}
+    own = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("GIT_", "MAKE", "MFLAGS"))
+    }
     return own | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -51,7 +59,9 @@ def make(folder, *arguments):
 
 def test_every_command_that_decides_anything_is_a_make_target():
     assert [
-        command for command in COMMANDS if not command.startswith(("make ", "cat review.md", "gh pr comment"))
+        command
+        for command in COMMANDS
+        if not command.startswith(("make ", "cat review.md", "gh pr comment"))
     ] == []
     for target in ("up-to-date", "check", "review"):
         assert any(re.match(rf"make .*\b{target}\b", command) for command in COMMANDS)
@@ -75,8 +85,12 @@ def stub(tmp_path):
 
 def made(folder, *arguments, **variables):
     command = ["make", "--no-print-directory", "PYTHON=.venv/bin/python", *arguments]
-    plain = {name: value for name, value in environment().items() if name not in ("HOME", "LOGNAME")}
-    done = subprocess.run(command, cwd=folder, env=plain | variables, capture_output=True, text=True)
+    plain = {
+        name: value for name, value in environment().items() if name not in ("HOME", "LOGNAME")
+    }
+    done = subprocess.run(
+        command, cwd=folder, env=plain | variables, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -85,7 +99,9 @@ def test_setup_installs_into_its_venv_from_the_index_of_the_user(stub):
     elsewhere = ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PYTHONHOME", "PYTHONPATH"]
     index = {"PIP_INDEX_URL": "https://example.org/simple", "PIP_CONFIG_FILE": "/etc/pip.conf"}
     lines = made(stub, "setup", **dict.fromkeys(elsewhere, "/x"), PIP_USER="1", **index)
-    installed = lines[next(n for n, line in enumerate(lines) if line.startswith("<-m><pip><install>")) :]
+    installed = lines[
+        next(n for n, line in enumerate(lines) if line.startswith("<-m><pip><install>")) :
+    ]
     assert {"PIP_USER=0", *(f"{name}={value}" for name, value in index.items())} <= set(installed)
     assert not [line for line in installed if line.partition("=")[0] in elsewhere]
 
@@ -102,7 +118,10 @@ def test_a_home_and_a_name_are_there_even_where_the_user_has_none(stub):
     ("variables", "arguments"),
     [
         ([], "<main>"),
-        (["BASE=a b", "HEAD=it's", 'PAGE=my "first" review.html'], '<a b><it\'s><--html><my "first" review.html>'),
+        (
+            ["BASE=a b", "HEAD=it's", 'PAGE=my "first" review.html'],
+            '<a b><it\'s><--html><my "first" review.html>',
+        ),
     ],
 )
 def test_odd_names_reach_the_review_as_they_are(stub, variables, arguments):
@@ -113,7 +132,11 @@ def test_odd_names_reach_the_review_as_they_are(stub, variables, arguments):
 def test_git_changes_no_byte_of_what_dvc_hashes(tmp_path):
     source, clone = tmp_path / "source", tmp_path / "clone"
     source.mkdir()
-    files = {".gitattributes": (ROOT / ".gitattributes").read_bytes(), "unix.py": b"a\nb\n", "dos.csv": b"a\r\nb\r\n"}
+    files = {
+        ".gitattributes": (ROOT / ".gitattributes").read_bytes(),
+        "unix.py": b"a\nb\n",
+        "dos.csv": b"a\r\nb\r\n",
+    }
     for name, content in files.items():
         (source / name).write_bytes(content)
     git(source, "init", "-q")
@@ -147,7 +170,9 @@ def test_a_changed_param_without_its_results_is_out_of_date(clone):
 def test_the_review_of_a_branch_names_what_changed(clone):
     folds = clone / "metrics/boston_housing/folds.csv"
     lines = folds.read_text().splitlines()
-    better = [f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) - 1:.6g}" for line in lines[1:]]
+    better = [
+        f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) - 1:.6g}" for line in lines[1:]
+    ]
     folds.write_text("\n".join([lines[0], *better]) + "\n")
     git(clone, "commit", "-qam", "every fold of Boston Housing is better by one")
     done = make(clone, "review", "BASE=main", "HEAD=change", "PAGE=review.html")
@@ -156,7 +181,9 @@ def test_the_review_of_a_branch_names_what_changed(clone):
     assert re.search(r"\| boston_housing \| \*\*better\*\* \|.*\| 40 of 40 \|", done.stdout)
     assert re.search(r"\| imdb \| \*\*the same\*\* \|", done.stdout)
     assert "<img" in (clone / "review.html").read_text()
-    done = make(clone, "review", "BASE=change", "HEAD=main", "JSON=1", "FAIL_ON=worse not-comparable")
+    done = make(
+        clone, "review", "BASE=change", "HEAD=main", "JSON=1", "FAIL_ON=worse not-comparable"
+    )
     assert (done.returncode != 0, "boston_housing is worse" in done.stderr) == (True, True)
     assert json.loads(done.stdout)["datasets"]["boston_housing"]["verdict"] == "worse"
 
@@ -164,7 +191,9 @@ def test_the_review_of_a_branch_names_what_changed(clone):
 def test_the_job_fails_on_verdicts_after_its_comment_and_only_where_somebody_says_so():
     runs = [step.get("run", "") for step in WORKFLOW["jobs"]["review"]["steps"]]
     (fails,) = [step for step in WORKFLOW["jobs"]["review"]["steps"] if "FAIL_ON" in str(step)]
-    assert fails["env"] == {"FAIL_ON": "${{ vars.REVIEW_FAIL_ON }}"}  # empty where there is no such variable
+    assert fails["env"] == {
+        "FAIL_ON": "${{ vars.REVIEW_FAIL_ON }}"
+    }  # empty where there is no such variable
     assert runs.index(fails["run"]) > [run.startswith("gh pr comment") for run in runs].index(True)
 
 

@@ -30,14 +30,23 @@ def problems(output: str, complaint: str) -> list[str]:
         packages = json.loads(output)["dependencies"]
     except ValueError:
         last = (complaint.strip() or "no reason given").splitlines()[-1]
-        return [f"not checked, no database of vulnerabilities can be reached, or pip-audit failed: {last}"]
+        return [
+            f"not checked, no database of vulnerabilities can be reached, or pip-audit failed: {last}"
+        ]
     skipped = [package for package in packages if "skip_reason" in package]
-    if len(skipped) == len(packages):  # so it is where the registry is a mirror without such a database
-        return ["not checked, no database of vulnerabilities can be reached: there is none that knows any package"]
+    if len(skipped) == len(
+        packages
+    ):  # so it is where the registry is a mirror without such a database
+        return [
+            "not checked, no database of vulnerabilities can be reached: there is none that knows any package"
+        ]
     found = [(package, own) for package in packages for own in package.get("vulns", [])]
     return [
         *(f"{package['name']} was not checked: {package['skip_reason']}" for package in skipped),
-        *(f"{package['name']} {package['version']}: {own['id']}, {remedy(own)}" for package, own in found),
+        *(
+            f"{package['name']} {package['version']}: {own['id']}, {remedy(own)}"
+            for package, own in found
+        ),
     ]
 
 

@@ -16,7 +16,9 @@ from stages.core.run.stage import parser_of, tool
 def threads(workers: int) -> dict[str, str]:
     """Environment variables that give each of so many processes its share of the cores, one at least."""
     share = str(max(1, (os.cpu_count() or 1) // workers))
-    return dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), share)
+    return dict.fromkeys(
+        ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), share
+    )
 
 
 def main():
@@ -27,12 +29,16 @@ def main():
     chosen = parser.parse_args()
     workers, command = chosen.workers, chosen.command
     if not workers.isdecimal() or not int(workers) or not command:
-        raise SystemExit(f"expected a number of workers and a command, got {' '.join(sys.argv[1:])!r}")
+        raise SystemExit(
+            f"expected a number of workers and a command, got {' '.join(sys.argv[1:])!r}"
+        )
     from distributed import LocalCluster  # which one machine without a cluster does not have
 
     local = {"threads_per_worker": 1, "dashboard_address": ":0", "env": threads(int(workers))}
     with LocalCluster(n_workers=int(workers), **local) as cluster:
-        status = subprocess.run(command, env=os.environ | {ADDRESS: cluster.scheduler_address}).returncode
+        status = subprocess.run(
+            command, env=os.environ | {ADDRESS: cluster.scheduler_address}
+        ).returncode
     raise SystemExit(status)
 
 

@@ -27,7 +27,9 @@ def filled(found):
             code = archive.extractfile(f"package/build/{name}.min.js").read().decode()
     code = re.sub(r"//# sourceMappingURL=.*", "", code).strip()
     if re.search(r"<!--|</?script|{(scripts|plot_divs|refresh_tag)}", code, re.IGNORECASE):
-        raise SystemExit(f"{package} has text that would end its script or that DVC would replace: nothing is written.")
+        raise SystemExit(
+            f"{package} has text that would end its script or that DVC would replace: nothing is written."
+        )
     return f"{tag}\n{code}\n</script>"
 
 

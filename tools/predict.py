@@ -66,7 +66,10 @@ def as_text(documents: list[list[str]], index: dict[str, int]) -> Text:
 
 def unknown(documents, index, known) -> list[list[str]]:
     """The words of each document whose rank is not `known`, each once, in their order."""
-    return [[word for word in dict.fromkeys(document) if not known(index.get(word, UNKNOWN))] for document in documents]
+    return [
+        [word for word in dict.fromkeys(document) if not known(index.get(word, UNKNOWN))]
+        for document in documents
+    ]
 
 
 def decoded(content: bytes) -> str:
@@ -80,7 +83,11 @@ def decoded(content: bytes) -> str:
         text = content.decode(encoding).removeprefix("\N{BYTE ORDER MARK}")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        hint = "" if marked else "; from Windows' Western encoding: `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+        hint = (
+            ""
+            if marked
+            else "; from Windows' Western encoding: `iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW`"
+        )
         got = f"the byte 0x{content[error.start]:02x}"
         raise Refused(f"line {line}: expected {encoding}, got {got}. Convert it{hint}") from None
     if "\0" in text:  # what UTF-16 without a mark looks like
@@ -113,7 +120,10 @@ def cells(content: str, columns: tuple[str, ...]) -> dict[int, list[str]]:
         reason = str(error).partition(" - ")[0]
         ends = "lines end at \\n or \\r\\n"
         raise Refused(f"line {reader.line_num} is no CSV ({ends}): {reason}") from None
-    header = [repr(name.strip()[:40])[1:-1] or "a column without a name" for name in rows.pop(min(rows, default=0), [])]
+    header = [
+        repr(name.strip()[:40])[1:-1] or "a column without a name"
+        for name in rows.pop(min(rows, default=0), [])
+    ]
     missing, extra = Counter(columns) - Counter(header), Counter(header) - Counter(columns)
     if missing or extra:
         sides = {"missing": missing, "not expected": extra}
@@ -173,8 +183,12 @@ def models(folder: Path) -> list:
     """The saved networks of all seeds. Raises Refused."""
     paths = sorted(folder.glob("seed_*.keras"))
     if not paths:
-        raise Refused(f"there is no model in {folder}; `dvc repro` trains it and `dvc pull` fetches it")
-    from stages.core.run.lean_keras import keras  # not before: a wrong argument need not wait for TensorFlow
+        raise Refused(
+            f"there is no model in {folder}; `dvc repro` trains it and `dvc pull` fetches it"
+        )
+    from stages.core.run.lean_keras import (
+        keras,
+    )  # not before: a wrong argument need not wait for TensorFlow
 
     try:
         return [keras.models.load_model(path, compile=False, safe_mode=True) for path in paths]
@@ -234,7 +248,10 @@ def line(answer: dict, unit: str) -> str:
     """An answer for people."""
     if "value" in answer:
         return f"{answer['value']:.2f}{_spread(answer, 2)} {unit}".rstrip()
-    parts = [f"{own['class']}  {own['probability']:.3f}{_spread(own, 3)}" for own in [answer, *answer.get("next", [])]]
+    parts = [
+        f"{own['class']}  {own['probability']:.3f}{_spread(own, 3)}"
+        for own in [answer, *answer.get("next", [])]
+    ]
     text = "; then ".join([parts[0], ", ".join(parts[1:])]) if len(parts) > 1 else parts[0]
     if answer.get("unknown"):
         text += f"  (not in the vocabulary: {', '.join(answer['unknown'])})"

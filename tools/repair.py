@@ -38,7 +38,9 @@ def git(*arguments) -> subprocess.CompletedProcess:
 def repair_lock() -> str:
     """Take dvc.lock back from the last commit: what ran since then is in the run cache. Exits where that is no cure."""
     if git("ls-files", "--unmerged", LOCK).stdout:
-        raise SystemExit("dvc.lock is in a merge: choose a side, such as git checkout --ours dvc.lock, and git add it.")
+        raise SystemExit(
+            "dvc.lock is in a merge: choose a side, such as git checkout --ours dvc.lock, and git add it."
+        )
     why = "dvc.lock was cut off when an earlier run was killed"
     if git("cat-file", "-e", f"HEAD:./{LOCK}").returncode:
         LOCK.unlink()
@@ -70,16 +72,29 @@ def name_of_run(content: bytes) -> str:
     """What DVC would name this note on a run in its cache; nothing where it cannot be read."""
     try:
         return dict_sha256(yaml.CSafeLoader(content).get_single_data(), exclude=["size", "nfiles"])
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError):  # of what YAML takes and a note never is
+    except (
+        yaml.YAMLError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ):  # of what YAML takes and a note never is
         return ""
 
 
 def damaged(cache: Path, data: Path) -> list[Path]:
     """Files of a cache whose content is not what their name says, and the copies of such content among the data."""
     files = {path: md5(path) for path in cache.glob("files/md5/??/*")}
-    wrong = {path: own for path, own in files.items() if own != path.parent.name + path.name.removesuffix(".dir")}
-    copies = [path for path in data.rglob("*") if wrong and path.is_file() and md5(path) in wrong.values()]
-    runs = [path for path in cache.glob("runs/*/*/*") if name_of_run(path.read_bytes()) != path.name]
+    wrong = {
+        path: own
+        for path, own in files.items()
+        if own != path.parent.name + path.name.removesuffix(".dir")
+    }
+    copies = [
+        path for path in data.rglob("*") if wrong and path.is_file() and md5(path) in wrong.values()
+    ]
+    runs = [
+        path for path in cache.glob("runs/*/*/*") if name_of_run(path.read_bytes()) != path.name
+    ]
     return [*wrong, *copies, *runs]
 
 
@@ -91,7 +106,9 @@ def repair(repo):
         print(said)
     for path in damaged(Path(repo.cache.legacy.path), Path("data")):
         path.unlink()
-        print(f"{path} is not what DVC put there; it was removed, and is made anew where it is needed.")
+        print(
+            f"{path} is not what DVC put there; it was removed, and is made anew where it is needed."
+        )
 
 
 def main():
@@ -102,7 +119,9 @@ def main():
         with repo.lock:
             repair(repo)
     except SCMError as error:  # as where an archive was unpacked
-        raise SystemExit(f"Nothing was run: {error}, and DVC needs one; `git init` makes it.") from None
+        raise SystemExit(
+            f"Nothing was run: {error}, and DVC needs one; `git init` makes it."
+        ) from None
     except LockError as error:
         raise SystemExit(f"Nothing was run: {error}") from None
 

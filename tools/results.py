@@ -41,9 +41,15 @@ def main():
             figures[name] = json.loads(path.read_bytes())
             lines.append(line(name, figures[name]))
         except (ValueError, KeyError, TypeError):
-            raise SystemExit(f"results: {path} is damaged, or in a merge; `dvc repro` makes it anew") from None
+            raise SystemExit(
+                f"results: {path} is damaged, or in a merge; `dvc repro` makes it anew"
+            ) from None
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
-    notes = [f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}" for name in paths if TABLE[name].unit]
+    notes = [
+        f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}"
+        for name in paths
+        if TABLE[name].unit
+    ]
     print("\n" + "; ".join(["Baseline: looks at no feature; std: of the seeds", *notes]) + ".")
     if made_up := [name for name, found in figures.items() if found["source"] != "official"]:
         print(f"SYNTHETIC stand-ins, not the real data: {', '.join(made_up)}.")

@@ -66,7 +66,11 @@ class Revision:
     def read(self, path: str) -> bytes | None:
         """The content of a file, or None where there is none."""
         try:
-            return Path(path).read_bytes() if self.commit is None else git("show", f"{self.commit}:./{path}")
+            return (
+                Path(path).read_bytes()
+                if self.commit is None
+                else git("show", f"{self.commit}:./{path}")
+            )
         except (FileNotFoundError, Unreadable):
             return None
 
@@ -84,7 +88,9 @@ class Revision:
         """What DVC notes of a file or, with .dir behind it, of a folder: the MD5 of a list of its files."""
         if not (files := self.files(path)):
             return hashlib.md5(self.read(path) or b"", usedforsecurity=False).hexdigest()
-        listed = [{"md5": self.md5(file), "relpath": file.removeprefix(f"{path}/")} for file in files]
+        listed = [
+            {"md5": self.md5(file), "relpath": file.removeprefix(f"{path}/")} for file in files
+        ]
         return hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
     @cache  # noqa: B019
@@ -107,10 +113,16 @@ class Revision:
         """The content of a CSV file, or None where there is none. numbers: columns that must be there."""
         content = self.read(path)
         try:
-            table = None if content is None else pd.read_csv(io.BytesIO(content), dtype={"held_out": str})
+            table = (
+                None
+                if content is None
+                else pd.read_csv(io.BytesIO(content), dtype={"held_out": str})
+            )
         except ValueError:  # pandas' own errors are ValueErrors
             raise Unreadable(f"{path} of {self.name} is no table") from None
-        if table is not None and (wrong := [name for name in numbers if name not in table or table[name].dtype == "O"]):
+        if table is not None and (
+            wrong := [name for name in numbers if name not in table or table[name].dtype == "O"]
+        ):
             raise Unreadable(f"{path} of {self.name}: expected numbers under {', '.join(wrong)}")
         return table
 
@@ -118,13 +130,17 @@ class Revision:
 def resolve(name: str) -> Revision:
     """The Git revision or DVC experiment of this name. Raises Unreadable."""
     try:
-        return Revision(name, git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").decode().strip())
+        return Revision(
+            name, git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").decode().strip()
+        )
     except Unreadable:
         git("rev-parse", "--git-dir")  # says so where this is no repository
     newest_first = "--sort=-committerdate", "--format=%(objectname)"
     if experiments := git("for-each-ref", *newest_first, f"refs/exps/*/*/{name}").decode().split():
         return Revision(name, experiments[0])
-    raise Unreadable(f"{name} is neither a Git revision nor a DVC experiment that is here. {_hint(name)}")
+    raise Unreadable(
+        f"{name} is neither a Git revision nor a DVC experiment that is here. {_hint(name)}"
+    )
 
 
 def _hint(name):
@@ -140,7 +156,11 @@ def _hint(name):
         hint = "This is a shallow clone, which lacks most of the history. Fetch what the review needs: "
         return f"{hint}{alone}`git fetch --unshallow`."
     hint = "`git branch --all` and `dvc exp list` show what is here"
-    return f"{hint}; `git fetch origin {branch}` may bring it as origin/{branch}." if fetch else f"{hint}."
+    return (
+        f"{hint}; `git fetch origin {branch}` may bring it as origin/{branch}."
+        if fetch
+        else f"{hint}."
+    )
 
 
 @dataclass(frozen=True)
@@ -162,14 +182,20 @@ class Results:
 def sections_of(revision: Revision) -> dict:
     """`datasets` of the revision's params.yaml; empty where it is of an older layout."""
     found = revision.yaml("params.yaml").get("datasets")
-    return {name: own for name, own in found.items() if isinstance(own, dict)} if isinstance(found, dict) else {}
+    return (
+        {name: own for name, own in found.items() if isinstance(own, dict)}
+        if isinstance(found, dict)
+        else {}
+    )
 
 
 def load(revision: Revision, name: str) -> Results:
     """What the revision says of this data set."""
     chosen, folder = revision.yaml("params.yaml"), f"metrics/{name}"
     rows = revision.table(f"{folder}/test_rows.csv")
-    inputs = (revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}).get("deps", [])
+    inputs = (revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}).get(
+        "deps", []
+    )
     return Results(
         revision,
         sections_of(revision).get(name) or {},
@@ -208,17 +234,23 @@ def obstacle(base: Results, head: Results) -> str:
             return f"{side.revision.name} has folds whose figures are no numbers"
         if "held_out" not in side.folds:
             return f"{side.revision.name} does not say which rows its folds hold out; run `dvc repro` there"
-    if not base.folds[["repeat", "fold", "held_out"]].equals(head.folds[["repeat", "fold", "held_out"]]):
+    if not base.folds[["repeat", "fold", "held_out"]].equals(
+        head.folds[["repeat", "fold", "held_out"]]
+    ):
         return "the folds hold out different rows"
     return ""
 
 
 def compare(base: Results, head: Results, metric: str, task: Task) -> comparison.Comparison:
     """The comparison of one column of folds.csv; the band of equivalence is that of the main metric."""
-    within = head.section.get("review", {}).get("equivalent_within") if metric == task.metric else None
+    within = (
+        head.section.get("review", {}).get("equivalent_within") if metric == task.metric else None
+    )
     k = int(head.folds.fold.max())
     higher_is_better, bounds = task.higher_is_better(metric), task.bounds_of(metric)
-    return comparison.compare(base.folds[metric], head.folds[metric], k, higher_is_better, within, bounds)
+    return comparison.compare(
+        base.folds[metric], head.folds[metric], k, higher_is_better, within, bounds
+    )
 
 
 def stale(revision: Revision) -> list[str]:
@@ -229,7 +261,9 @@ def stale(revision: Revision) -> list[str]:
     params, found = revision.yaml("params.yaml"), []
     lock = revision.yaml("dvc.lock").get("stages", {})
     stages, names = revision.yaml("dvc.yaml").get("stages", {}), sections_of(revision)
-    for stage in (f"{stage}@{name}" for stage in stages for name in names if f"{stage}@{name}" in lock):
+    for stage in (
+        f"{stage}@{name}" for stage in stages for name in names if f"{stage}@{name}" in lock
+    ):
         content = lock[stage]
         recorded = content.get("params", {}).get("params.yaml", {})
         changed = any(_at(params, key) != value for key, value in recorded.items())
@@ -249,7 +283,9 @@ def flat(tree: dict, prefix="") -> dict:
     """Nested keys as dotted ones."""
     result = {}
     for key, value in tree.items():
-        result |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        result |= (
+            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        )
     return result
 
 
@@ -277,7 +313,10 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(
-        "| " + " | ".join(" ".join(str(cell).split("\n")).replace("|", "\\|") for cell in line) + " |" for line in lines
+        "| "
+        + " | ".join(" ".join(str(cell).split("\n")).replace("|", "\\|") for cell in line)
+        + " |"
+        for line in lines
     )
 
 
@@ -344,7 +383,9 @@ def corrected(reviewed: list[Reviewed]) -> dict[tuple[str, str], tuple[float, fl
         if comparison_.low or comparison_.high
     }
     pairs = [(one.p, one.typical.p) for one in found.values()]
-    return dict(zip(found, zip(*map(comparison.holm, zip(*pairs, strict=True)), strict=True), strict=True))
+    return dict(
+        zip(found, zip(*map(comparison.holm, zip(*pairs, strict=True)), strict=True), strict=True)
+    )
 
 
 def verdict(own: Reviewed, figure: str, p: dict) -> str:
@@ -352,7 +393,9 @@ def verdict(own: Reviewed, figure: str, p: dict) -> str:
     if own.obstacle:
         return "not comparable"
     corrected_p = p.get((own.name, figure), (1.0, 1.0))
-    return comparison.verdict(own.comparisons[figure], *corrected_p, own.task.higher_is_better(figure))
+    return comparison.verdict(
+        own.comparisons[figure], *corrected_p, own.task.higher_is_better(figure)
+    )
 
 
 def top(reviewed, p) -> str:
@@ -396,7 +439,9 @@ def figure_rows(own: Reviewed, p) -> Iterator[list[str]]:
         for name in names:
             cells = [side.get(name) if isinstance(side, dict) else None for side in sides]
             if any(isinstance(cell, dict) for cell in cells):
-                yield from _spread_rows(own, p, key, name, [cell if isinstance(cell, dict) else {} for cell in cells])
+                yield from _spread_rows(
+                    own, p, key, name, [cell if isinstance(cell, dict) else {} for cell in cells]
+                )
             else:
                 yield [f"{key} {name}", *map(number, cells), _plain_difference(cells), "-"]
 
@@ -412,12 +457,23 @@ def _spread_rows(own, p, key, name, cells):
     found = own.comparisons.get(name) if key == "kfold" else None
     change, holm = _plain_difference([cell.get("mean") for cell in cells]), "-"
     if (own.name, name) in p and found:
-        change, holm = f"{number(found.mean, '+')} ({span(found.low, found.high)})", share(p[own.name, name][0])
-    means = [f"{number(cell.get('mean'))}" + (f" ± {number(cell['std'])}" if "std" in cell else "") for cell in cells]
+        change, holm = (
+            f"{number(found.mean, '+')} ({span(found.low, found.high)})",
+            share(p[own.name, name][0]),
+        )
+    means = [
+        f"{number(cell.get('mean'))}" + (f" ± {number(cell['std'])}" if "std" in cell else "")
+        for cell in cells
+    ]
     yield [f"{key} {name}", *means, change, holm]
     if any("ensemble" in cell for cell in cells):
         ensembles = [cell.get("ensemble") for cell in cells]
-        yield [f"{key} {name}, ensemble", *map(number, ensembles), _plain_difference(ensembles), "-"]
+        yield [
+            f"{key} {name}, ensemble",
+            *map(number, ensembles),
+            _plain_difference(ensembles),
+            "-",
+        ]
 
 
 def sentences(own: Reviewed, p) -> list[str]:
@@ -425,14 +481,19 @@ def sentences(own: Reviewed, p) -> list[str]:
     lines, metric = [], own.task.metric
     if own.obstacle:
         return [f"Not comparable fold by fold: {own.obstacle}."]
-    found, within = own.comparisons[metric], own.head.section.get("review", {}).get("equivalent_within")
+    found, within = (
+        own.comparisons[metric],
+        own.head.section.get("review", {}).get("equivalent_within"),
+    )
     if found.better is not None:
         lines.append(
             f"Probabilities, with differences up to {within} taken as none: worse {share(found.worse)}, "
             f"equivalent {share(found.equivalent)}, better {share(found.better)}."
         )
     if len(own.quantities) > 1:
-        lines.append(f"The losses measure different things ({', '.join(own.quantities)}) and are not compared.")
+        lines.append(
+            f"The losses measure different things ({', '.join(own.quantities)}) and are not compared."
+        )
     lines += _power_sentences(own, found)
     said = verdict(own, metric, p)
     if said.endswith("in the typical fold"):
@@ -444,7 +505,9 @@ def sentences(own: Reviewed, p) -> list[str]:
         )
     if said == "no evidence":
         answer = "might" if found.repeats_could_tell else "would not"
-        lines.append(f"If the difference stayed as it is, more repeats {answer} change the verdict.")
+        lines.append(
+            f"If the difference stayed as it is, more repeats {answer} change the verdict."
+        )
     return [*lines, *_test_sentences(own), *_noise_sentences(own)]
 
 
@@ -455,7 +518,11 @@ def _power_sentences(own, found):
         return [
             f"All {found.folds} folds {what}: without noise they do not say how small a difference they would find."
         ]
-    further = "a larger k goes further" if own.head.folds["rows"].max() > 1 else "only more rows go further"
+    further = (
+        "a larger k goes further"
+        if own.head.folds["rows"].max() > 1
+        else "only more rows go further"
+    )
     return [
         f"These {found.folds} folds would find (4 times out of 5) a difference of {_size(found.detectable)} or more.",
         f"More repeats bring that down to {_size(found.floor)} at best; {further}.",
@@ -514,8 +581,12 @@ def changes(base: Revision, head: Revision, reviewed) -> str:
     for own in reviewed:
         networks = [side.network for side in (own.base, own.head)]
         if all(networks) and networks[0] != networks[1]:
-            counts = [side.figures.get("network", {}).get("parameters") for side in (own.base, own.head)]
-            diff = unified_diff(*(network.splitlines() for network in networks), "base", "head", lineterm="", n=1)
+            counts = [
+                side.figures.get("network", {}).get("parameters") for side in (own.base, own.head)
+            ]
+            diff = unified_diff(
+                *(network.splitlines() for network in networks), "base", "head", lineterm="", n=1
+            )
             title = f"Network of {own.name}: {number(counts[0])} → {number(counts[1])} parameters"
             parts.append("\n".join([f"{title}\n\n```diff", *diff, "```"]))
     code = git(
@@ -529,14 +600,22 @@ def changes(base: Revision, head: Revision, reviewed) -> str:
         "stages",
         "dvc.yaml",
     )
-    parts.append(f"Code:\n\n```\n{code.decode().rstrip()}\n```" if code else "No code of a stage differs.")
+    parts.append(
+        f"Code:\n\n```\n{code.decode().rstrip()}\n```" if code else "No code of a stage differs."
+    )
     return "\n\n".join(parts)
 
 
 def flipped(own: Reviewed) -> str:
     """Stable flips in Markdown: test rows that changed sides in most seeds, with their text where it is here."""
     base, head = own.base.rows, own.head.rows
-    if own.obstacle or not own.task.classifies or base is None or head is None or base.shape[1] != head.shape[1]:
+    if (
+        own.obstacle
+        or not own.task.classifies
+        or base is None
+        or head is None
+        or base.shape[1] != head.shape[1]
+    ):
         return ""
     lost, won = comparison.flips(base, head)
     lines = [
@@ -568,7 +647,9 @@ def texts(name: str, rows, total) -> dict[int, str] | None:
     for row in rows:
         ranks = text[[row]].ranks
         cut = " …" if len(ranks) > WORDS else ""
-        shown[row] = " ".join(word.get(int(rank), f"[{rank + INDEX_FROM}]") for rank in ranks[:WORDS]) + cut
+        shown[row] = (
+            " ".join(word.get(int(rank), f"[{rank + INDEX_FROM}]") for rank in ranks[:WORDS]) + cut
+        )
     return shown
 
 
@@ -589,7 +670,9 @@ def sections(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[s
     for side in (base, head):
         if old := stale(side):
             old = _by_kind(old, sections_of(side))
-            parts.append(f"> **Out of date:** in {side.name}, params or code are newer than the results of {old}.")
+            parts.append(
+                f"> **Out of date:** in {side.name}, params or code are newer than the results of {old}."
+            )
     parts += [top(reviewed, p), EXPLANATION, "## What changed", changes(base, head, reviewed)]
     result = ["\n\n".join(parts)]
     for own in reviewed:
@@ -670,7 +753,10 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     if own.obstacle or same(own):
         return {}
     dataset, metric = TABLE[own.name], own.task.metric
-    sides = {f"{kind}: {side.revision.name}": side for kind, side in (("base", own.base), ("head", own.head))}
+    sides = {
+        f"{kind}: {side.revision.name}": side
+        for kind, side in (("base", own.base), ("head", own.head))
+    }
     found, repeats = own.comparisons[metric], int(own.head.folds.repeat.max())
     differences = (own.head.folds[metric] - own.base.folds[metric]).to_numpy().reshape(repeats, -1)
     within = own.head.section.get("review", {}).get("equivalent_within")
@@ -683,23 +769,34 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     }
     if own.base.curves is not None and own.head.curves is not None:
         labels = {figure: own.labels[figure] for figure in reversed(own.shared)}
-        columns = {name: _curves(side.curves, [f"val_{figure}" for figure in labels]) for name, side in sides.items()}
-        result["K-fold curves"] = pictures.compared_folds(f"{dataset.title}: held-out rows by epoch", columns, labels)
+        columns = {
+            name: _curves(side.curves, [f"val_{figure}" for figure in labels])
+            for name, side in sides.items()
+        }
+        result["K-fold curves"] = pictures.compared_folds(
+            f"{dataset.title}: held-out rows by epoch", columns, labels
+        )
     outcomes = own.base.outcome, own.head.outcome
     if any(outcome is None for outcome in outcomes):
         return result
     if own.task.classifies:
-        size = 1 + max(int(outcome[["actual", "predicted"]].to_numpy().max()) for outcome in outcomes)
+        size = 1 + max(
+            int(outcome[["actual", "predicted"]].to_numpy().max()) for outcome in outcomes
+        )
         size = max(size, len(dataset.classes))
         counts = [np.zeros((size, size), int) for _ in outcomes]
         for matrix, outcome in zip(counts, outcomes, strict=True):
             matrix[outcome.actual, outcome.predicted] = outcome.rows
         title = f"{dataset.title}: predictions of the ensemble for the test rows, head - base"
-        result["Confusion, head - base"] = pictures.confusion_difference(title, *counts, dataset.classes)
+        result["Confusion, head - base"] = pictures.confusion_difference(
+            title, *counts, dataset.classes
+        )
     elif outcomes[0].actual.equals(outcomes[1].actual):
         predicted = {name: side.outcome.predicted.to_numpy() for name, side in sides.items()}
         title, actual = f"{dataset.title}: test rows, ensemble", outcomes[0].actual.to_numpy()
-        result["Predicted against actual"] = pictures.predicted_against_actual(title, actual, predicted, dataset.unit)
+        result["Predicted against actual"] = pictures.predicted_against_actual(
+            title, actual, predicted, dataset.unit
+        )
     return result
 
 
@@ -729,13 +826,20 @@ figure {{ margin: 1.5rem 0; break-inside: avoid; }} img {{ max-width: 100%; }}
 
 def page(parts: list[str], reviewed: list[Reviewed]) -> str:
     """The review, as `sections` gives it, as one HTML file with its pictures inside."""
-    render = MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"]).render
+    render = (
+        MarkdownIt("commonmark", {"html": False})
+        .enable("table")
+        .disable(["image", "link", "autolink"])
+        .render
+    )
     body = [render(parts[0])]
     for text, rows, own in zip(parts[1::2], parts[2::2], reviewed, strict=True):
         body.append(render(text))
         for name, png in drawn(own).items():
             encoded = base64.b64encode(png).decode()
-            body.append(f'<figure><img alt="{html.escape(name)}" src="data:image/png;base64,{encoded}"></figure>')
+            body.append(
+                f'<figure><img alt="{html.escape(name)}" src="data:image/png;base64,{encoded}"></figure>'
+            )
         body.append(render(rows))
     title = html.escape(parts[0].splitlines()[0].removeprefix("# "))
     return PAGE.format(title=title, body="\n".join(body))
@@ -743,7 +847,9 @@ def page(parts: list[str], reviewed: list[Reviewed]) -> str:
 
 def main():
     """Review BASE against HEAD."""
-    status = "Exit status: 0; 1 without a review, 2 for wrong arguments, 3 for what --fail-on names."
+    status = (
+        "Exit status: 0; 1 without a review, 2 for wrong arguments, 3 for what --fail-on names."
+    )
     parser = parser_of(main)
     parser.epilog = status
     parser.add_argument("base", help="a Git revision or a DVC experiment")

@@ -95,7 +95,9 @@ def main():
         raise SystemExit(told) from None
     if why:
         with whole(params.PATH) as new:
-            new.write_bytes(with_stand_ins(params.PATH.read_bytes().decode(errors="replace")).encode())
+            new.write_bytes(
+                with_stand_ins(params.PATH.read_bytes().decode(errors="replace")).encode()
+            )
         print(f"{BANNER}  No source of the official data can be reached:\n{why}\n")
 
 

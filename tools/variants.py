@@ -60,7 +60,9 @@ DEMO = {  # what a colleague might propose
     "softer": ["datasets.reuters.model.activation=softplus"],
     "smoother": ["datasets.boston_housing.model.activation=elu"],
 }
-BOTTLENECK = {"bottleneck": ["datasets.reuters.model.units=[64,4]"]}  # a layer narrower than what it must tell apart
+BOTTLENECK = {
+    "bottleneck": ["datasets.reuters.model.units=[64,4]"]
+}  # a layer narrower than what it must tell apart
 VARIANTS = STUDY | BETTER | DEMO | BOTTLENECK
 
 
@@ -77,7 +79,9 @@ def command(name) -> str:
 
 def output(*command, **environment) -> str:
     """What a command prints; what it says on the way goes to the terminal. Exits where it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | environment)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, encoding="utf-8", env=os.environ | environment
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed; repair what it says and run this again.")
     return done.stdout
@@ -109,8 +113,12 @@ def start():
 
 def must_be_clean():
     """Exit where what experiments are made of is not as in the last commit: they would carry the changes with them."""
-    if changed := output("git", "status", "--porcelain", "--", "params.yaml", "dvc.yaml", "dvc.lock", "stages"):
-        raise SystemExit(f"Variants run on top of the last commit. Commit or put back first:\n{changed.rstrip()}")
+    if changed := output(
+        "git", "status", "--porcelain", "--", "params.yaml", "dvc.yaml", "dvc.lock", "stages"
+    ):
+        raise SystemExit(
+            f"Variants run on top of the last commit. Commit or put back first:\n{changed.rstrip()}"
+        )
 
 
 def cache_must_have_an_ascii_path():
@@ -140,7 +148,9 @@ def run(names):
             output("dvc", "queue", "remove", name)
         if tasks.get(name) not in ("Queued", "Running"):
             output("dvc", "exp", "run", "--queue", "--name", name, *options(name))
-    idle = 0  # looks at a queue in which nobody works, though a task is said to run: the second tells
+    idle = (
+        0  # looks at a queue in which nobody works, though a task is said to run: the second tells
+    )
     while wanted and idle < 2:
         tasks, at_work = queued()
         states = {tasks.get(name) for name in wanted}
@@ -151,7 +161,9 @@ def run(names):
         time.sleep(POLL)
     if failed := set(wanted) - finished():
         names = ", ".join(sorted(failed))
-        raise SystemExit(f"No result: {names}. `dvc queue logs NAME` says why; running this again tries them again.")
+        raise SystemExit(
+            f"No result: {names}. `dvc queue logs NAME` says why; running this again tries them again."
+        )
 
 
 def main():
@@ -160,7 +172,9 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(VARIANTS))
     names = parser.parse_args().names
     if unknown := set(names) - set(VARIANTS):
-        raise SystemExit(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
+        raise SystemExit(
+            f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}"
+        )
     if names:
         run(names)
     else:

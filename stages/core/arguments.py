@@ -90,7 +90,9 @@ def _parsed(name):
         body = ast.parse((FOLDER / f"{name}.py").read_bytes(), f"{name}.py").body
     except (SyntaxError, ValueError, RecursionError, OSError) as error:
         raise WrongNetwork(f"{name}.py cannot be read: {error}") from None
-    builds = [node.args for node in body if isinstance(node, ast.FunctionDef) and node.name == "build"]
+    builds = [
+        node.args for node in body if isinstance(node, ast.FunctionDef) and node.name == "build"
+    ]
     if not builds:
         raise WrongNetwork(f"{name}.py: expected a function build(inputs, ...), got none")
     axes = [
@@ -103,7 +105,9 @@ def _parsed(name):
 
 def _axes(name, text):
     try:
-        return TypeAdapter(tuple[StrictStr, ...]).validate_python(ast.literal_eval(text), strict=True)
+        return TypeAdapter(tuple[StrictStr, ...]).validate_python(
+            ast.literal_eval(text), strict=True
+        )
     except ValueError:
         raise WrongNetwork(f"{name}.py: AXES: expected a tuple of texts, got {text}") from None
 
@@ -113,10 +117,15 @@ def _fields(name, arguments):
     plain = [*arguments.posonlyargs, *arguments.args]
     if not plain or arguments.posonlyargs[1:] or arguments.vararg or arguments.kwarg:
         got = f"build({ast.unparse(arguments)})"
-        raise WrongNetwork(f"{name}.py: expected build(inputs, ...), each argument by its name, got {got}")
+        raise WrongNetwork(
+            f"{name}.py: expected build(inputs, ...), each argument by its name, got {got}"
+        )
     defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
     pairs = [*zip(plain, defaults, strict=True)][1:]
-    for argument, default in [*pairs, *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]:
+    for argument, default in [
+        *pairs,
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]:
         key = argument.arg
         if key == "network" or key.startswith("_") or hasattr(BaseModel, key):
             raise WrongNetwork(f"{name}.py: argument {key}: expected another name; this is taken")

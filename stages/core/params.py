@@ -8,7 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    create_model,
+)
 
 from stages.core import arguments
 from stages.core.arguments import LARGEST, Number, Share, Whole
@@ -161,7 +169,9 @@ def parse(document: str | bytes) -> Params:
         if not isinstance(content, dict):
             raise WrongParams(f"expected keys and values, got {SHORT.repr(content)}")
         sections = given if isinstance(given := content.get("datasets"), dict) else {}
-        kind = _type(*((name, _section_type(name, sections[name])) for name in sections if name in TABLE))
+        kind = _type(
+            *((name, _section_type(name, sections[name])) for name in sections if name in TABLE)
+        )
         whole = kind.model_validate(content)
     except (strict_yaml.NotYaml, arguments.WrongNetwork) as error:
         raise WrongParams(str(error)) from error
@@ -176,7 +186,9 @@ def parse(document: str | bytes) -> Params:
 @cache
 def _type(*kinds) -> type[Params]:
     """Params with a field for each (name, type of section), so that all that is wrong comes at once."""
-    datasets = create_model("Datasets", __base__=_Section, **{name: (kind, ...) for name, kind in kinds})
+    datasets = create_model(
+        "Datasets", __base__=_Section, **{name: (kind, ...) for name, kind in kinds}
+    )
     return create_model("Params", __base__=Params, datasets=(datasets, ...))
 
 
@@ -261,10 +273,16 @@ def _misfits(params) -> Iterator[str]:
 
 def _shapes(dataset, section):
     """Encodings, weightings and networks that do not fit the data or each other."""
-    name, weighting, network = section.preprocess.encoding, section.fit.weighting, section.model.network
+    name, weighting, network = (
+        section.preprocess.encoding,
+        section.fit.weighting,
+        section.model.network,
+    )
     encoding = ENCODINGS[name]
     if dataset.kind not in encoding.reads:
-        fitting = " or ".join(name for name, other in ENCODINGS.items() if dataset.kind in other.reads)
+        fitting = " or ".join(
+            name for name, other in ENCODINGS.items() if dataset.kind in other.reads
+        )
         yield f"preprocess.encoding: expected {fitting} for {dataset.kind}, got {name!r}"
         return
     if weighting not in encoding.weightings:
@@ -293,7 +311,9 @@ def load(path: Path = PATH) -> Params:
         raise SystemExit(f"{path} cannot be read: {error}") from None
     except WrongParams as error:
         lines = "\n".join(f"  {line}" for line in str(error).splitlines())
-        raise SystemExit(f"{path} cannot be used:\n{lines}\nNothing was run. Repair it and run again.") from None
+        raise SystemExit(
+            f"{path} cannot be used:\n{lines}\nNothing was run. Repair it and run again."
+        ) from None
 
 
 if __name__ == "__main__":

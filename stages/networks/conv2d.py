@@ -18,7 +18,9 @@ def build(
     x = inputs
     for filters in units:
         penalty = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
-        convolution = keras.layers.Conv2D(filters, 3, padding="same", activation=activation, kernel_regularizer=penalty)
+        convolution = keras.layers.Conv2D(
+            filters, 3, padding="same", activation=activation, kernel_regularizer=penalty
+        )
         x = keras.layers.MaxPooling2D(padding="same")(convolution(x))
         if dropout:
             x = keras.layers.Dropout(dropout)(x)

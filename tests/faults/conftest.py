@@ -41,7 +41,9 @@ def pytest_sessionfinish(session, exitstatus):
         return
     seen = session.config.pluginmanager.get_plugin("terminalreporter").stats
     if left_out := [*seen.get("skipped", []), *seen.get("deselected", [])]:
-        raise pytest.UsageError(f"{page} is as it was: {len(left_out)} tests were skipped or left out")
+        raise pytest.UsageError(
+            f"{page} is as it was: {len(left_out)} tests were skipped or left out"
+        )
     lines = [f"| {fault} | {times:,} | {outcome} |\n" for (fault, outcome), times in counts.items()]
     with whole(Path(page)) as path:
         path.write_text(HEAD + "".join(lines))

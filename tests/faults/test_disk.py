@@ -19,7 +19,9 @@ def small_disk(folder):
         folder.rmdir()
         pytest.skip("only root may mount a disk")
     try:
-        yield lambda options: subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True)
+        yield lambda options: subprocess.run(
+            ["mount", "-o", f"remount,{options}", folder], check=True
+        )
     finally:
         subprocess.run(["umount", folder], check=True)
         folder.rmdir()
@@ -49,7 +51,10 @@ OUTPUTS = [
     ("kfold", "data/folds"),
     ("evaluate", "metrics"),
 ]
-LAST_IS_QUICK = [*(pytest.param(*output, marks=pytest.mark.slow) for output in OUTPUTS[:-1]), OUTPUTS[-1]]
+LAST_IS_QUICK = [
+    *(pytest.param(*output, marks=pytest.mark.slow) for output in OUTPUTS[:-1]),
+    OUTPUTS[-1],
+]
 
 
 @pytest.mark.parametrize(("stage", "output"), LAST_IS_QUICK)
@@ -63,7 +68,10 @@ def test_a_full_disk_is_one_clear_error_and_earlier_results_stay(clone, stage, o
         assert "Traceback" not in done.stderr
         assert clone.state() == before
         assert not list(folder.rglob("*.part"))
-    tried("the disk is full when a stage writes", "a clear error; earlier results stay, nothing half-written")
+    tried(
+        "the disk is full when a stage writes",
+        "a clear error; earlier results stay, nothing half-written",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +85,9 @@ def other_seed(ran, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kilobytes", [0, 20, 120, 300])
-def test_where_the_disk_is_full_under_dvc_the_next_run_goes_on(ran, other_seed, tmp_path, kilobytes, tried):
+def test_where_the_disk_is_full_under_dvc_the_next_run_goes_on(
+    ran, other_seed, tmp_path, kilobytes, tried
+):
     old, new = ran.state(), other_seed
     with small_disk(tmp_path / "disk") as remount:
         clone = Clone.copy(ran, tmp_path / "disk/clone")
@@ -88,11 +98,16 @@ def test_where_the_disk_is_full_under_dvc_the_next_run_goes_on(ran, other_seed, 
         assert "No space left on device" in done.stderr
         assert "Traceback" not in done.stderr
         state = clone.state()
-        assert all(state[path] in (old.get(path), new.get(path)) for path in state if path != "dvc.lock")
+        assert all(
+            state[path] in (old.get(path), new.get(path)) for path in state if path != "dvc.lock"
+        )
         remount("size=50%")
         clone.repro()
         assert clone.state() == new
-    tried("the disk is full anywhere in `dvc repro`", "a clear error; with room again, the next one ends well")
+    tried(
+        "the disk is full anywhere in `dvc repro`",
+        "a clear error; with room again, the next one ends well",
+    )
 
 
 @pytest.mark.parametrize(("stage", "output"), LAST_IS_QUICK)
@@ -126,7 +141,9 @@ def test_a_file_in_the_place_of_a_folder_is_one_clear_error(clone, tried):
 def test_two_runs_at_once_end_well_or_say_that_the_other_is_at_work(clone, tried):
     before = clone.state()
     with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(lambda _: clone.run("dvc", "repro", "--force", "kfold@digits"), range(2)))
+        runs = list(
+            pool.map(lambda _: clone.run("dvc", "repro", "--force", "kfold@digits"), range(2))
+        )
     assert any(run.returncode == 0 for run in runs)
     for run in runs:
         if run.returncode:
@@ -134,7 +151,10 @@ def test_two_runs_at_once_end_well_or_say_that_the_other_is_at_work(clone, tried
             assert "Traceback" not in run.stderr
     clone.repro()
     assert clone.state() == before
-    tried("two `dvc repro` at once of the same stages", "one ends well, the other too or says that it must wait")
+    tried(
+        "two `dvc repro` at once of the same stages",
+        "one ends well, the other too or says that it must wait",
+    )
 
 
 @pytest.mark.slow
@@ -145,4 +165,7 @@ def test_two_runs_of_other_stages_at_once_both_end_well(clone, tried):
         runs = list(pool.map(lambda name: clone.run(*command, f"kfold@{name}"), SMALL))
     assert [run.returncode for run in runs] == [0, 0], runs
     assert clone.state() == before
-    tried("two `dvc repro` at once of other stages", "both end well; dvc.lock as from one after the other")
+    tried(
+        "two `dvc repro` at once of other stages",
+        "both end well; dvc.lock as from one after the other",
+    )

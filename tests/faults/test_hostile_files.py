@@ -55,7 +55,10 @@ def test_a_pickle_that_would_run_a_command_is_refused_and_the_command_never_ran(
     assert not marker.exists()
     pickle.loads(pickle.dumps(Command(marker)))
     assert marker.exists(), "read carelessly it does run"
-    tried("an .npz file whose object array holds a pickle that would run a command", "refused, the command never ran")
+    tried(
+        "an .npz file whose object array holds a pickle that would run a command",
+        "refused, the command never ran",
+    )
 
 
 @pytest.mark.slow
@@ -72,7 +75,10 @@ def test_a_stage_that_meets_such_a_pickle_stops_with_a_message(tmp_path, clone, 
     assert "Traceback" not in done.stderr
     assert not marker.exists()
     assert clone.state() == before
-    tried("an .npz file whose object array holds a pickle that would run a command", "refused, the command never ran")
+    tried(
+        "an .npz file whose object array holds a pickle that would run a command",
+        "refused, the command never ran",
+    )
 
 
 X, Y = np.ones((506, 13)), np.ones(506)
@@ -100,7 +106,10 @@ WRONG = {
 def test_arrays_that_are_not_what_they_should_be_are_refused(what, tried):
     with pytest.raises(arrays.UnreadableFile, match="expected"):
         read(TABLE["boston_housing"], {"boston_housing.npz": npz(**WRONG[what])})
-    tried("arrays of a wrong shape, type or length, NaN, infinite numbers", "refused with what was expected")
+    tried(
+        "arrays of a wrong shape, type or length, NaN, infinite numbers",
+        "refused with what was expected",
+    )
 
 
 def read(dataset, files):
@@ -160,17 +169,23 @@ def test_names_that_climb_out_of_the_archive_are_refused(name, tmp_path, monkeyp
     with pytest.raises(arrays.UnreadableFile, match="got a path"):
         arrays.read_npz(file.getvalue())
     assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
-    tried("zip entries with .. in their names", "refused with the name, nothing is written anywhere")
+    tried(
+        "zip entries with .. in their names", "refused with the name, nothing is written anywhere"
+    )
 
 
 FEW = objects(*([rank % 9 + 1, rank % 5 + 1] for rank in range(60)))
-TOPICS = npz(x=FEW, y=np.arange(60) % 46)  # small, so that some of what is changed is in the pickle of the documents
+TOPICS = npz(
+    x=FEW, y=np.arange(60) % 46
+)  # small, so that some of what is changed is in the pickle of the documents
 READ = {  # file -> the data set as which it is read
     "boston_housing.npz": TABLE["boston_housing"],
     "digits.csv.gz": TABLE["digits"],
     "reuters.npz": dataclasses.replace(TABLE["reuters"], rows=48),
 }
-CONTENTS = {name: content for files in OFFICIAL.values() for name, content in files.items()} | {"reuters.npz": TOPICS}
+CONTENTS = {name: content for files in OFFICIAL.values() for name, content in files.items()} | {
+    "reuters.npz": TOPICS
+}
 
 
 def is_right(split, dataset):
@@ -181,7 +196,11 @@ def is_right(split, dataset):
         if dataset.task.classifies and not set(y.tolist()) <= set(range(dataset.outputs)):
             return False
         if dataset.kind == "text":
-            if np.diff(x.splits).min() < 1 or x.splits[-1] != len(x.ranks) or not (x.ranks >= 1).all():
+            if (
+                np.diff(x.splits).min() < 1
+                or x.splits[-1] != len(x.ranks)
+                or not (x.ranks >= 1).all()
+            ):
                 return False
         elif x.shape[1:] != dataset.shape or x.dtype != "float32" or not np.isfinite(x).all():
             return False
@@ -224,7 +243,10 @@ def closed(file, members):
 def spoilt(content, data):
     """The bytes with some of them changed, cut out or doubled."""
     for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(0, len(content) - 1) | st.integers(max(0, len(content) - 400), len(content) - 1))
+        place = data.draw(
+            st.integers(0, len(content) - 1)
+            | st.integers(max(0, len(content) - 400), len(content) - 1)
+        )
         kind = data.draw(st.sampled_from(["change", "change", "cut", "double"]))
         if kind == "change":
             content[place] = data.draw(st.integers(0, 255))
@@ -239,14 +261,25 @@ def spoilt(content, data):
 
 @pytest.mark.parametrize("cases", [100, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_damaged_file_is_refused_or_whole(cases, tried):
-    count = {"a file that can still be read, its rows of the right shape and finite": 0, "refused with a message": 0}
+    count = {
+        "a file that can still be read, its rows of the right shape and finite": 0,
+        "refused with a message": 0,
+    }
     often = settings(
-        max_examples=cases, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
     )
     often(given(st.data())(lambda data: damaged(count, data)))()
     assert count["refused with a message"] > cases / 2
     for outcome, times in count.items():
-        tried("an official file with bytes changed, lost or doubled, its hash not looked at", outcome, times)
+        tried(
+            "an official file with bytes changed, lost or doubled, its hash not looked at",
+            outcome,
+            times,
+        )
 
 
 @settings(max_examples=300, deadline=None, database=None, derandomize=True)
@@ -265,7 +298,12 @@ def test_any_bytes_are_refused(tried):
 
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @given(
-    st.lists(st.lists(st.integers(-3, 2**33) | st.none() | st.floats() | st.text(max_size=2), max_size=4), max_size=4)
+    st.lists(
+        st.lists(
+            st.integers(-3, 2**33) | st.none() | st.floats() | st.text(max_size=2), max_size=4
+        ),
+        max_size=4,
+    )
 )
 def documents(values):
     """Lists of anything are text with ranks in range, or refused."""
@@ -275,12 +313,18 @@ def documents(values):
     except arrays.UnreadableFile:
         return
     assert len(text) == len(values)
-    assert all(type(rank) is int and 1 <= rank < 2**31 - 4 for document in values for rank in document)
+    assert all(
+        type(rank) is int and 1 <= rank < 2**31 - 4 for document in values for rank in document
+    )
 
 
 def test_documents_of_anything_are_refused_or_right(tried):
     documents()
-    tried("documents of numbers out of range, text, None, fractions", "refused, or read as they are", 200)
+    tried(
+        "documents of numbers out of range, text, None, fractions",
+        "refused, or read as they are",
+        200,
+    )
 
 
 @pytest.mark.slow
@@ -319,13 +363,18 @@ def written(clone):
     """(figures, all that stages wrote and the hashes that dvc.lock has of it)."""
     files = {path: content for path, content in clone.state().items() if path != "dvc.lock"}
     hashes = re.findall(r"path: (\S+)\n.*\n +md5: (\S+)", (clone.folder / "dvc.lock").read_text())
-    return {path: content for path, content in files.items() if path.startswith("metrics/")}, (files, hashes)
+    return {path: content for path, content in files.items() if path.startswith("metrics/")}, (
+        files,
+        hashes,
+    )
 
 
 @pytest.mark.slow
 def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried):
     figures, everything = written(clone)
-    for entry in sorted(path for path in (clone.folder / ".dvc/cache").rglob("*") if path.is_file()):
+    for entry in sorted(
+        path for path in (clone.folder / ".dvc/cache").rglob("*") if path.is_file()
+    ):
         cut_short(entry, 100)
         clone.run("sh", "-c", "rm -rf data/arrays data/folds data/models data/raw")
         done = clone.run("dvc", "repro")
@@ -335,7 +384,9 @@ def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried)
         clone.run(sys.executable, "-m", "tools.repair")
         clone.repro()
         assert written(clone)[1] == everything, entry
-        clone.run("git", "checkout", "dvc.lock")  # it may say what size the damaged file had, which nobody reads
+        clone.run(
+            "git", "checkout", "dvc.lock"
+        )  # it may say what size the damaged file had, which nobody reads
         tried(
             "a file of the cache that lost bytes, all outputs gone",
             "`dvc repro` stops with an error or its figures are right; after `make repro` outputs, metrics and the "
@@ -345,7 +396,9 @@ def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried)
 
 def test_the_object_array_of_a_pickle_module_is_no_way_around():
     file = io.BytesIO()
-    np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": (1,)})
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    )
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
@@ -378,7 +431,9 @@ def test_a_model_that_would_run_code_is_refused(tmp_path, tried):
 
     marker = tmp_path / "ran"
     path = str(marker)
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: (open(path, "w").close(), x)[1])])
+    network = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Lambda(lambda x: (open(path, "w").close(), x)[1])]
+    )
     network.save(tmp_path / "seed_0.keras")
     assert marker.exists(), "it runs when it is called"
     marker.unlink()

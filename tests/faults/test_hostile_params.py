@@ -41,7 +41,21 @@ ODD = st.one_of(
     st.floats(),
     st.text(max_size=8),
     st.sampled_from(
-        ["1e-5", "5e-05", "yes", "no", "on", "~", "0x10", "1_000", "best", ".inf", "-.inf", ".nan", "2024-01-01"]
+        [
+            "1e-5",
+            "5e-05",
+            "yes",
+            "no",
+            "on",
+            "~",
+            "0x10",
+            "1_000",
+            "best",
+            ".inf",
+            "-.inf",
+            ".nan",
+            "2024-01-01",
+        ]
     ),
     st.lists(st.one_of(st.integers(-5, 5), st.text(max_size=3), st.none()), max_size=4),
     st.dictionaries(st.text(max_size=4), st.integers(), max_size=3),
@@ -98,7 +112,11 @@ def test_a_document_that_a_person_got_wrong_is_refused_or_taken(cases, tried):
     seen = {True: 0, False: 0}
 
     @settings(
-        max_examples=cases, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
     )
     @given(documents())
     def attempt(case):
@@ -108,8 +126,16 @@ def test_a_document_that_a_person_got_wrong_is_refused_or_taken(cases, tried):
     attempt()
     assert sum(seen.values()) >= cases
     assert seen[False] > cases / 2
-    tried("params.yaml with keys changed, lost, added or misspelt", "refused with the path of the key", seen[False])
-    tried("params.yaml with keys changed, lost, added or misspelt", "a valid file, taken as it is", seen[True])
+    tried(
+        "params.yaml with keys changed, lost, added or misspelt",
+        "refused with the path of the key",
+        seen[False],
+    )
+    tried(
+        "params.yaml with keys changed, lost, added or misspelt",
+        "a valid file, taken as it is",
+        seen[True],
+    )
 
 
 # fmt: off
@@ -147,7 +173,11 @@ def test_a_value_however_it_is_spelt_is_taken_or_refused_with_its_place(step, tr
                 params.parse(document)
             except params.WrongParams as error:
                 told = "; ".join(str(error).splitlines())
-                assert re.match(rf"{path}[.:]|it is no YAML: .*(line \d+|position \d+)", told), (path, value, told)
+                assert re.match(rf"{path}[.:]|it is no YAML: .*(line \d+|position \d+)", told), (
+                    path,
+                    value,
+                    told,
+                )
                 seen["refused with the path of the key, or the line where it is no YAML"] += 1
             else:
                 seen["taken: it is right there"] += 1
@@ -173,7 +203,9 @@ def test_what_is_taken_is_what_dvc_reads_too(key, tried):
     number = next(number for number, path in values_in(PLAIN) if path == key)
     lines, taken = PLAIN.splitlines(), 0
     for value in SPELT:
-        document = "\n".join([*lines[:number], f"{lines[number].split(':')[0]}: {value}", *lines[number + 1 :]])
+        document = "\n".join(
+            [*lines[:number], f"{lines[number].split(':')[0]}: {value}", *lines[number + 1 :]]
+        )
         try:
             ours = params.parse(document)
         except params.WrongParams:
@@ -218,7 +250,10 @@ HOSTILE = [
 
 def test_a_tag_that_would_run_code_is_refused_and_nothing_runs(tmp_path, monkeypatch, tried):
     monkeypatch.chdir(tmp_path)
-    for value in ("!!python/object/apply:os.system ['touch marker']", "!!python/object/new:os.mkdir [marker]"):
+    for value in (
+        "!!python/object/apply:os.system ['touch marker']",
+        "!!python/object/new:os.mkdir [marker]",
+    ):
         assert not judged(PLAIN.replace("seed: 0 ", f"seed: {value} ", 1))
         assert not list(tmp_path.iterdir())
     tried("a YAML tag that would run code", "refused, nothing ran", 2)
@@ -232,7 +267,9 @@ def test_a_key_that_stands_there_twice_is_refused_with_its_name(tried):
         "k": PLAIN.replace("      k: 4", "      k: 4\n      k: 4", 1),
     }
     for key, document in twice.items():
-        with pytest.raises(params.WrongParams, match=rf"the key '{key}' stands there twice, in line \d+"):
+        with pytest.raises(
+            params.WrongParams, match=rf"the key '{key}' stands there twice, in line \d+"
+        ):
             params.parse(document)
     tried("a key that stands in params.yaml twice", "refused with its name", len(twice))
 
@@ -246,7 +283,8 @@ def test_bombs_of_anchors_are_refused_at_once(tried):
     assert value != PLAIN
     assert not judged(f"{bomb}{value}")
     merged = "a: &a {x: 1}\n" + "".join(
-        f"{new}: &{new} {{<<: [{', '.join([f'*{old}'] * 9)}]}}\n" for old, new in pairwise("abcdefghi")
+        f"{new}: &{new} {{<<: [{', '.join([f'*{old}'] * 9)}]}}\n"
+        for old, new in pairwise("abcdefghi")
     )
     with pytest.raises(params.WrongParams, match="<<: expected one anchor"):
         params.parse(PLAIN + merged)
@@ -260,7 +298,9 @@ def test_an_anchor_may_be_used_again():
     shared = {key: reuters[key] for key in ("fit", "final")}
     merged = (
         f"{yaml.safe_dump(tree, sort_keys=False)}  reuters:\n    <<: &all {flow(shared)}"
-        + "".join(f"    {key}: {flow(value)}" for key, value in reuters.items() if key not in shared)
+        + "".join(
+            f"    {key}: {flow(value)}" for key, value in reuters.items() if key not in shared
+        )
         + "  digits:\n    <<: *all\n"
         + "".join(f"    {key}: {flow(value)}" for key, value in digits.items())
     )
@@ -283,8 +323,14 @@ SMALLEST = math.nextafter(0, 1)
 CONV2D = {"network": "conv2d", "units": [4]}
 IMAGE = {"preprocess": {"encoding": "image"}, "model": CONV2D, "fit.weighting": "none"}
 AT_THE_EDGE = [  # values of a key, and some that only go together; most are taken, most of those run
-    *({"model.units": value} for value in ([], [1], [2, 1, 2, 1, 2], [arguments.LARGEST], [arguments.LARGEST + 1])),
-    *({"model.activation": value} for value in ("elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh")),
+    *(
+        {"model.units": value}
+        for value in ([], [1], [2, 1, 2, 1, 2], [arguments.LARGEST], [arguments.LARGEST + 1])
+    ),
+    *(
+        {"model.activation": value}
+        for value in ("elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh")
+    ),
     *({"model.dropout": value} for value in (SMALLEST, 0.5, ALMOST_1)),
     *({f"model.{key}": value} for key in ("l1", "l2") for value in (SMALLEST, 1e-3, 1e30, 1e300)),
     *({"fit.loss": value} for value in ("mae", "huber")),
@@ -294,9 +340,15 @@ AT_THE_EDGE = [  # values of a key, and some that only go together; most are tak
     {"fit.weighting": "none"},
     IMAGE,
     IMAGE | {"model": CONV2D | {"units": [1, 2, 1, 2, 1]}},
-    *({"fit.optimizer": value, "fit.momentum": 0.0} for value in ("rmsprop", "adam", "sgd", "adamw")),
+    *(
+        {"fit.optimizer": value, "fit.momentum": 0.0}
+        for value in ("rmsprop", "adam", "sgd", "adamw")
+    ),
     {"fit.optimizer": "sgd", "fit.momentum": ALMOST_1},
-    *({"fit.learning_rate": value} for value in (SMALLEST, 1.0, 1e30, arguments.LARGEST_NUMBER, 1e300)),
+    *(
+        {"fit.learning_rate": value}
+        for value in (SMALLEST, 1.0, 1e30, arguments.LARGEST_NUMBER, 1e300)
+    ),
     *({"fit.batch_size": value} for value in (1, 10_000, arguments.LARGEST, 10**30)),
     {"final.validation": 0, "final.epochs": 1},
     *({"final.validation": value} for value in (1, 403)),
@@ -326,7 +378,9 @@ OF_TEXT = [
 def changed(tree, name, changes):
     """The params with these changes, as far as there are such keys: at the top, or in the section of the data set."""
     tree = copy.deepcopy(tree)
-    for path, value in {path: value for change in changes for path, value in change.items()}.items():
+    for path, value in {
+        path: value for change in changes for path, value in change.items()
+    }.items():
         *parents, key = path.split(".")
         section = tree if path in tree else tree["datasets"][name]
         for parent in parents:
@@ -381,13 +435,17 @@ def with_text(ran, tmp_path_factory):
         pytest.param(["reuters"], OF_TEXT, 40, marks=pytest.mark.slow),
     ],
 )
-def test_what_is_taken_runs_or_says_why_it_cannot(with_text, names, edges, cases, monkeypatch, tried):
+def test_what_is_taken_runs_or_says_why_it_cannot(
+    with_text, names, edges, cases, monkeypatch, tried
+):
     monkeypatch.chdir(with_text.folder)
     before = params.PATH.read_text()
     tree = yaml.safe_load(before)
     seen = []
 
-    @settings(max_examples=cases, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
+    @settings(
+        max_examples=cases, deadline=None, database=None, derandomize=True, phases=[Phase.generate]
+    )
     @given(st.sampled_from(names), st.lists(st.sampled_from(edges), min_size=1, max_size=4))
     def attempt(name, changes):
         seen.append(outcome(changed(tree, name, changes), name))
@@ -396,4 +454,8 @@ def test_what_is_taken_runs_or_says_why_it_cannot(with_text, names, edges, cases
     params.PATH.write_text(before)
     assert "runs to the end" in seen
     for kind in sorted(set(seen)):
-        tried("params.yaml with values at the edge of what is taken, in every stage", kind, seen.count(kind))
+        tried(
+            "params.yaml with values at the edge of what is taken, in every stage",
+            kind,
+            seen.count(kind),
+        )

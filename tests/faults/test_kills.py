@@ -51,7 +51,9 @@ def kill(leader, how):
     else:  # of the stage
         for member in members[1:]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                member.send_signal(signal.SIGTERM if how == "SIGTERM to the stage" else signal.SIGKILL)
+                member.send_signal(
+                    signal.SIGTERM if how == "SIGTERM to the stage" else signal.SIGKILL
+                )
     leader.wait(60)
     return members
 
@@ -59,10 +61,18 @@ def kill(leader, how):
 def gone(members, seconds=10):
     """Whether none of the processes runs any more, after so many seconds at most; a zombie runs no more."""
     _, alive = psutil.wait_procs(members, timeout=seconds)
-    return all(process.status() == psutil.STATUS_ZOMBIE for process in alive if process.is_running())
+    return all(
+        process.status() == psutil.STATUS_ZOMBIE for process in alive if process.is_running()
+    )
 
 
-WAYS = ["SIGKILL of DVC", "SIGTERM to DVC", "Ctrl-C", "SIGKILL of the stage", "SIGTERM to the stage"]
+WAYS = [
+    "SIGKILL of DVC",
+    "SIGTERM to DVC",
+    "Ctrl-C",
+    "SIGKILL of the stage",
+    "SIGTERM to the stage",
+]
 
 
 def plan(number):
@@ -81,7 +91,9 @@ def strike(clone, number):
         stage = wait_for_stage(leader)
         time.sleep(chance.uniform(0, LONGEST.get(target.split("@")[0], 0.5)))
         if at_work(stage):
-            assert gone([*kill(leader, how), stage]), f"{target}, {how}: a stage goes on without DVC"
+            assert gone([*kill(leader, how), stage]), (
+                f"{target}, {how}: a stage goes on without DVC"
+            )
             return target
         assert leader.wait(60) == 0
     raise AssertionError(f"{target} was over before each of 20 strikes")
@@ -97,7 +109,12 @@ def forget(clone, target, everywhere):
     stage = yaml.safe_load((clone.folder / "dvc.lock").read_text())["stages"][target]
     cache = clone.folder / ".dvc/cache"
     for out in stage["outs"]:
-        clone.run("rm", "-rf", out["path"], *([cache / "files/md5" / out["md5"][:2]] if everywhere else []))
+        clone.run(
+            "rm",
+            "-rf",
+            out["path"],
+            *([cache / "files/md5" / out["md5"][:2]] if everywhere else []),
+        )
     for note in cache.glob("runs/*/*/*") if everywhere else ():
         if f"cmd: {stage['cmd']}\n" in note.read_text():
             note.unlink()
@@ -105,7 +122,9 @@ def forget(clone, target, everywhere):
 
 def left(clone):
     """Files with names that nobody reads, which a killed run leaves."""
-    return [path for folder in ("data", "metrics") for path in (clone.folder / folder).rglob("*.part")]
+    return [
+        path for folder in ("data", "metrics") for path in (clone.folder / folder).rglob("*.part")
+    ]
 
 
 def half_written(clone, before):
@@ -123,7 +142,9 @@ def finish(clone):
     if first.returncode == 0:
         return OUTCOME, re.findall(r"Running stage '(\S+)'", first.stdout)
     mended = clone.run(sys.executable, "-m", "tools.repair").stdout
-    assert "lock was cut off" in mended, f"nothing but what DVC was writing may stop it: {first.stderr}"
+    assert "lock was cut off" in mended, (
+        f"nothing but what DVC was writing may stop it: {first.stderr}"
+    )
     return MENDED, clone.repro()
 
 
@@ -137,7 +158,10 @@ def kill_and_finish(clone, number, tried):
     tried("a stage is killed, before anything else runs", WHOLE)
     tried(f"{plan(number)[1]} at a random moment of a stage", outcome)
     if target in ran:
-        tried("a stage is killed, and no earlier result of it is kept anywhere", f"`dvc repro` runs it anew; {SAME}")
+        tried(
+            "a stage is killed, and no earlier result of it is kept anywhere",
+            f"`dvc repro` runs it anew; {SAME}",
+        )
     return target in ran
 
 
@@ -159,7 +183,9 @@ def test_runs_that_are_killed_while_dvc_starts_or_ends_are_finished_by_the_next(
     before = clone.state()
     for number in range(20):
         chance = random.Random(number)
-        leader = clone.start("dvc", "repro", "--force", "--single-item", "preprocess@boston_housing")
+        leader = clone.start(
+            "dvc", "repro", "--force", "--single-item", "preprocess@boston_housing"
+        )
         time.sleep(chance.uniform(0, 0.8))
         if number % 2:  # in the quarter of a second after the stage, in which DVC writes dvc.lock
             psutil.wait_procs([wait_for_stage(leader)], timeout=60)
@@ -171,7 +197,8 @@ def test_runs_that_are_killed_while_dvc_starts_or_ends_are_finished_by_the_next(
 
 
 @pytest.mark.parametrize(
-    "share", [0.5, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.0, 0.1, 0.93, 0.999))]
+    "share",
+    [0.5, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.0, 0.1, 0.93, 0.999))],
 )
 def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, share, tried):
     path, before = clone.folder / "dvc.lock", clone.state()
@@ -182,7 +209,8 @@ def test_a_lock_file_that_was_cut_off_is_that_of_the_last_commit_again(clone, sh
     assert clone.state() == before
     assert clone.run(sys.executable, "-m", "tools.repair").stdout == ""
     tried(
-        "dvc.lock is cut off anywhere", "`make repro` ends well; outputs, metrics and dvc.lock byte for byte as before"
+        "dvc.lock is cut off anywhere",
+        "`make repro` ends well; outputs, metrics and dvc.lock byte for byte as before",
     )
 
 
@@ -191,11 +219,24 @@ def test_half_a_rwlock_is_removed(clone, tried):
     assert "RWLock-file" in clone.run("dvc", "repro", "preprocess@digits").stderr
     assert "rwlock was cut off" in clone.run(sys.executable, "-m", "tools.repair").stdout
     clone.repro("preprocess@digits")
-    tried("rwlock is cut off, in which DVC notes who is at work", "`make repro` removes it and ends well")
+    tried(
+        "rwlock is cut off, in which DVC notes who is at work",
+        "`make repro` removes it and ends well",
+    )
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff", b"[1]", b"a: 2024-13-45", b"a: 2024-01-01", b"{1: 2, null: 3, b: 4}", b"a: [", b"!!x y"]
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[1]",
+        b"a: 2024-13-45",
+        b"a: 2024-01-01",
+        b"{1: 2, null: 3, b: 4}",
+        b"a: [",
+        b"!!x y",
+    ],
 )
 def test_any_bytes_are_no_dvc_lock_and_no_note_on_a_run(content):
     assert not repair.is_whole(content)
@@ -221,7 +262,12 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
         assert repair.git(*command).returncode == 0
         repair.LOCK.write_text(text)
         assert repair.git("add", "-A").returncode == 0
-        assert repair.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", text).returncode == 0
+        assert (
+            repair.git(
+                "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", text
+            ).returncode
+            == 0
+        )
 
     commit("first", "init", "-q", "-b", "ours")
     commit("theirs", "checkout", "-q", "-b", "theirs")
@@ -235,10 +281,15 @@ def test_a_dvc_lock_in_a_merge_is_left_alone(tmp_path, monkeypatch, tried):
     tried("dvc.lock in the middle of a merge", "`make repro` says so and leaves it as it is")
 
 
-@pytest.mark.parametrize("how", ["SIGKILL of DVC", pytest.param("SIGTERM to DVC", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how", ["SIGKILL of DVC", pytest.param("SIGTERM to DVC", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "seconds",
-    [pytest.param(0, id="while it imports"), pytest.param(6, id="while it trains", marks=pytest.mark.slow)],
+    [
+        pytest.param(0, id="while it imports"),
+        pytest.param(6, id="while it trains", marks=pytest.mark.slow),
+    ],
 )
 def test_a_stage_stops_when_whoever_started_it_dies(clone, how, seconds, tried):
     params = (clone.folder / "params.yaml").read_text()
@@ -250,16 +301,23 @@ def test_a_stage_stops_when_whoever_started_it_dies(clone, how, seconds, tried):
     assert gone([*kill(leader, how), stage], seconds=15)
     (clone.folder / "params.yaml").write_text(params)
     finish(clone)
-    tried(f"DVC dies, the stage is at work ({how})", "the stage stops by itself, once its imports are done")
+    tried(
+        f"DVC dies, the stage is at work ({how})",
+        "the stage stops by itself, once its imports are done",
+    )
 
 
 def test_a_stage_that_starts_when_dvc_is_gone_does_nothing(clone):
     # Its parent is in another group of processes, as who adopts an orphan is.
-    orphan = clone.start(sys.executable, "-m", "stages.preprocess", "digits", DVC_STAGE="preprocess@digits")
+    orphan = clone.start(
+        sys.executable, "-m", "stages.preprocess", "digits", DVC_STAGE="preprocess@digits"
+    )
     assert orphan.wait(60) == 1
 
 
-def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_its_environment(clone, tmp_path):
+def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_its_environment(
+    clone, tmp_path
+):
     folder = clone.folder / ".venv"
     venv.create(folder, symlinks=True, with_pip=False)
     (packages,) = folder.glob("lib/python*/site-packages")
@@ -268,7 +326,9 @@ def test_dvc_as_a_library_in_a_shell_that_is_not_activated_uses_the_packages_of_
     (put,) = (line for line in setup if line.startswith("cp tools/path.pth"))
     assert clone.run("bash", "-c", put).returncode == 0
     script = tmp_path / "script.py"
-    script.write_text("from dvc.repo import Repo; Repo().reproduce('preprocess@digits', force=True, single_item=True)")
+    script.write_text(
+        "from dvc.repo import Repo; Repo().reproduce('preprocess@digits', force=True, single_item=True)"
+    )
     done = clone.run(folder / "bin/python", script, PATH="/usr/bin:/bin")
     shutil.rmtree(folder)
     assert done.returncode == 0, done.stderr

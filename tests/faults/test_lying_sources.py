@@ -117,7 +117,12 @@ class Liar(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     """The address of a server that lies, and how often each way of lying was asked for; little patience with it."""
     monkeypatch.setenv("NO_PROXY", "*")
-    for name, value in {"TIMEOUT": 0.5, "BACK_OFF": 0.01, "CHUNK": 256, "SLOWEST": 4 * len(CONTENT)}.items():
+    for name, value in {
+        "TIMEOUT": 0.5,
+        "BACK_OFF": 0.01,
+        "CHUNK": 256,
+        "SLOWEST": 4 * len(CONTENT),
+    }.items():
         monkeypatch.setattr(download, name, value)
     Liar.asked = Counter()
     serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
@@ -190,7 +195,11 @@ def test_after_a_lying_source_the_next_is_taken(server, tmp_path, tried):
         places = [f"{server}/{way}/numbers.npz", f"{server}/right/numbers.npz"]
         assert download.fetch(FILE, places, target) == places[1]
         assert target.read_bytes() == CONTENT
-    tried("a source that nobody named lies, and the next has the file", "the file comes from the other", 3)
+    tried(
+        "a source that nobody named lies, and the next has the file",
+        "the file comes from the other",
+        3,
+    )
 
 
 def test_a_server_that_comes_back_after_two_failures_is_waited_for(server, tmp_path, tried):
@@ -202,7 +211,9 @@ def test_a_server_that_comes_back_after_two_failures_is_waited_for(server, tmp_p
 
 def test_a_file_of_another_size_is_not_even_copied(tmp_path, tried):
     (tmp_path / "huge").write_bytes(b"x" * (len(CONTENT) + 1))
-    with pytest.raises(download.NoSource, match=rf"expected {len(CONTENT):,} bytes, got {len(CONTENT) + 1:,}"):
+    with pytest.raises(
+        download.NoSource, match=rf"expected {len(CONTENT):,} bytes, got {len(CONTENT) + 1:,}"
+    ):
         download.fetch(replace(FILE, name="huge"), [str(tmp_path / "huge")], tmp_path / "target")
     assert not (tmp_path / "target").exists()
     tried("a file in a folder has another size", "refused before it is copied")

@@ -23,7 +23,9 @@ def fit(x, y, folds, epochs=3, **changes):
     """Fit the K-fold replicas of a small network on these rows: y are numbers, or two classes."""
     loss = {"loss": "mse"} if y.dtype.kind == "f" else {}
     problem = Problem.of(section(**SETTINGS | loss | changes), x, y, 1)
-    members = kfold.members(folds, seed=0) or [replicas.Replica(0, 0, folds[0], 0)]  # all rows train
+    members = kfold.members(folds, seed=0) or [
+        replicas.Replica(0, 0, folds[0], 0)
+    ]  # all rows train
     return list(problem.fit(members, epochs))
 
 
@@ -35,13 +37,19 @@ def numbers():
 
 
 def finite(fitted):
-    return all(np.isfinite(values).all() for one in fitted for values in [*one.weights, *one.history.values()])
+    return all(
+        np.isfinite(values).all()
+        for one in fitted
+        for values in [*one.weights, *one.history.values()]
+    )
 
 
 def test_a_fit_that_diverges_names_the_replica_and_the_epoch(numbers, tried):
     x, y = numbers
     for rate in (1e3, 1e30):
-        with pytest.raises(replicas.Diverged, match=r"seed \d+, fold \d+: its .* epoch \d+; a lower learning_rate"):
+        with pytest.raises(
+            replicas.Diverged, match=r"seed \d+, fold \d+: its .* epoch \d+; a lower learning_rate"
+        ):
             fit(x, y, kfold.deal(y, 4, 1, 0, False), epochs=50, learning_rate=rate)
     tried("a learning rate that diverges", "a message names the replica and the epoch", 2)
 
@@ -59,9 +67,13 @@ def test_weights_so_large_that_predictions_are_no_numbers_are_noticed(numbers, t
     weights = problem.model.get_weights()
     fine = replicas.Fitted(weights, None, None, {}, np.empty((0, 1)))
     huge = replace(fine, weights=[np.full_like(values, 3e38) for values in weights])
-    with pytest.raises(replicas.Diverged, match="replica 1 of 2 predicts what is no number after its last epoch"):
+    with pytest.raises(
+        replicas.Diverged, match="replica 1 of 2 predicts what is no number after its last epoch"
+    ):
         problem.predict([fine, huge], x)
-    tried("predictions for the test rows are no numbers", "a message names the replica and the epoch")
+    tried(
+        "predictions for the test rows are no numbers", "a message names the replica and the epoch"
+    )
 
 
 @pytest.mark.parametrize("stage", ["train", "kfold"])
@@ -85,11 +97,15 @@ def test_a_fold_with_a_single_class_has_its_figures(tried):
     folds = np.repeat([0, 1], 12)[None].astype("int16")
     fitted = fit(x, y, folds)
     assert finite(fitted)
-    assert {one.history["val_metric"][-1] for one in fitted} <= set(np.linspace(0, 1, 13).astype("float32"))
+    assert {one.history["val_metric"][-1] for one in fitted} <= set(
+        np.linspace(0, 1, 13).astype("float32")
+    )
     tried("a fold with a single class", "a right result")
 
 
-@pytest.mark.parametrize("value", [7, 0.1, 396.9])  # of the last two, the mean of 24 is another number in float32
+@pytest.mark.parametrize(
+    "value", [7, 0.1, 396.9]
+)  # of the last two, the mean of 24 is another number in float32
 def test_a_constant_feature_stays_what_it_is(numbers, value, tried):
     x, y = numbers
     x[:, 1] = value
@@ -130,7 +146,9 @@ def test_as_many_folds_as_rows_leave_one_row_out_each(numbers, tried):
     tried("k equal to the number of rows", "a right result")
 
 
-@pytest.mark.parametrize(("name", "key"), [("folds/digits.npz", "val_loss"), ("models/digits/test.npz", "predictions")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("folds/digits.npz", "val_loss"), ("models/digits/test.npz", "predictions")]
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, name, key, value, tried):
     before = clone.state()
@@ -147,7 +165,10 @@ def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, name, ke
     assert "Traceback" not in done.stderr
     assert "no number" in done.stderr
     assert clone.state() == before
-    tried("predictions or figures that are no numbers reach the evaluation", "refused; earlier metrics stay")
+    tried(
+        "predictions or figures that are no numbers reach the evaluation",
+        "refused; earlier metrics stay",
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,11 +182,16 @@ def test_networks_that_are_sure_not_to_fit_into_memory_are_refused_before_they_t
     x, y = numbers
     folds = kfold.deal(y, 4, 1, 0, False)
     monkeypatch.setattr(replicas.memory, "free", lambda: free)
-    with pytest.raises(MemoryError, match=r"4 networks of 21 parameters at a time need at least .* held out"):
+    with pytest.raises(
+        MemoryError, match=r"4 networks of 21 parameters at a time need at least .* held out"
+    ):
         fit(x, y, folds, batch_size=batch_size)
     monkeypatch.setattr(replicas.memory, "free", lambda: free + 1)
     assert len(fit(x, y, folds, batch_size=batch_size, epochs=1)) == 4
-    tried("networks that do not fit into memory", "refused before the system ends the process, with what they need")
+    tried(
+        "networks that do not fit into memory",
+        "refused before the system ends the process, with what they need",
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,8 +210,12 @@ def test_networks_that_are_sure_not_to_fit_into_memory_are_refused_before_they_t
 def test_too_little_memory_is_one_message(error, message, tried):
     with pytest.raises(SystemExit) as ended, one_message("train imdb"):
         raise error
-    assert ended.value.code.startswith(f"train imdb: too little memory for these params {message}; fewer units")
-    tried("memory runs out in a stage", "one message with what could not be had; earlier results stay")
+    assert ended.value.code.startswith(
+        f"train imdb: too little memory for these params {message}; fewer units"
+    )
+    tried(
+        "memory runs out in a stage", "one message with what could not be had; earlier results stay"
+    )
 
 
 def test_an_error_of_the_project_itself_keeps_its_traceback():

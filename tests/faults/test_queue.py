@@ -36,22 +36,30 @@ def queue(tmp_path_factory):
 
 def start(clone, names, **environment):
     """Run variants as `tools.variants` does, in the background."""
-    script = RUN.format(settings={name: [setting] for name, setting in SETTINGS.items()}, names=names)
+    script = RUN.format(
+        settings={name: [setting] for name, setting in SETTINGS.items()}, names=names
+    )
     clone_environment = clone.environment(PYTHONPATH=".", **environment)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([sys.executable, "-c", script], cwd=clone.folder, env=clone_environment, **quiet)
+    return subprocess.Popen(
+        [sys.executable, "-c", script], cwd=clone.folder, env=clone_environment, **quiet
+    )
 
 
 def processes(clone):
     """All that run in the clone's folder."""
     return [
-        process for process in psutil.process_iter(["cwd"]) if (process.info["cwd"] or "").startswith(str(clone.folder))
+        process
+        for process in psutil.process_iter(["cwd"])
+        if (process.info["cwd"] or "").startswith(str(clone.folder))
     ]
 
 
 def training(clone):
     """The stages at work in the queue."""
-    return [process for process in processes(clone) if "stages.kfold" in " ".join(process.cmdline())]
+    return [
+        process for process in processes(clone) if "stages.kfold" in " ".join(process.cmdline())
+    ]
 
 
 def until(seen, seconds=120):
@@ -79,7 +87,10 @@ def test_variants_run_side_by_side_and_share_the_cores(queue, tried):
     assert caps == {str(max(1, psutil.cpu_count() // 2))}
     assert running.wait(300) == 0
     assert {"smaller", "softer"} <= results(queue)
-    tried("two variants in the queue at the same time", "both have results; each has its share of the cores")
+    tried(
+        "two variants in the queue at the same time",
+        "both have results; each has its share of the cores",
+    )
 
 
 @pytest.mark.slow
@@ -93,12 +104,24 @@ def test_a_task_whose_worker_was_killed_runs_again(queue, tried):
     assert "Running" in status(queue), "DVC takes the task for running"
     assert start(queue, ["wider"]).wait(300) == 0
     assert "wider" in results(queue)
-    tried("the worker of a task in the queue is killed", "`tools.variants`, run again, runs the task again")
+    tried(
+        "the worker of a task in the queue is killed",
+        "`tools.variants`, run again, runs the task again",
+    )
 
 
 @pytest.mark.slow
 def test_a_variant_that_failed_runs_again_and_then_no_more(queue):
-    queue.run("dvc", "exp", "run", "--queue", "--name", "rounder", "-S", "datasets.digits.fit.learning_rate=1e30")
+    queue.run(
+        "dvc",
+        "exp",
+        "run",
+        "--queue",
+        "--name",
+        "rounder",
+        "-S",
+        "datasets.digits.fit.learning_rate=1e30",
+    )
     queue.run("dvc", "queue", "start")
     until(lambda: "Failed" in status(queue))
     assert start(queue, ["rounder"]).wait(300) == 0

@@ -10,7 +10,9 @@ from small import ROOT
 
 from tools import audit
 
-LISTED = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+LISTED = subprocess.run(
+    ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+)
 TEXTS = [
     ROOT / name
     for name in filter(None, LISTED.stdout.split("\0"))
@@ -65,7 +67,9 @@ def test_a_vulnerability_is_named_with_what_mends_it(tried):
 
 
 def test_a_package_that_was_not_checked_is_named(tried):
-    output = json.dumps({"dependencies": [package("bar"), {"name": "foo", "skip_reason": "not found"}]})
+    output = json.dumps(
+        {"dependencies": [package("bar"), {"name": "foo", "skip_reason": "not found"}]}
+    )
     assert audit.problems(output, "") == ["foo was not checked: not found"]
     tried("the database does not know a package", "it is named, exit status 1")
 
@@ -87,11 +91,20 @@ def test_the_audit_says_when_no_database_can_be_reached(output, complaint, tried
 
 @pytest.mark.slow
 def test_the_audit_of_the_lock_files_ends_with_a_verdict_on_each(tried):
-    done = subprocess.run([sys.executable, "-m", "tools.audit"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.audit"], cwd=ROOT, capture_output=True, text=True
+    )
     assert "Traceback" not in done.stderr
     for lock in audit.LOCKS:
-        fine, wrong = f"{lock.name}: no known vulnerability" in done.stdout, f"audit: {lock.name}: " in done.stderr
+        fine, wrong = (
+            f"{lock.name}: no known vulnerability" in done.stdout,
+            f"audit: {lock.name}: " in done.stderr,
+        )
         assert fine != wrong
         assert done.returncode or fine
-        outcome = "no known vulnerability" if fine else "it says what is wrong, or that no database can be reached"
+        outcome = (
+            "no known vulnerability"
+            if fine
+            else "it says what is wrong, or that no database can be reached"
+        )
         tried("`make audit` of a lock file", outcome)

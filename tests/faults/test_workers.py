@@ -15,7 +15,9 @@ FORCED = "dvc", "repro", "--force", "--single-item", "train@digits", "kfold@digi
 def alone(tmp_path_factory):
     """A small clone in which everything ran in the process of each stage."""
     clone = Clone(tmp_path_factory.mktemp("workers"), ["digits"])
-    clone.edit(lambda params: params["datasets"]["digits"]["kfold"].update(repeats=70))  # 140 replicas: three slices
+    clone.edit(
+        lambda params: params["datasets"]["digits"]["kfold"].update(repeats=70)
+    )  # 140 replicas: three slices
     clone.repro()
     return clone
 
@@ -30,7 +32,9 @@ def on_a_cluster(clone):
 def workers(running):
     """The processes of the cluster's workers."""
     started = psutil.Process(running.pid).children(recursive=True)
-    return [process for process in started if "multiprocessing.spawn" in " ".join(process.cmdline())]
+    return [
+        process for process in started if "multiprocessing.spawn" in " ".join(process.cmdline())
+    ]
 
 
 @pytest.mark.slow
@@ -40,7 +44,10 @@ def test_a_run_on_a_cluster_gives_the_bytes_of_one_without(alone, tried):
     assert "Traceback" not in output
     assert "kfold digits: 2 folds x 70 repeats = 140 replicas" in output
     assert alone.state() == before
-    tried("the stages train on a cluster of two workers", "outputs, metrics and dvc.lock byte for byte as without one")
+    tried(
+        "the stages train on a cluster of two workers",
+        "outputs, metrics and dvc.lock byte for byte as without one",
+    )
 
 
 @pytest.mark.slow

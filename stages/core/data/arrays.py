@@ -52,7 +52,9 @@ class _NumpyOnly(pickle.Unpickler):
     def find_class(self, module, name):
         if module in self.modules and name in self.functions:
             return self.functions[name]
-        raise UnreadableFile(f"its object array asks for {module}.{name}, which a data file has no use for")
+        raise UnreadableFile(
+            f"its object array asks for {module}.{name}, which a data file has no use for"
+        )
 
 
 def read_npz(content: bytes) -> dict[str, np.ndarray]:
@@ -68,18 +70,27 @@ def read_npz(content: bytes) -> dict[str, np.ndarray]:
             return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in names}
     except UnreadableFile:
         raise
-    except Exception as error:  # a damaged file fails in many ways, all of which mean the same to the reader
-        raise UnreadableFile(f"it is no readable .npz file ({type(error).__name__}: {error})") from error
+    except (
+        Exception
+    ) as error:  # a damaged file fails in many ways, all of which mean the same to the reader
+        raise UnreadableFile(
+            f"it is no readable .npz file ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _read_npy(file):
     version = np.lib.format.read_magic(file)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     shape, _, dtype = read_header[version](file)
     if dtype.hasobject:
         array = _NumpyOnly(file).load()
         if not isinstance(array, np.ndarray) or array.shape != shape:
-            raise UnreadableFile(f"its header says shape {shape}, its object array is something else")
+            raise UnreadableFile(
+                f"its header says shape {shape}, its object array is something else"
+            )
         return array
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
@@ -96,14 +107,22 @@ def _column(file, key):
 def text(file, key) -> Text:
     """The object array of lists of word ranks under this key, as Text."""
     documents = _column(file, key)
-    if documents.dtype != object or documents.ndim != 1 or not all(type(document) is list for document in documents):
-        raise UnreadableFile(f"{key}: expected a list of word ranks for each row, got {documents.dtype}")
+    if (
+        documents.dtype != object
+        or documents.ndim != 1
+        or not all(type(document) is list for document in documents)
+    ):
+        raise UnreadableFile(
+            f"{key}: expected a list of word ranks for each row, got {documents.dtype}"
+        )
     lengths = np.array([len(document) for document in documents], "int64")
     try:
         ranks = np.array(list(chain.from_iterable(documents)))
     except ValueError as error:
         raise UnreadableFile(f"{key}: expected lists of word ranks, got lists of lists") from error
-    if len(ranks) and (ranks.ndim > 1 or ranks.dtype.kind != "i" or not 1 <= ranks.min() <= ranks.max() < 2**31 - 4):
+    if len(ranks) and (
+        ranks.ndim > 1 or ranks.dtype.kind != "i" or not 1 <= ranks.min() <= ranks.max() < 2**31 - 4
+    ):
         got = f"{ranks.min()} to {ranks.max()}" if ranks.dtype.kind == "i" else ranks.dtype
         raise UnreadableFile(f"{key}: expected whole word ranks from 1 below 2**31 - 4, got {got}")
     return Text(ranks.astype("int64"), np.concatenate([[0], np.cumsum(lengths)]))
@@ -113,9 +132,13 @@ def classes(file, key) -> np.ndarray:
     """The class of each row under this key: (rows,) int32 from 0."""
     labels = _column(file, key)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise UnreadableFile(f"{key}: expected a class for each row, got {labels.dtype} {labels.shape}")
+        raise UnreadableFile(
+            f"{key}: expected a class for each row, got {labels.dtype} {labels.shape}"
+        )
     if len(labels) and not 0 <= labels.min() <= labels.max() < 2**31:
-        raise UnreadableFile(f"{key}: expected classes from 0, got {labels.min()} to {labels.max()}")
+        raise UnreadableFile(
+            f"{key}: expected classes from 0, got {labels.min()} to {labels.max()}"
+        )
     return labels.astype("int32")
 
 
@@ -127,7 +150,9 @@ def features(file, key) -> np.ndarray:
             narrow = numbers.astype("float32")
         if np.isfinite(narrow).all():
             return narrow
-    raise UnreadableFile(f"{key}: expected finite numbers (as float32), got {numbers.dtype} {numbers.shape}")
+    raise UnreadableFile(
+        f"{key}: expected finite numbers (as float32), got {numbers.dtype} {numbers.shape}"
+    )
 
 
 def word_index(content: bytes) -> dict[str, int]:
@@ -138,7 +163,9 @@ def word_index(content: bytes) -> dict[str, int]:
         raise UnreadableFile(f"the word index is no JSON ({error})") from error
     ranks = index.values() if isinstance(index, dict) else ()
     if not ranks or not all(type(rank) is int and 1 <= rank < 2**31 - 4 for rank in ranks):
-        raise UnreadableFile("the word index: expected words with whole ranks from 1 below 2**31 - 4")
+        raise UnreadableFile(
+            "the word index: expected words with whole ranks from 1 below 2**31 - 4"
+        )
     return index
 
 
@@ -146,7 +173,11 @@ def gzipped_table(content: bytes, columns: int) -> np.ndarray:
     """Whole numbers from 0, a line of `columns` of them for each row: (rows, columns) int64."""
     try:
         lines = gzip.decompress(content).strip()
-        numbers = np.loadtxt(io.BytesIO(lines), delimiter=",", dtype="int64", ndmin=2) if lines else np.zeros((1, 0))
+        numbers = (
+            np.loadtxt(io.BytesIO(lines), delimiter=",", dtype="int64", ndmin=2)
+            if lines
+            else np.zeros((1, 0))
+        )
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UnreadableFile(f"it is no gzipped table of whole numbers ({error})") from error
     if numbers.shape[1] != columns or numbers.min() < 0:
@@ -164,14 +195,18 @@ def stored(path: Path) -> dict[str, np.ndarray]:
         except MemoryError:
             raise
         except Exception as error:  # as in read_npz
-            raise UnreadableFile(f"{path} is damaged ({error}); remove it and run make repro") from error
+            raise UnreadableFile(
+                f"{path} is damaged ({error}); remove it and run make repro"
+            ) from error
 
 
 def pack(name: str, array) -> dict[str, np.ndarray]:
     """An array, or a CSR matrix of counts (places and counts in the smallest integers), as plain arrays."""
     if not sp.issparse(array):
         return {name: array}
-    if not (array.data == array.data.astype("int64")).all() or (len(array.data) and array.data.min() < 1):
+    if not (array.data == array.data.astype("int64")).all() or (
+        len(array.data) and array.data.min() < 1
+    ):
         raise ValueError(f"{name} is no matrix of counts")
     return {
         f"{name}.columns": array.indices.astype(np.min_scalar_type(array.shape[1] - 1)),
@@ -185,5 +220,10 @@ def unpack(name: str, file) -> np.ndarray | sp.csr_matrix:
     """What `pack` made plain, from a mapping such as the one that np.load gives; counts are float32."""
     if name in file:
         return file[name]
-    columns, counts = file[f"{name}.columns"].astype("int32"), file[f"{name}.counts"].astype("float32")
-    return sp.csr_matrix((counts, columns, file[f"{name}.splits"]), shape=tuple(file[f"{name}.shape"]))
+    columns, counts = (
+        file[f"{name}.columns"].astype("int32"),
+        file[f"{name}.counts"].astype("float32"),
+    )
+    return sp.csr_matrix(
+        (counts, columns, file[f"{name}.splits"]), shape=tuple(file[f"{name}.shape"])
+    )

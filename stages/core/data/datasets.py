@@ -12,8 +12,13 @@ import numpy as np
 from stages.core.data import arrays
 
 KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, and so the validation rows, is theirs
-SHARE, ERROR = (0.0, 1.0), (0.0, math.inf)  # the least and the most that a share of rows, and an error, can be
+SHUFFLE_SEED = (
+    113  # of the Keras loaders: the order of the rows, and so the validation rows, is theirs
+)
+SHARE, ERROR = (
+    (0.0, 1.0),
+    (0.0, math.inf),
+)  # the least and the most that a share of rows, and an error, can be
 
 
 @dataclass(frozen=True)
@@ -125,15 +130,23 @@ class Dataset:
         """What axes say, with units: {"loss": ..., the main metric: ...}. quantity: what the loss measures."""
         units = {"cross-entropy": "nats"}
         if self.unit:
-            units |= {"mean squared error": f"{self.unit} squared", "mean absolute error": self.unit}
+            units |= {
+                "mean squared error": f"{self.unit} squared",
+                "mean absolute error": self.unit,
+            }
         loss = f"loss: {quantity}" + (f" ({units[quantity]})" if quantity in units else "")
-        return {"loss": loss, self.task.metric: self.task.label + (f" ({self.unit})" if self.unit else "")}
+        return {
+            "loss": loss,
+            self.task.metric: self.task.label + (f" ({self.unit})" if self.unit else ""),
+        }
 
 
 def shuffled(random, *columns):
     """Each column in the order in which the Keras loaders give rows; `random` goes on from file part to file part."""
     if len({len(column) for column in columns}) > 1:
-        raise arrays.UnreadableFile(f"expected columns of one length, got {[len(column) for column in columns]}")
+        raise arrays.UnreadableFile(
+            f"expected columns of one length, got {[len(column) for column in columns]}"
+        )
     order = np.arange(len(columns[0]))
     random.shuffle(order)
     return [column[order] for column in columns]
@@ -157,20 +170,32 @@ def read_split_text(files, name):
 def read_text(files, name):
     """Text whose file holds all rows together (Reuters): x, y."""
     file = arrays.read_npz(files[name])
-    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.text(file, "x"), arrays.classes(file, "y")))
+    return cut(
+        *shuffled(
+            np.random.RandomState(SHUFFLE_SEED), arrays.text(file, "x"), arrays.classes(file, "y")
+        )
+    )
 
 
 def read_features(files, name, labels=arrays.features):
     """Rows of features (Boston Housing): x, y. labels: how y is read; arrays.classes where it is no number."""
     file = arrays.read_npz(files[name])
-    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), arrays.features(file, "x"), labels(file, "y")))
+    return cut(
+        *shuffled(
+            np.random.RandomState(SHUFFLE_SEED), arrays.features(file, "x"), labels(file, "y")
+        )
+    )
 
 
 def read_images(files, name, shape):
     """Images whose file holds a line each, pixels and class with commas between (digits)."""
     numbers = arrays.gzipped_table(files[name], int(np.prod(shape)) + 1)
     pixels, labels = numbers[:, :-1].reshape(-1, *shape), numbers[:, -1]
-    return cut(*shuffled(np.random.RandomState(SHUFFLE_SEED), pixels.astype("float32"), labels.astype("int32")))
+    return cut(
+        *shuffled(
+            np.random.RandomState(SHUFFLE_SEED), pixels.astype("float32"), labels.astype("int32")
+        )
+    )
 
 
 TOPICS = (  # of Reuters, in the order of the classes
@@ -188,7 +213,11 @@ TABLE = {
         rows=25_000,
         outputs=1,
         files=(
-            File("imdb.npz", 17_464_789, "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"),
+            File(
+                "imdb.npz",
+                17_464_789,
+                "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+            ),
             File(
                 "imdb_word_index.json",
                 1_641_221,
@@ -205,7 +234,11 @@ TABLE = {
         rows=8_982,
         outputs=46,
         files=(
-            File("reuters.npz", 2_110_848, "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"),
+            File(
+                "reuters.npz",
+                2_110_848,
+                "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916",
+            ),
             File(
                 "reuters_word_index.json",
                 550_378,
@@ -231,7 +264,21 @@ TABLE = {
         read=partial(read_features, name="boston_housing.npz"),
         unit="thousand dollars",
         shape=(13,),
-        columns=("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT"),
+        columns=(
+            "CRIM",
+            "ZN",
+            "INDUS",
+            "CHAS",
+            "NOX",
+            "RM",
+            "AGE",
+            "DIS",
+            "RAD",
+            "TAX",
+            "PTRATIO",
+            "B",
+            "LSTAT",
+        ),
     ),
     "digits": Dataset(
         title="Digits",

@@ -85,8 +85,12 @@ def features(
     mean, std, low, high, decimals, loading, weight = np.array(list(columns.values())).T
     factor, own = rng.standard_normal((rows, 1)), rng.standard_normal((rows, len(columns)))
     scores = loading * factor + np.sqrt(1 - loading**2) * own
-    x = low + (high - low) * _beta_quantiles(ndtr(scores), (mean - low) / (high - low), std / (high - low))
-    x = np.column_stack([column.round(int(places)) for column, places in zip(x.T, decimals, strict=True)])
+    x = low + (high - low) * _beta_quantiles(
+        ndtr(scores), (mean - low) / (high - low), std / (high - low)
+    )
+    x = np.column_stack(
+        [column.round(int(places)) for column, places in zip(x.T, decimals, strict=True)]
+    )
     index, place = scores @ weight, list(columns).index
     for (first, second), effect in interactions.items():
         index += effect * scores[:, place(first)] * scores[:, place(second)]
@@ -94,7 +98,15 @@ def features(
 
 
 def images(
-    name: str, *, rows: int, shape: tuple[int, int], classes: int, highest: int, contrast: float, noise: float, seed=0
+    name: str,
+    *,
+    rows: int,
+    shape: tuple[int, int],
+    classes: int,
+    highest: int,
+    contrast: float,
+    noise: float,
+    seed=0,
 ) -> dict[str, bytes]:
     """Small images with a class each: {"<name>.csv.gz": bytes}, a line each: pixels 0 to highest, row by row, class.
 
@@ -111,18 +123,26 @@ def images(
     shifted = [np.roll(patterns[label], rng.integers(-1, 2, 2), axis=(0, 1)) for label in labels]
     values = 0.3 + contrast * np.stack(shifted) + noise * rng.standard_normal((rows, *shape))
     pixels = np.clip(np.rint(highest * values), 0, highest).astype("int64").reshape(rows, -1)
-    lines = "\n".join(",".join(map(str, line)) for line in np.column_stack([pixels, labels]).tolist())
-    return {f"{name}.csv.gz": gzip.compress(lines.encode(), compresslevel=0, mtime=0)}  # bytes without a compressor
+    lines = "\n".join(
+        ",".join(map(str, line)) for line in np.column_stack([pixels, labels]).tolist()
+    )
+    return {
+        f"{name}.csv.gz": gzip.compress(lines.encode(), compresslevel=0, mtime=0)
+    }  # bytes without a compressor
 
 
 def _beta_quantiles(shares, mean, std):
-    size = np.maximum(mean * (1 - mean) / std**2 - 1, 0.01)  # a column of zeros and ones has size 0, the limit
+    size = np.maximum(
+        mean * (1 - mean) / std**2 - 1, 0.01
+    )  # a column of zeros and ones has size 0, the limit
     return betaincinv(mean * size, (1 - mean) * size, shares)
 
 
 def _target(rng, index, *, median, sigma, low, high, decimals, noise):
     index = index / index.std() + noise * rng.standard_normal(len(index))
-    scores = ndtri((index.argsort().argsort() + 0.5) / len(index))  # from ranks: the distribution is exact
+    scores = ndtri(
+        (index.argsort().argsort() + 0.5) / len(index)
+    )  # from ranks: the distribution is exact
     return np.clip(median * np.exp(sigma * scores), low, high).round(decimals)
 
 
@@ -162,7 +182,9 @@ def _ranks(rng, y, lengths, law, *, common, spread, share, concentration, repeat
     ranks = _draw(rng, law, lengths.sum())
     shares = rng.beta(share * concentration, (1 - share) * concentration, len(y))
     follows, label = rng.random(len(ranks)) < np.repeat(shares, lengths), np.repeat(y, lengths)
-    for number, factors in enumerate(_preferences(rng, np.bincount(y) / len(y), law, common, spread)):
+    for number, factors in enumerate(
+        _preferences(rng, np.bincount(y) / len(y), law, common, spread)
+    ):
         places = np.flatnonzero(follows & (label == number))
         ranks[places] = _draw(rng, law * factors, len(places))
     again = np.flatnonzero(rng.random(len(ranks)) < repeats)
@@ -174,7 +196,9 @@ def _ranks(rng, y, lengths, law, *, common, spread, share, concentration, repeat
 
 
 def _documents(ranks, lengths, vocabulary):
-    words = np.arange(vocabulary + 1).astype(object)[ranks].tolist()  # one int for each rank, not for each word
+    words = (
+        np.arange(vocabulary + 1).astype(object)[ranks].tolist()
+    )  # one int for each rank, not for each word
     documents, start = np.empty(len(lengths), object), 0
     for row, length in enumerate(lengths.tolist()):
         documents[row] = words[start : start + length]
@@ -192,7 +216,9 @@ def _word_index(vocabulary):
     """Syllables, then pairs of them, then triples: common words are short."""
     syllables = ["".join(pair) for pair in product(CONSONANTS, VOWELS)]
     words = chain.from_iterable(product(syllables, repeat=size) for size in count(1))
-    return json.dumps({"".join(word): rank for rank, word in enumerate(islice(words, vocabulary), 1)}).encode()
+    return json.dumps(
+        {"".join(word): rank for rank, word in enumerate(islice(words, vocabulary), 1)}
+    ).encode()
 
 
 # fmt: off

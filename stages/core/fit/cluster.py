@@ -34,7 +34,11 @@ def versions() -> dict[str, str]:
     stages = Path(__file__).parents[2]
     code = b"".join(path.read_bytes() for path in sorted(stages.rglob("*.py")))
     packages = {name: version(name) for name in PACKAGES}
-    return {"Python": platform.python_version(), **packages, "this project": sha256(code).hexdigest()[:12]}
+    return {
+        "Python": platform.python_version(),
+        **packages,
+        "this project": sha256(code).hexdigest()[:12],
+    }
 
 
 def each(work, shared, parts, title=""):
@@ -72,19 +76,25 @@ def _done(client, work, shared, parts):
         except OSError:  # a worker that was to get it is gone
             time.sleep(1)
             continue
-        numbers = {client.submit(work, held, part, pure=False): number for number, part in left.items()}
+        numbers = {
+            client.submit(work, held, part, pure=False): number for number, part in left.items()
+        }
         for future in as_completed(numbers, raise_errors=False):
             if future.status == "error":
                 _raise(future)
             try:
                 result = future.result()
-            except CancelledError:  # lost with the data that it was made of, or before it was fetched
+            except (
+                CancelledError
+            ):  # lost with the data that it was made of, or before it was fetched
                 continue
             del left[numbers[future]]
             yield numbers[future], result
         if not left:
             return
-    raise Unusable(f"{len(left)} of {len(parts)} slices were lost with their workers, {TRIES} times; see their logs")
+    raise Unusable(
+        f"{len(left)} of {len(parts)} slices were lost with their workers, {TRIES} times; see their logs"
+    )
 
 
 def _raise(future):

@@ -47,12 +47,16 @@ _classes = partial(Head, quantity="cross-entropy", activation="softmax")
 TWO_CLASSES = Head("binary_crossentropy", "cross-entropy", "sigmoid", _binary_accuracy, _column)
 LABELS = {  # form of the labels of three classes and more
     "integer": _classes(
-        "sparse_categorical_crossentropy", metric=keras.metrics.sparse_categorical_accuracy, targets=_integers
+        "sparse_categorical_crossentropy",
+        metric=keras.metrics.sparse_categorical_accuracy,
+        targets=_integers,
     ),
     "one_hot": _classes(
         "categorical_crossentropy",
         metric=keras.metrics.categorical_accuracy,
-        targets=lambda labels, outputs: keras.utils.to_categorical(labels, outputs).astype("float32"),
+        targets=lambda labels, outputs: keras.utils.to_categorical(labels, outputs).astype(
+            "float32"
+        ),
     ),
 }
 LOSSES = {  # of a regression
@@ -79,15 +83,22 @@ def build(section, shape: tuple[int, ...], outputs: int):
     fit, last, encoding = section.fit, head(section.fit), section.preprocess.encoding
     inputs = keras.Input(shape, dtype="int32" if encoding == "sequence" else "float32")
     chosen = section.model.model_dump(exclude={"network"})
-    known = {name: getattr(section.preprocess, "num_words", None) for name in takes(section.model.network)}
+    known = {
+        name: getattr(section.preprocess, "num_words", None)
+        for name in takes(section.model.network)
+    }
     module = importlib.import_module(f"stages.networks.{section.model.network}")
     try:
         body = module.build(inputs, **known, **chosen)
     except ValueError as error:  # how Keras refuses shapes and arguments
-        raise SystemExit(f"{module.__name__} gives no network for rows of {shape}: {error}") from error
+        raise SystemExit(
+            f"{module.__name__} gives no network for rows of {shape}: {error}"
+        ) from error
     if not isinstance(body, keras.KerasTensor) or len(body.shape) != 2:
         got = getattr(body, "shape", type(body).__name__)
-        raise SystemExit(f"{module.__name__}: expected build to return (samples, values), got {got}")
+        raise SystemExit(
+            f"{module.__name__}: expected build to return (samples, values), got {got}"
+        )
     network = keras.Model(inputs, keras.layers.Dense(outputs, activation=last.activation)(body))
     if encoding == "multi_hot" and not _begins_with_dense(network):
         raise SystemExit(
@@ -96,7 +107,9 @@ def build(section, shape: tuple[int, ...], outputs: int):
         )
     if fit.api == "sequential":
         if not _is_chain(network):
-            raise SystemExit(f"{module.__name__} is no chain of layers: expected functional as fit.api, got sequential")
+            raise SystemExit(
+                f"{module.__name__} is no chain of layers: expected functional as fit.api, got sequential"
+            )
         network = keras.Sequential(network.layers)
     network.compile(optimizer=_optimizer(fit), loss=last.loss)
     return network
@@ -110,20 +123,26 @@ def _taken(operation):
 def _is_chain(network) -> bool:
     """Whether each operation is a layer that takes what the one before it gives, and nothing else."""
     return all(
-        isinstance(layer, keras.Layer) and [tensor is before.output for tensor in _taken(layer)] == [True]
+        isinstance(layer, keras.Layer)
+        and [tensor is before.output for tensor in _taken(layer)] == [True]
         for before, layer in pairwise(network.operations)
     )
 
 
 def _begins_with_dense(network) -> bool:
     takers = [
-        operation for operation in network.operations for tensor in _taken(operation) if tensor is network.inputs[0]
+        operation
+        for operation in network.operations
+        for tensor in _taken(operation)
+        if tensor is network.inputs[0]
     ]
     return len(takers) == 1 and isinstance(takers[0], keras.layers.Dense)
 
 
 def _optimizer(fit):
-    config = {"learning_rate": fit.learning_rate} | ({"momentum": fit.momentum} if fit.momentum else {})
+    config = {"learning_rate": fit.learning_rate} | (
+        {"momentum": fit.momentum} if fit.momentum else {}
+    )
     return keras.optimizers.get({"class_name": fit.optimizer, "config": config})
 
 

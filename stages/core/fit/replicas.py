@@ -78,7 +78,11 @@ class Replica:
         the others may hold a row or two more than `batch_size`. A replica that had to wait a step while others
         train would need optimizer state of its own; one whose batches had another width, other dropout masks.
         """
-        sizes = np.bincount(self.folds[self.folds >= 0]) if (self.folds >= 0).any() else np.zeros(1, int)
+        sizes = (
+            np.bincount(self.folds[self.folds >= 0])
+            if (self.folds >= 0).any()
+            else np.zeros(1, int)
+        )
         fewest, most = len(self.folds) - int(sizes.max()), len(self.folds) - int(sizes.min())
         steps = max(1, -(-fewest // batch_size))
         return steps, min(most, max(batch_size, most - (steps - 1) * batch_size))
@@ -104,7 +108,16 @@ class Fitted:
 
 
 def fit(
-    model, metric, rows, targets, replicas: Sequence[Replica], epochs, batch_size, title="", scaler=None, balance=None
+    model,
+    metric,
+    rows,
+    targets,
+    replicas: Sequence[Replica],
+    epochs,
+    batch_size,
+    title="",
+    scaler=None,
+    balance=None,
 ):
     """Train each replica from initial weights of its own; yield a `Fitted` for each, in their order.
 
@@ -127,7 +140,9 @@ def fit(
         for fitted in cluster.each(_Trainer.train, trainer, slices, title):
             yield from fitted
         return
-    with tqdm(total=len(slices) * epochs, desc=title, unit="epoch", disable=None, leave=False) as bar:
+    with tqdm(
+        total=len(slices) * epochs, desc=title, unit="epoch", disable=None, leave=False
+    ) as bar:
         for members in slices:
             yield from trainer.train(members, bar)
 
@@ -137,10 +152,14 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
     program = _Program(model, rows, len(fitted))
     program.restore(fitted)
     numbers = np.arange(rows.shape[0], dtype="int32")
-    chunks = [program.predict(numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)]
+    chunks = [
+        program.predict(numbers[start : start + CHUNK]) for start in range(0, len(numbers), CHUNK)
+    ]
     predictions = np.concatenate(chunks, axis=1)
     for number in np.flatnonzero(~np.isfinite(predictions).all(axis=(1, 2))):
-        raise Diverged(f"replica {number} of {len(fitted)} predicts what is no number after its last epoch; {REMEDY}")
+        raise Diverged(
+            f"replica {number} of {len(fitted)} predicts what is no number after its last epoch; {REMEDY}"
+        )
     return predictions
 
 
@@ -154,10 +173,15 @@ def _slices(replicas, batch_size, by_stream):
     """Cut into lists that train at the same time: of equal epochs and, for sparse rows, of one stream."""
 
     def key(replica):
-        return replica.epoch_shape(batch_size), by_stream and (replica.order, replica.folds.tobytes())
+        return replica.epoch_shape(batch_size), by_stream and (
+            replica.order,
+            replica.folds.tobytes(),
+        )
 
     groups = [list(members) for _, members in groupby(replicas, key)]
-    return [list(part) for group in groups for part in np.array_split(group, -(-len(group) // SLICE))]
+    return [
+        list(part) for group in groups for part in np.array_split(group, -(-len(group) // SLICE))
+    ]
 
 
 def _stream(replica, epoch):
@@ -188,7 +212,9 @@ def _batches(members, batch_size, sparse, epoch):
     and place: for sparse rows as `_union` gives them, otherwise both are `rows`.
     """
     steps, width = members[0].epoch_shape(batch_size)
-    place = np.arange(steps)[:, None] * batch_size + np.arange(width)  # among the rows that a member takes
+    place = np.arange(steps)[:, None] * batch_size + np.arange(
+        width
+    )  # among the rows that a member takes
     inside = (np.arange(width) < batch_size) | (np.arange(steps) == steps - 1)[:, None]
     streams, rows, taken = {}, [], []
     for member in members:
@@ -209,16 +235,24 @@ def _union(rows):
     """
     pairs = [np.unique(step, return_inverse=True) for step in rows]
     most = max(len(different) for different, _ in pairs)
-    most = -(-most // 16) * 16  # rounded up, so that epochs have the same shape and share one compiled program
-    union = np.stack([np.pad(different, (0, most - len(different)), mode="edge") for different, _ in pairs])
-    return union.astype("int32"), np.stack([place.reshape(rows.shape[1:]) for _, place in pairs]).astype("int32")
+    most = (
+        -(-most // 16) * 16
+    )  # rounded up, so that epochs have the same shape and share one compiled program
+    union = np.stack(
+        [np.pad(different, (0, most - len(different)), mode="edge") for different, _ in pairs]
+    )
+    return union.astype("int32"), np.stack(
+        [place.reshape(rows.shape[1:]) for _, place in pairs]
+    ).astype("int32")
 
 
 def _stop_if_diverged(figures, epoch, members):
     """Raise Diverged for the first replica whose loss, or held-out loss, is not a number any more."""
     for name in figures.keys() & {"loss", "val_loss"}:
         for number in np.flatnonzero(~np.isfinite(figures[name])):
-            _diverged(members[number], f"its {name} is {figures[name][number]} in epoch {epoch + 1}")
+            _diverged(
+                members[number], f"its {name} is {figures[name][number]} in epoch {epoch + 1}"
+            )
 
 
 def _diverged(member, what):
@@ -262,7 +296,12 @@ def _initial(model, seed):
         fresh = type(layer).from_config(_seeded(layer.get_config(), draw))
         if layer.variables:
             fresh.build_from_config(layer.get_build_config())
-        values.update({id(old): new.numpy() for old, new in zip(layer.variables, fresh.variables, strict=True)})
+        values.update(
+            {
+                id(old): new.numpy()
+                for old, new in zip(layer.variables, fresh.variables, strict=True)
+            }
+        )
     return values
 
 
@@ -270,7 +309,10 @@ def _seeded(config, draw):
     """A layer's config with a seed wherever nobody chose one."""
     if not isinstance(config, dict):
         return config
-    return {key: draw() if key == "seed" and value is None else _seeded(value, draw) for key, value in config.items()}
+    return {
+        key: draw() if key == "seed" and value is None else _seeded(value, draw)
+        for key, value in config.items()
+    }
 
 
 @dataclass
@@ -294,7 +336,10 @@ class _Trainer:
         self.program = None  # of the last slice: those of the same size share what is compiled
 
     def __getstate__(self):
-        return vars(self) | {"program": None, "model": keras.saving.serialize_keras_object(self.model)}
+        return vars(self) | {
+            "program": None,
+            "model": keras.saving.serialize_keras_object(self.model),
+        }
 
     def __setstate__(self, state):
         vars(self).update(state, model=keras.saving.deserialize_keras_object(state["model"]))
@@ -305,7 +350,9 @@ class _Trainer:
             if self.program is None or self.program.count != len(members):
                 _, batch = members[0].epoch_shape(self.batch_size)
                 _stop_if_too_large(self.model, members, batch, self.longest, sp.issparse(self.rows))
-                self.program = _Program(self.model, self.rows, len(members), self.metric, self.targets)
+                self.program = _Program(
+                    self.model, self.rows, len(members), self.metric, self.targets
+                )
             self.program.start(members, self.longest, self.scaler, self.balance)
             history = []
             batches = partial(_batches, members, self.batch_size, sp.issparse(self.rows))
@@ -329,16 +376,25 @@ class _SparseRows:
         shift[:, 1] = matrix.indices - place
         self.words = matrix.shape[1]
         self.splits, self.shift = tf.constant(matrix.indptr.astype("int64")), tf.constant(shift)
-        self.values = None if (matrix.data == 1).all() else tf.constant(matrix.data.astype("float32"))
+        self.values = (
+            None if (matrix.data == 1).all() else tf.constant(matrix.data.astype("float32"))
+        )
 
     def _gather(self, values, rows):
         return tf.raw_ops.RaggedGather(
-            params_nested_splits=[self.splits], params_dense_values=values, indices=rows, OUTPUT_RAGGED_RANK=1
+            params_nested_splits=[self.splits],
+            params_dense_values=values,
+            indices=rows,
+            OUTPUT_RAGGED_RANK=1,
         )
 
     def batch(self, rows):
         (splits,), shift = self._gather(self.shift, rows)
-        values = tf.ones(tf.shape(shift)[:1]) if self.values is None else self._gather(self.values, rows)[1]
+        values = (
+            tf.ones(tf.shape(shift)[:1])
+            if self.values is None
+            else self._gather(self.values, rows)[1]
+        )
         ragged = tf.raw_ops.RaggedTensorToSparse(rt_nested_splits=[splits], rt_dense_values=values)
         return tf.raw_ops.SparseTensorToCSRSparseMatrix(
             indices=ragged.sparse_indices + shift,
@@ -368,9 +424,13 @@ class _Program:
         self.model, self.count, self.metric, self.sparse = model, count, metric, sp.issparse(rows)
         self.rows = _SparseRows(rows) if self.sparse else tf.constant(rows)
         # For sparse rows the network is cut behind its first Dense layer, which becomes the sparse product.
-        self.first = next(layer for layer in model.layers if layer.variables) if self.sparse else None
+        self.first = (
+            next(layer for layer in model.layers if layer.variables) if self.sparse else None
+        )
         self.upper = self._behind_first() if self.sparse else model
-        self.stacks = {id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables}
+        self.stacks = {
+            id(v): self._stack(v) for v in model.trainable_variables + model.non_trainable_variables
+        }
         self.trainable = [self.stacks[id(v)] for v in model.trainable_variables]
         self.state = [self.stacks[id(v)] for v in model.non_trainable_variables]
         self.place = {id(v): number for number, v in enumerate(model.trainable_variables)}
@@ -387,13 +447,17 @@ class _Program:
             return keras.Model(self.first.output, identity(self.model.outputs[0]))
         hidden = keras.Input((self.first.units,))  # its layers may have outputs of earlier calls
         layers = self.model.layers[self.model.layers.index(self.first) + 1 :]
-        return keras.Model(hidden, reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden)))
+        return keras.Model(
+            hidden, reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden))
+        )
 
     # XLA makes small dense networks faster, but one replica alone many times slower, and the sparse product slower;
     # recurrent layers and stacked convolutions fail under it. There, only the optimizer's update is compiled.
     @cached_property
     def _xla(self):
-        dense = all(isinstance(layer, keras.layers.Dense) for layer in self.model.layers if layer.variables)
+        dense = all(
+            isinstance(layer, keras.layers.Dense) for layer in self.model.layers if layer.variables
+        )
         return dense and not self.sparse and self.count > 1
 
     def _wide(self, variable):
@@ -406,7 +470,9 @@ class _Program:
         return keras.Variable(np.zeros(shape), dtype=variable.dtype, trainable=variable.trainable)
 
     def _assign(self, variable, values):
-        self.stacks[id(variable)].assign(np.concatenate(values, 1) if self._wide(variable) else np.stack(values))
+        self.stacks[id(variable)].assign(
+            np.concatenate(values, 1) if self._wide(variable) else np.stack(values)
+        )
 
     def _values(self, variable):
         stacked = self.stacks[id(variable)].numpy()
@@ -422,9 +488,13 @@ class _Program:
         training = [np.flatnonzero(member.folds != member.held_out) for member in members]
         self._scale([scaler(own) if scaler else (None, None) for own in training])
         self.balance = balance and np.stack([balance(own) for own in training])
-        held_out = [np.resize(member.held_out_rows, longest) if longest else [] for member in members]
+        held_out = [
+            np.resize(member.held_out_rows, longest) if longest else [] for member in members
+        ]
         self.held_out = np.stack(held_out).astype("int32")
-        self.held_out_predictions = np.empty((self.count, 0, *self.model.output_shape[1:]), "float32")
+        self.held_out_predictions = np.empty(
+            (self.count, 0, *self.model.output_shape[1:]), "float32"
+        )
         counts = np.array([len(member.held_out_rows) for member in members])
         self.counted = (np.arange(longest) < counts[:, None]).astype("float32")
 
@@ -443,7 +513,10 @@ class _Program:
         if factors[0] is None:
             self.scaler = None
         elif self.sparse:
-            self.scaler = None, tf.constant(np.repeat(np.stack(factors, axis=1), self.first.units, axis=1))
+            self.scaler = (
+                None,
+                tf.constant(np.repeat(np.stack(factors, axis=1), self.first.units, axis=1)),
+            )
         else:
             self.scaler = np.stack(means), np.stack(factors)
 
@@ -459,7 +532,10 @@ class _Program:
                 weights=own,
                 mean=self.scalers[number][0],
                 factor=self.scalers[number][1],
-                history={name: np.array([epoch[name][number] for epoch in history]) for name in history[0]},
+                history={
+                    name: np.array([epoch[name][number] for epoch in history])
+                    for name in history[0]
+                },
                 held_out=held_out[number, : len(member.held_out_rows)],
             )
             fitted.append(one)
@@ -574,7 +650,9 @@ class _Program:
     def _penalty(self, weights):
         """L1 and L2 penalties of all replicas: a sum over weights, so the stacked ones will do."""
         pairs = zip(self.model.trainable_variables, weights, strict=True)
-        return sum((own.regularizer(stacked) for own, stacked in pairs if own.regularizer), tf.zeros(()))
+        return sum(
+            (own.regularizer(stacked) for own, stacked in pairs if own.regularizer), tf.zeros(())
+        )
 
     def _predict_held_out(self, rows, scaler):
         """Each replica's predictions for the rows that it holds out: (replicas, longest, outputs)."""
@@ -582,7 +660,8 @@ class _Program:
         if self.sparse:
             kernels = tf.split(self._wide_kernel(weights, scaler), self.count, axis=1)
             hidden = [
-                _product(self.rows.batch(own), kernel) for own, kernel in zip(tf.unstack(rows), kernels, strict=True)
+                _product(self.rows.batch(own), kernel)
+                for own, kernel in zip(tf.unstack(rows), kernels, strict=True)
             ]
             inputs = tf.ensure_shape(tf.stack(hidden), (self.count, None, self.first.units))
             inputs = self._first_layer(inputs, weights)
@@ -593,7 +672,9 @@ class _Program:
     def _predict_rows(self, rows, scaler):
         weights = _read(self.trainable)
         everywhere = tf.broadcast_to(tf.range(tf.size(rows)), (self.count, tf.size(rows)))
-        inputs = self._inputs(rows if self.sparse else tf.gather(rows, everywhere), everywhere, weights, scaler)
+        inputs = self._inputs(
+            rows if self.sparse else tf.gather(rows, everywhere), everywhere, weights, scaler
+        )
         return self._call(weights, _read(self.state), inputs, training=False)[0]
 
 

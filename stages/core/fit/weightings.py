@@ -41,7 +41,9 @@ def _with_data(rows, data):
 
 def _standardize(rows, _):
     """Mean 0, standard deviation 1; a feature that is constant keeps its scale."""
-    constant = rows.min(axis=0) == rows.max(axis=0)  # where rounding may leave a deviation that is not quite 0
+    constant = rows.min(axis=0) == rows.max(
+        axis=0
+    )  # where rounding may leave a deviation that is not quite 0
     mean = np.where(constant, rows[0], rows.mean(axis=0))
     deviation = np.where(constant, 1, rows.std(axis=0))
     return mean.astype("float32"), (1 / deviation).astype("float32")
@@ -55,7 +57,9 @@ def _inverse_document_frequency(rows, _):
 
 def _log_count_ratio(rows, labels):
     """How much more often documents of class 1 have the word than those of class 0 (Wang and Manning, 2012)."""
-    one, zero = (1 + np.bincount(rows[labels == label].indices, minlength=rows.shape[1]) for label in (1, 0))
+    one, zero = (
+        1 + np.bincount(rows[labels == label].indices, minlength=rows.shape[1]) for label in (1, 0)
+    )
     return None, np.log(one / one.sum() / (zero / zero.sum())).astype("float32")
 
 

@@ -62,7 +62,11 @@ def typical(differences, k, bounds=ANY) -> Typical:
     ordered, cut = np.sort(differences), int(TRIM * len(differences))
     middle = ordered[cut : len(ordered) - cut]
     drawn_in = np.clip(ordered, middle[0], middle[-1])
-    mean, error, freedom = float(middle.mean()), standard_error(drawn_in, k) / (1 - 2 * TRIM), len(middle) - 1
+    mean, error, freedom = (
+        float(middle.mean()),
+        standard_error(drawn_in, k) / (1 - 2 * TRIM),
+        len(middle) - 1,
+    )
     if cut == 0:
         error = standard_error(differences, k)
     half = float(stats.t.ppf(1 - LEVEL / 2, freedom) * error)
@@ -99,7 +103,9 @@ class Comparison:
     def detectable(self) -> float:
         """The smallest difference that as many folds as these find with a power of 80 %."""
         freedom = self.folds - 1
-        return float((stats.t.ppf(1 - LEVEL / 2, freedom) + stats.t.ppf(POWER, freedom)) * self.error)
+        return float(
+            (stats.t.ppf(1 - LEVEL / 2, freedom) + stats.t.ppf(POWER, freedom)) * self.error
+        )
 
     @property
     def floor(self) -> float:
@@ -120,7 +126,9 @@ def compare(base, head, k, higher_is_better, within=None, bounds=ANY) -> Compari
     """
     base, head = np.asarray(base, "float64"), np.asarray(head, "float64")
     if base.shape != head.shape or base.ndim != 1 or len(base) % k or len(base) < 2:
-        raise ValueError(f"expected one figure for each of k x repeats folds, got {base.shape}, {head.shape}, k = {k}")
+        raise ValueError(
+            f"expected one figure for each of k x repeats folds, got {base.shape}, {head.shape}, k = {k}"
+        )
     differences = head - base
     better = differences if higher_is_better else -differences
     mean, error, freedom = differences.mean(), standard_error(differences, k), len(differences) - 1
@@ -144,8 +152,13 @@ def _probabilities(better, k, within):
     """worse, equivalent and better. baycomp wants the figures of two models; its differences are second - first."""
     if not within:
         return {"worse": None, "equivalent": None, "better": None}
-    probabilities = baycomp.CorrelatedTTest.probs(np.zeros(len(better)), better, rope=within, runs=len(better) // k)
-    return {name: float(p) for name, p in zip(("worse", "equivalent", "better"), probabilities, strict=True)}
+    probabilities = baycomp.CorrelatedTTest.probs(
+        np.zeros(len(better)), better, rope=within, runs=len(better) // k
+    )
+    return {
+        name: float(p)
+        for name, p in zip(("worse", "equivalent", "better"), probabilities, strict=True)
+    }
 
 
 def verdict(comparison: Comparison, p: float, typical_p: float, higher_is_better) -> str:
@@ -190,7 +203,10 @@ def bootstrap(base, head, draws=2000, seed=0) -> tuple[float, float, float]:
     differences = np.empty(draws)
     for draw in range(draws):
         counts = np.bincount(random.integers(rows, size=rows), minlength=rows)
-        means = [own[random.integers(len(own), size=len(own))].mean(axis=0) @ counts / rows for own in (base, head)]
+        means = [
+            own[random.integers(len(own), size=len(own))].mean(axis=0) @ counts / rows
+            for own in (base, head)
+        ]
         differences[draw] = means[1] - means[0]
     low, high = np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2])
     return float(head.mean() - base.mean()), float(low), float(high)
@@ -202,7 +218,10 @@ def flips(base, head, share=0.8) -> tuple[np.ndarray, np.ndarray]:
     base, head: (seeds, rows) 1 where the seed's model is right, otherwise 0. Returns two arrays of row numbers.
     """
     # Shares of right and of wrong are counted apart: 1 - 0.8 is a little less than 1 / 5.
-    right, wrong = ([own.mean(axis=0) >= share for own in sides] for sides in ((base, head), (1 - base, 1 - head)))
+    right, wrong = (
+        [own.mean(axis=0) >= share for own in sides]
+        for sides in ((base, head), (1 - base, 1 - head))
+    )
     return np.flatnonzero(right[0] & wrong[1]), np.flatnonzero(wrong[0] & right[1])
 
 

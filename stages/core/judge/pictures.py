@@ -8,7 +8,9 @@ downwards and predicted ones to the right.
 import io
 import os
 
-os.environ.pop("MPLBACKEND", None)  # what a notebook sets need not be installed here, and nothing is shown
+os.environ.pop(
+    "MPLBACKEND", None
+)  # what a notebook sets need not be installed here, and nothing is shown
 import matplotlib
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -19,7 +21,11 @@ matplotlib.rcdefaults()  # the user's matplotlibrc would change every figure
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
-SHARES = "#ffffff", "#6baed6", "#08306b"  # of 0, 0.5 and 1: the darker the more, so colour-blind readers see it too
+SHARES = (
+    "#ffffff",
+    "#6baed6",
+    "#08306b",
+)  # of 0, 0.5 and 1: the darker the more, so colour-blind readers see it too
 WIDTH = 8.0  # inches: the text of a figure stays readable when a page shows it 800 pixels wide
 FEW = 12  # classes of a matrix whose cells have room for numbers
 POINTS = 20  # percentage points, where the colours of a difference end: the same in all reviews, half a point is pale
@@ -46,7 +52,9 @@ def _legend(figure, axis, ncols, note="", size=9):
 
 def _epoch_axis(axis, name, label, curves):
     axis.set_xlabel("epoch")
-    axis.set_ylabel(label.replace(" (", "\n("))  # the unit below: one line of both can be longer than the axis
+    axis.set_ylabel(
+        label.replace(" (", "\n(")
+    )  # the unit below: one line of both can be longer than the axis
     better = "↑ higher is better" if name == "accuracy" else "↓ lower is better"
     axis.set_title(better, fontsize=9, color=GREY, loc="right")
     axis.set_ylim(*_limits(curves))
@@ -111,7 +119,9 @@ def folds(title: str, columns: dict[str, np.ndarray], labels: dict[str, str]) ->
 def _folds(title, labels, lines, ncols):
     figure, axes = _panels(title, len(labels))
     for axis, (name, label) in zip(axes, labels.items(), strict=True):
-        drawn = [_mean_and_middle(axis, columns[kind + name], *look) for columns, kind, *look in lines]
+        drawn = [
+            _mean_and_middle(axis, columns[kind + name], *look) for columns, kind, *look in lines
+        ]
         _epoch_axis(axis, name, label, drawn)
     count = len(next(iter(lines[0][0].values())))
     _legend(figure, axes[0], ncols, f": mean and middle 80 % of {count} folds")
@@ -136,7 +146,9 @@ def _matrix(title, values, words, names, bar, **colours):
         centred = {"ha": "center", "va": "center"}
         axis.text(column, row, text, color=colour, fontsize=size, **centred, zorder=2)
     names = names if len(names) == classes else [str(number) for number in range(classes)]
-    ticks = np.arange(0, classes, -(-classes // 60))  # of more than 60 classes, not each has room for its name
+    ticks = np.arange(
+        0, classes, -(-classes // 60)
+    )  # of more than 60 classes, not each has room for its name
     upright = classes > FEW or classes * max(map(len, names)) > 60
     axis.set_xticks(ticks, [names[tick] for tick in ticks], rotation=90 if upright else 0)
     axis.set_yticks(ticks, [names[tick] for tick in ticks])
@@ -161,13 +173,17 @@ def confusion(title: str, counts: np.ndarray, names=()) -> bytes:
     shares = np.ma.masked_array(_shares(counts), counts == 0)
 
     def words(row, column):
-        return f"{shares[row, column]:.3f}\n{counts[row, column]:,} rows", shares[row, column] > 0.65
+        return f"{shares[row, column]:.3f}\n{counts[row, column]:,} rows", shares[
+            row, column
+        ] > 0.65
 
     colours = {"cmap": LinearSegmentedColormap.from_list("shares", SHARES), "vmin": 0, "vmax": 1}
     return _matrix(title, shares, words, names, "share of the actual class", **colours)
 
 
-def compared_folds(title: str, sides: dict[str, dict[str, np.ndarray]], labels: dict[str, str]) -> bytes:
+def compared_folds(
+    title: str, sides: dict[str, dict[str, np.ndarray]], labels: dict[str, str]
+) -> bytes:
     """Held-out loss and metric by epoch of two experiments: mean and the band of the middle 80 % of the folds.
 
     sides: {name of the experiment: {"val_loss": (replicas, epochs), "val_<metric>": (replicas, epochs)}}, base first.
@@ -250,7 +266,9 @@ def confusion_difference(title: str, base: np.ndarray, head: np.ndarray, names=(
 
     def words(row, column):
         rows = head[row, column] - base[row, column]
-        return f"{points[row, column]:+.2f}\n{rows:+,} rows", abs(points[row, column]) > 0.6 * POINTS
+        return f"{points[row, column]:+.2f}\n{rows:+,} rows", abs(
+            points[row, column]
+        ) > 0.6 * POINTS
 
     cmap = LinearSegmentedColormap.from_list("change", (ORANGE, "#ffffff", BLUE))
     colours = {"cmap": cmap, "vmin": -POINTS, "vmax": POINTS}
@@ -258,7 +276,9 @@ def confusion_difference(title: str, base: np.ndarray, head: np.ndarray, names=(
     return _matrix(title, points, words, names, bar, **colours)
 
 
-def predicted_against_actual(title: str, actual, predicted: dict[str, np.ndarray], unit: str) -> bytes:
+def predicted_against_actual(
+    title: str, actual, predicted: dict[str, np.ndarray], unit: str
+) -> bytes:
     """A dot for each row, or two joined ones, for each of two experiments; on the line the prediction is right.
 
     actual: (rows,). predicted: {what the dots are: (rows,)}, of two experiments the base first.

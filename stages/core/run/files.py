@@ -25,11 +25,15 @@ def whole(path: Path) -> Iterator[Path]:
             _put_back(left, path)
         else:
             _remove(left)
-    new, old = (path.with_name(f".{path.name}.{os.getpid()}.{word}.part") for word in ("new", "old"))
+    new, old = (
+        path.with_name(f".{path.name}.{os.getpid()}.{word}.part") for word in ("new", "old")
+    )
     try:
         yield new
         new.stat()  # a block that wrote nothing must not cost what stood there before
-        if path.is_dir():  # a folder cannot be replaced in one step: for a moment neither name stands
+        if (
+            path.is_dir()
+        ):  # a folder cannot be replaced in one step: for a moment neither name stands
             os.replace(path, old)
         os.replace(new, path)
     finally:

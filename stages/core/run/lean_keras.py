@@ -102,6 +102,8 @@ with (
     import keras
     import tensorflow
 
-logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns when a second fit compiles a program of its own
+logging.getLogger("tensorflow").setLevel(
+    logging.ERROR
+)  # it warns when a second fit compiles a program of its own
 
 __all__ = ["keras", "tensorflow"]

@@ -36,16 +36,22 @@ def left_by_limits(root: Path) -> float:
             tree, *names = VERSION_1 if controllers else VERSION_2
             # Seen from within a container, the path may be that outside of it, or begin with `..`.
             group = Path(os.path.normpath(place).lstrip("/"))
-            left = min(left, *(_left(root / tree / around, *names) for around in (group, *group.parents)))
+            left = min(
+                left, *(_left(root / tree / around, *names) for around in (group, *group.parents))
+            )
     return left
 
 
 def _left(group, limit, usage, prefix):
     """Bytes that one group leaves; infinity where it has no limit or is not there."""
     try:
-        bytes_left = int((group / limit).read_text("utf-8")) - int((group / usage).read_text("utf-8"))
+        bytes_left = int((group / limit).read_text("utf-8")) - int(
+            (group / usage).read_text("utf-8")
+        )
         pairs = (line.split() for line in (group / "memory.stat").read_text("utf-8").splitlines())
         counts = {name: int(count) for name, count in pairs}
     except (OSError, ValueError):  # the last of `max`
         return math.inf
-    return bytes_left + sum(counts.get(f"{prefix}{kind}_file", 0) for kind in ("inactive", "active"))
+    return bytes_left + sum(
+        counts.get(f"{prefix}{kind}_file", 0) for kind in ("inactive", "active")
+    )

@@ -26,7 +26,9 @@ def run(main):
     stage = sys.modules[main.__module__].__spec__.name.rpartition(".")[2]
     with one_message(" ".join([stage, *sys.argv[1:]]), KEPT), earlier_results_kept():
         parser = parser_of(main)
-        parser.add_argument("dataset", choices=params.load().datasets, help="a data set of params.yaml")
+        parser.add_argument(
+            "dataset", choices=params.load().datasets, help="a data set of params.yaml"
+        )
         main(parser.parse_args().dataset)
 
 
@@ -42,7 +44,9 @@ def parser_of(main) -> argparse.ArgumentParser:
     module = sys.modules[main.__module__]
     as_written = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(
-        prog=f"python -m {module.__spec__.name}", description=module.__doc__, formatter_class=as_written
+        prog=f"python -m {module.__spec__.name}",
+        description=module.__doc__,
+        formatter_class=as_written,
     )
 
 
@@ -55,10 +59,16 @@ def at_terminal():
         try:
             yield
         finally:
-            print(end="", flush=True)  # not at the end of the process, where nobody could catch the error
+            print(
+                end="", flush=True
+            )  # not at the end of the process, where nobody could catch the error
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the buffer still holds
-        raise SystemExit(128 + signal.SIGPIPE) from None  # as a shell says of a command that a closed pipe ended
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # for what the buffer still holds
+        raise SystemExit(
+            128 + signal.SIGPIPE
+        ) from None  # as a shell says of a command that a closed pipe ended
 
 
 @contextmanager
@@ -75,7 +85,9 @@ def one_message(where, kept=""):
     except (UnreadableFile, FloatingPointError, OSError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"{where}: {str(error).rstrip('.')}.{kept}") from None
     except Exception as error:
-        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":  # of TensorFlow
+        if (
+            not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError"
+        ):  # of TensorFlow
             raise
         tensor = re.search(r"OOM when allocating (tensor with shape\S+)", str(error))
         why = tensor[1] if tensor else str(error) or type(error).__name__
@@ -95,7 +107,9 @@ def earlier_results_kept():
         yield
     except (Exception, SystemExit):
         if name := os.environ.get("DVC_STAGE"):
-            subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", name], capture_output=True)
+            subprocess.run(
+                [sys.executable, "-m", "dvc", "checkout", "--quiet", name], capture_output=True
+            )
         raise
 
 
@@ -109,7 +123,9 @@ def stop_with_parent():
     parent = psutil.Process().parent()  # None for the first process of a container
     shell = parent if parent and parent.name() in SHELLS and under_dvc else None
     if under_dvc and not _in_our_group(shell.parent() if shell else parent):
-        raise SystemExit("DVC_STAGE is set, and the DVC that set it is gone; to run a stage by hand, unset it")
+        raise SystemExit(
+            "DVC_STAGE is set, and the DVC that set it is gone; to run a stage by hand, unset it"
+        )
     threading.Thread(target=_watch, args=(shell,), daemon=True).start()
 
 
@@ -125,7 +141,9 @@ def _watch(shell):
     before = _parents(shell)
     while _parents(shell) == before:
         time.sleep(WATCH)
-    os._exit(1)  # at once, also from within a training; what was being written has a name that nobody reads
+    os._exit(
+        1
+    )  # at once, also from within a training; what was being written has a name that nobody reads
 
 
 def _parents(shell):

@@ -35,7 +35,9 @@ class NotYaml(ValueError):
 class _Reader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012
     yaml_constructors = {  # noqa: RUF012
-        tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag in TYPES
+        tag: construct
+        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+        if tag in TYPES
     }
 
     def scan_yaml_directive_value(self, start_mark):
@@ -46,7 +48,9 @@ class _Reader(yaml.SafeLoader):
 
     def construct_mapping(self, node, deep=False):
         seen = set()
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []  # else PyYAML says what it should be
+        pairs = (
+            node.value if isinstance(node, yaml.MappingNode) else []
+        )  # else PyYAML says what it should be
         for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
             name = key.value if key.tag == MERGE else self.construct_object(key)
             if name in seen:
@@ -56,7 +60,9 @@ class _Reader(yaml.SafeLoader):
 
     def flatten_mapping(self, node):
         for key, value in node.value:
-            if key.tag == MERGE and not isinstance(value, yaml.MappingNode):  # lists of anchors can multiply
+            if key.tag == MERGE and not isinstance(
+                value, yaml.MappingNode
+            ):  # lists of anchors can multiply
                 raise _error(key, "<<: expected one anchor")
         super().flatten_mapping(node)
 
@@ -66,9 +72,16 @@ class _Reader(yaml.SafeLoader):
             if isinstance(value, str):
                 value.encode()  # half of a surrogate pair is no text
             return value
-        except (ValueError, TypeError, LookupError, AttributeError) as error:  # how PyYAML fails on !!int x
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+        ) as error:  # how PyYAML fails on !!int x
             kind, is_scalar = node.tag.rpartition(":")[2], isinstance(node, yaml.ScalarNode)
-            raise _error(node, f"{SHORT.repr(node.value) if is_scalar else 'this'} is no {kind}") from error
+            raise _error(
+                node, f"{SHORT.repr(node.value) if is_scalar else 'this'} is no {kind}"
+            ) from error
 
 
 def _error(node, what):
@@ -89,7 +102,9 @@ def _float(_, node):
 
 
 for _kind, (_pattern, _first) in SCALARS.items():
-    _Reader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first)
+    _Reader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first
+    )
 _Reader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Reader.add_constructor("tag:yaml.org,2002:float", _float)
 
