@@ -29,7 +29,7 @@ help: ## this list
 
 repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (WORKERS=4: on a cluster of so many)
 	@python -m tools.repair
-	@python -m stages.core.params
+	@python -m stages.core.declared.params
 	@banner=$$(python -m tools.sources) || exit; say() { [ -z "$$banner" ] || echo "$$banner"; }; say; \
 	$(if $(WORKERS),python -m tools.cluster "$$WORKERS") dvc repro && echo && python -m tools.results; \
 	status=$$?; say; exit $$status

@@ -27,9 +27,9 @@ import requests
 from requests.exceptions import InvalidURL, ProxyError
 from tqdm import tqdm
 
-from stages.core import params
 from stages.core.data import synthetic
-from stages.core.data.datasets import TABLE
+from stages.core.declared import params
+from stages.core.declared import sources as data_sources
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
@@ -267,35 +267,46 @@ def check(path: Path, file):
         raise ValueError(f"{expected}, got {size:,} bytes with {digest}")
 
 
+def stand_in(name, source) -> dict[str, bytes]:
+    """The generated files of a data set: {name: content}; exits where it has none."""
+    path = data_sources.path_of(name)
+    if source.stand_in is None:
+        raise SystemExit(
+            f"{name} has no generated stand-in: set `source: official` in params.yaml, take {name} "
+            f"out of `datasets`, or give {path} numbers for one under stand_in."
+        )
+    try:
+        return synthetic.generate(source.kind, name, source.stand_in)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise SystemExit(f"{path}: stand_in gives no rows: {error}") from None
+
+
 def main(name):
     """Run the stage for one data set."""
-    start, source, folder = time.time(), params.load().source, RAW / name
+    start, chosen, folder, source = (
+        time.time(),
+        params.load().source,
+        RAW / name,
+        data_sources.read(name),
+    )
     with whole(folder) as new:
         new.mkdir()
-        if source == "synthetic":
-            if name not in synthetic.GENERATORS:
-                raise SystemExit(
-                    f"{name} has no generated stand-in: set `source: official` in params.yaml, take {name} out of "
-                    "`datasets`, or write it a generator (stages/core/data/synthetic.py)."
-                )
-            for file, content in synthetic.GENERATORS[name]().items():
+        if chosen == "synthetic":
+            for file, content in stand_in(name, source).items():
                 (new / file).write_bytes(content)
             places = ["generated stand-ins"]
         else:
-            places = [official(file, folder, new / file.name) for file in TABLE[name].files]
+            places = [official(file, folder, new / file.name) for file in source.files]
         size = sum(path.stat().st_size for path in new.iterdir())
-    print(
-        f"download {name}: {size:,} bytes, {'; '.join(dict.fromkeys(places))}, in {time.time() - start:.1f} s"
-    )
+    places = "; ".join(dict.fromkeys(places))
+    print(f"download {name}: {size:,} bytes, {places}, in {time.time() - start:.1f} s")
 
 
 def official(file, folder, target):
     """Fetch an official file; exits with a message when no source has it or the mirror fails."""
     places = sources(file, folder, os.environ)
     try:
-        named = (
-            None if file.packaged else places.get(MIRROR)
-        )  # a package's file is there whatever a mirror does
+        named = None if file.is_here else places.get(MIRROR)  # it is there whatever a mirror does
         place = fetch(file, places.values(), target, named)
     except NoSource as error:
         raise SystemExit(f"{file.name} could not be had:\n{error}\n{WHAT_TO_DO}") from None

@@ -1,6 +1,6 @@
-"""Predictions -> numbers and pictures, without TensorFlow -> metrics/<dataset>.json and metrics/<dataset>/.
+"""Predictions -> metrics and pictures, without TensorFlow -> metrics/<dataset>.json and a folder.
 
-Figures are rounded to four decimals: across types of processor the last digits of a training differ.
+Metrics are rounded to four decimals: across types of processor the last digits of a training differ.
 """
 
 import json
@@ -11,80 +11,52 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import huber
-from sklearn import metrics
+from sklearn.metrics import confusion_matrix
 
-from stages.core import params
 from stages.core.data import arrays
-from stages.core.data.datasets import TABLE
+from stages.core.data.schema import Schema
+from stages.core.declared import params, sources
 from stages.core.judge import comparison, pictures
+from stages.core.judge.metrics import LOSSES, METRICS, Metric, classes, main_metric
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
 DECIMALS = 4
 
 
-def scores(task, actual, predictions, quantity) -> dict[str, float]:
-    """Test figures of one model.
+def metrics_of(task, quantity) -> list[Metric]:
+    """What is told of a model. quantity: what its loss measures."""
+    return [LOSSES[quantity], *(METRICS[name] for name in task.metrics)]
 
-    actual: (rows,) classes or numbers. predictions: (rows, outputs) probabilities or numbers. quantity: what the loss
-    measures.
+
+def scores(metrics, targets, predictions) -> dict[str, float]:
+    """The metrics of a model, as far as they are defined.
+
+    targets: (rows,) classes or numbers. predictions: (rows, outputs) probabilities or numbers.
     """
-    if task.name == "regression":
-        error = predictions[:, 0] - actual
-        squared, absolute = np.mean(np.square(error)), np.mean(np.abs(error))
-        losses = {
-            "mean squared error": squared,
-            "mean absolute error": absolute,
-            "Huber loss": huber(1, error).mean(),
-        }
-        return {"loss": losses[quantity], "mae": absolute, "rmse": np.sqrt(squared)}
-    probabilities, predicted = as_probabilities(predictions), classes(predictions)
-    figures = {
-        "accuracy": metrics.accuracy_score(actual, predicted),
-        "loss": metrics.log_loss(actual, probabilities, labels=np.arange(probabilities.shape[1])),
-        "macro_f1": metrics.f1_score(actual, predicted, average="macro", zero_division=0),
-    }
-    if task.name == "binary" and len(np.unique(actual)) == 2:
-        figures["roc_auc"] = metrics.roc_auc_score(actual, predictions[:, 0])
-    return figures
+    found = {metric.name: metric.of(targets, predictions) for metric in metrics}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def as_probabilities(predictions) -> np.ndarray:
-    """(rows, classes) float64 that add up to 1, from sigmoid (rows, 1) or softmax (rows, classes) outputs."""
-    wide = predictions.astype("float64")
-    wide = np.hstack([1 - wide, wide]) if wide.shape[1] == 1 else wide
-    return wide / wide.sum(axis=1, keepdims=True)
+def over_seeds(metrics, targets, predictions) -> dict[str, dict[str, float]]:
+    """Each metric as mean and standard deviation over the seeds, and of the ensemble that averages them.
 
-
-def classes(predictions) -> np.ndarray:
-    """The predicted class of each row: (rows,) integers. Half is class 0, as in Keras."""
-    return (
-        (predictions[:, 0] > 0.5).astype(int)
-        if predictions.shape[1] == 1
-        else predictions.argmax(axis=1)
-    )
-
-
-def test_figures(task, actual, predictions, quantity) -> dict[str, dict[str, float]]:
-    """Each score as mean and standard deviation over the seeds, and of the ensemble that averages them.
-
-    predictions: (seeds, rows, outputs). One seed has no standard deviation.
+    predictions: (seeds, rows, outputs). A single seed has no standard deviation.
     """
-    table = pd.DataFrame([scores(task, actual, own, quantity) for own in predictions])
-    ensemble = scores(task, actual, predictions.mean(axis=0), quantity)
-    figures = {name: {"ensemble": ensemble[name], "mean": table[name].mean()} for name in table}
+    table = pd.DataFrame([scores(metrics, targets, of_seed) for of_seed in predictions])
+    ensemble = scores(metrics, targets, predictions.mean(axis=0))
+    found = {name: {"ensemble": ensemble[name], "mean": table[name].mean()} for name in table}
     if len(table) > 1:
         for name in table:
-            figures[name]["std"] = table[name].std()
-    return figures
+            found[name]["std"] = table[name].std()
+    return found
 
 
-def fold_figures(values, k, bounds) -> dict[str, float]:
-    """Mean, standard deviation and 95 % interval of the mean of a figure over the replicas of an iterated K-fold.
+def over_folds(values, k, bounds) -> dict[str, float]:
+    """Mean, standard deviation and 95 % interval of the mean of a metric over the folds of all repeats.
 
-    values: (replicas,). bounds: the least and the most that the figure can be. The interval is corrected for the
-    training rows that folds share, and clipped to the bounds.
+    values: (replicas,). bounds: the least and the most that the metric can be. The interval is
+    corrected for the training rows that folds share, and clipped to the bounds.
     """
     low, high = comparison.interval(values, k, bounds)
     return {"high": high, "low": low, "mean": np.mean(values), "std": np.std(values, ddof=1)}
@@ -92,48 +64,36 @@ def fold_figures(values, k, bounds) -> dict[str, float]:
 
 def baseline(task, y_train, y_test) -> dict[str, float]:
     """What a model that looks at no feature reaches: the most frequent class, or the mean, of the training rows."""
-    if task.name == "regression":
-        return {"mae": float(np.abs(y_test - y_train.mean()).mean())}
-    return {"accuracy": float((y_test == np.bincount(y_train).argmax()).mean())}
+    metric = main_metric(task)
+    answer = np.bincount(y_train).argmax() if task.classifies else y_train.mean()
+    return {metric.name: float(metric.by_row(y_test, answer).mean())}
 
 
-def outcome(dataset, actual, predictions) -> pd.DataFrame:
-    """What the ensemble predicted: a row for each number, or for each pair of classes with its number of rows.
+def outcome(schema, targets, predictions) -> pd.DataFrame:
+    """What the ensemble predicted: a line for each row or, of classes, for each pair with its number of rows.
 
-    Each class is paired with itself, also where that has no rows: `dvc plots` takes the names of its axes from there.
+    Each class is paired with itself, also where that has no rows: `dvc plots` takes the names of its
+    axes from there.
     """
-    if dataset.task.name == "regression":
-        predicted = predictions.mean(axis=0)[:, 0]
-        return pd.DataFrame({"actual": actual, "predicted": predicted}).round(2)
-    counts = metrics.confusion_matrix(
-        actual, classes(predictions.mean(axis=0)), labels=np.arange(max(2, dataset.outputs))
-    )
+    predicted = predictions.mean(axis=0)
+    if not schema.task.classifies:
+        return pd.DataFrame({"actual": targets, "predicted": predicted[:, 0]}).round(2)
+    names = np.array(schema.classes)
+    counts = confusion_matrix(targets, classes(predicted), labels=np.arange(len(names)))
     pairs = np.argwhere((counts > 0) | np.eye(len(counts), dtype=bool))
-    names = np.array(dataset.classes or range(len(counts))).astype(str)
     columns = {"actual": pairs[:, 0], "predicted": pairs[:, 1], "rows": counts[tuple(pairs.T)]}
-    return pd.DataFrame(
-        columns | {"actual_name": names[pairs[:, 0]], "predicted_name": names[pairs[:, 1]]}
-    )
+    named = {"actual_name": names[pairs[:, 0]], "predicted_name": names[pairs[:, 1]]}
+    return pd.DataFrame(columns | named)
 
 
-def row_figures(task, actual, predictions) -> pd.DataFrame:
+def by_row(task, targets, predictions) -> pd.DataFrame:
     """The main metric of each test row for each seed, (rows, seeds): 1 where it is right, or the absolute error."""
-    if task.name == "regression":
-        figures = np.abs(predictions[:, :, 0] - actual).round(DECIMALS)
-    else:
-        figures = np.stack([classes(own) == actual for own in predictions]).astype(int)
-    return pd.DataFrame(figures.T, columns=[f"seed_{number}" for number in range(len(figures))])
-
-
-def confusion_counts(pairs, size) -> np.ndarray:
-    """The frame that `outcome` gives for classes as a (classes, classes) matrix: actual by predicted."""
-    counts = np.zeros((size, size), int)
-    counts[pairs.actual, pairs.predicted] = pairs.rows
-    return counts
+    values = np.stack([main_metric(task).rows(targets, of_seed) for of_seed in predictions])
+    return pd.DataFrame(values.T.round(DECIMALS), columns=[f"seed_{n}" for n in range(len(values))])
 
 
 def named(metric) -> dict[str, str]:
-    """The figures of a history and what tables call them."""
+    """Keys of the curves that a training left, and what tables call them. metric: name of the main one."""
     return {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
 
 
@@ -153,11 +113,10 @@ def fold_tables(folds, curves, metric):
     _, epochs = curves["loss"].shape
     index = [range(1, repeats + 1), range(1, k + 1), range(1, epochs + 1)]
     index = pd.MultiIndex.from_product(index, names=["repeat", "fold", "epoch"])
-    frame = pd.DataFrame(
-        {name: curves[key].ravel() for key, name in named(metric).items()}, index
-    ).reset_index()
+    columns = {name: curves[key].ravel() for key, name in named(metric).items()}
+    frame = pd.DataFrame(columns, index).reset_index()
     last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
-    held_out = [np.flatnonzero(own == fold) for own in folds for fold in range(k)]
+    held_out = [np.flatnonzero(of_repeat == fold) for of_repeat in folds for fold in range(k)]
     last.insert(2, "rows", [len(rows) for rows in held_out])
     # A fingerprint of the row numbers: where it is the same in two experiments, their folds can be compared.
     last.insert(
@@ -166,22 +125,22 @@ def fold_tables(folds, curves, metric):
     return last.rename(columns={"val_loss": "loss", f"val_{metric}": metric}), frame
 
 
-def rounded(figures):
-    """Nested figures with every float rounded, in the order of their names. Raises FloatingPointError for NaN."""
-    if isinstance(figures, dict):
-        return {name: rounded(figures[name]) for name in sorted(figures)}
-    if isinstance(figures, (float, np.floating)):
-        stop_if_not_finite(figures)
-        return round(float(figures), DECIMALS)
-    return figures
+def rounded(values):
+    """Nested values with every float rounded, in the order of their names. Raises FloatingPointError for NaN."""
+    if isinstance(values, dict):
+        return {name: rounded(values[name]) for name in sorted(values)}
+    if isinstance(values, (float, np.floating)):
+        stop_if_not_finite(values)
+        return round(float(values), DECIMALS)
+    return values
 
 
 def stop_if_not_finite(*values):
     """Raise FloatingPointError for the first array of fractions, or number, that holds NaN or is infinite."""
-    for own in map(np.asarray, values):
-        if own.dtype.kind == "f" and not (fine := np.isfinite(own)).all():
+    for array in map(np.asarray, values):
+        if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
             raise FloatingPointError(
-                f"a figure is no number but {own[~fine][0]}; `dvc repro --force` trains anew"
+                f"a metric is no number but {array[~finite][0]}; `dvc repro --force` trains anew"
             )
 
 
@@ -190,78 +149,89 @@ def csv(frame) -> bytes:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
-def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[str, bytes]]:
-    """The figures for the metrics file, and the files for the folder beside it.
+def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, dict[str, bytes]]:
+    """The content of the metrics file, and the files for the folder beside it.
 
-    test: predictions (seeds, rows, outputs), parameters and epochs of the final fits, the quantity that the loss
-    measures, a summary of the network and, by epoch, history.loss and its like of the exploring fit. kfold: folds
-    (repeats, rows) and, as (replicas, epochs) arrays, loss, metric, val_loss and val_metric.
+    title, unit: of the data set. origin: `source` of params.yaml. targets: of training and of test
+    rows. test: predictions (seeds, rows, outputs), parameters and epochs of the final fits, the
+    quantity that the loss measures, a summary of the network and, by epoch, history.loss and its like
+    of the exploring fit. kfold: folds (repeats, rows) and, as (replicas, epochs) arrays, loss,
+    metric, val_loss and val_metric.
 
     Raises FloatingPointError where something is no number.
     """
     stop_if_not_finite(*test.values(), *kfold.values())
-    task, metric, k = dataset.task, dataset.task.metric, int(kfold["folds"].max()) + 1
-    quantity, history = str(test["quantity"]), explored(test, metric)
-    last, curves = fold_tables(kfold["folds"], kfold, metric)
-    pairs = outcome(dataset, y_test, test["predictions"])
-    figures = {
+    task, (y_train, y_test), quantity = schema.task, targets, str(test["quantity"])
+    loss, main = LOSSES[quantity], main_metric(task)
+    history = explored(test, main.name)
+    last, curves = fold_tables(kfold["folds"], kfold, main.name)
+    pairs, k = outcome(schema, y_test, test["predictions"]), int(kfold["folds"].max()) + 1
+    found = {
         "baseline": baseline(task, y_train, y_test),
         "kfold": {
-            name: fold_figures(last[name].to_numpy("float64"), k, task.bounds_of(name))
-            for name in (metric, "loss")
+            metric.name: over_folds(last[metric.name].to_numpy("float64"), k, metric.bounds)
+            for metric in (main, loss)
         },
         "network": {
             "epochs": int(test["epochs"]),
             "loss": quantity,
             "parameters": int(test["parameters"]),
         },
-        "source": source,
-        "test": test_figures(task, y_test, test["predictions"], quantity),
+        "source": origin,
+        "test": over_seeds(metrics_of(task, quantity), y_test, test["predictions"]),
     }
-    figures["kfold"]["replicas"] = len(last)
+    found["kfold"]["replicas"] = len(last)
     if "val_loss" in history:
         best = int(history.val_loss.idxmin())
-        figures["validation"] = {
+        found["validation"] = {
             "best_epoch": int(history.epoch[best]),
             "loss": history.val_loss[best],
         }
-    title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
-    of_the_fit = {name: history[name].to_numpy() for name in history if name != "epoch"}
-    by_epoch = {name: kfold[key] for key, name in named(metric).items()}
-    labels = dataset.labels(quantity)
-    ensemble = f"ensemble of {len(test['predictions'])} seeds"
-    fit = "exploring fit" if "val_loss" in history else "final fit"
-    if task.classifies:
-        counts = confusion_counts(pairs, max(2, dataset.outputs))
-        picture = pictures.confusion(f"{title}: test rows, {ensemble}", counts, dataset.classes)
-    else:
-        actual, predicted = pairs.actual.to_numpy(), {"test row": pairs.predicted.to_numpy()}
-        picture = pictures.predicted_against_actual(
-            f"{title}: test rows, {ensemble}", actual, predicted, dataset.unit
-        )
-    return rounded(figures), {
+    title = title if origin == "official" else f"{title} (SYNTHETIC stand-in)"
+    return rounded(found), {
         "history.csv": csv(history),
         "folds.csv": csv(last),
         "fold_curves.csv": csv(curves),
         "test.csv": csv(pairs),
-        "test_rows.csv": csv(row_figures(task, y_test, test["predictions"])),
+        "test_rows.csv": csv(by_row(task, y_test, test["predictions"])),
         "network.txt": str(test["summary"]).encode(),
-        "history.png": pictures.history(f"{title}: {fit}", of_the_fit, labels),
-        "folds.png": pictures.folds(
-            f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels
-        ),
-        "test.png": picture,
+        **drawn(title, unit, [loss, main], schema, history, kfold),
+        "test.png": drawn_outcome(title, unit, schema, pairs, len(test["predictions"])),
     }
+
+
+def drawn(title, unit, metrics, schema, history, kfold) -> dict[str, bytes]:
+    """The pictures of the curves: {file name: PNG}. metrics: the loss and the main one."""
+    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in metrics}
+    of_the_fit = {name: history[name].to_numpy() for name in history if name != "epoch"}
+    by_epoch = {name: kfold[key] for key, name in named(main_metric(schema.task).name).items()}
+    fit = "exploring fit" if "val_loss" in history else "final fit"
+    repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
+    return {
+        "history.png": pictures.history(f"{title}: {fit}", of_the_fit, axes),
+        "folds.png": pictures.folds(f"{title}: {k} folds x {repeats} repeats", by_epoch, axes),
+    }
+
+
+def drawn_outcome(title, unit, schema, pairs, seeds) -> bytes:
+    """The picture of what the ensemble predicted, from the frame that `outcome` gives."""
+    title = f"{title}: test rows, ensemble of {seeds} seeds"
+    if schema.task.classifies:
+        counts = np.zeros((len(schema.classes),) * 2, int)
+        counts[pairs.actual, pairs.predicted] = pairs.rows
+        return pictures.confusion(title, counts, schema.classes)
+    predicted = {"test row": pairs.predicted.to_numpy()}
+    return pictures.predicted_against_actual(title, pairs.actual.to_numpy(), predicted, unit)
 
 
 def main(name):
     """Run the stage for one data set."""
-    start, source = time.time(), params.load().source
+    start, origin, source = time.time(), params.load().source, sources.read(name)
     paths = f"data/arrays/{name}.npz", f"data/models/{name}/test.npz", f"data/folds/{name}.npz"
-    labels, test, kfold = (arrays.stored(Path(path)) for path in paths)
-    y_test = labels["y_test"]
-    figures, files = evaluate(TABLE[name], source, labels["y_train"], y_test, test, kfold)
-    files[f"../{name}.json"] = (json.dumps(figures, indent=2, allow_nan=False) + "\n").encode()
+    prepared, test, kfold = (arrays.stored(Path(path)) for path in paths)
+    schema, targets = Schema.unpack(prepared), (prepared["y_train"], prepared["y_test"])
+    found, files = evaluate(source.title, source.unit, origin, schema, targets, test, kfold)
+    files[f"../{name}.json"] = (json.dumps(found, indent=2, allow_nan=False) + "\n").encode()
     with (
         ExitStack() as stack
     ):  # all of them take their places at its end, or none where the disk is full
@@ -269,11 +239,11 @@ def main(name):
             stack.enter_context(whole((Path("metrics") / name / file).resolve())).write_bytes(
                 content
             )
-    metric = TABLE[name].task.metric
-    folds, tested = figures["kfold"][metric], figures["test"][metric]["mean"]
+    metric = main_metric(schema.task).name
+    folds, tested = found["kfold"][metric], found["test"][metric]["mean"]
     print(
         f"evaluate {name}: test {metric} {tested:.4f}, K-fold {folds['mean']:.4f} "
-        f"({folds['low']:.4f} to {folds['high']:.4f}), {len(y_test):,} test rows, {source} data, "
+        f"({folds['low']:.4f} to {folds['high']:.4f}), {len(targets[1]):,} test rows, {origin} data, "
         f"in {time.time() - start:.1f} s"
     )
 

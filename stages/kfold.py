@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from stages.core import params
 from stages.core.data import arrays
-from stages.core.data.datasets import TABLE
+from stages.core.data.schema import Schema
+from stages.core.declared import params
 from stages.core.fit import replicas
 from stages.core.fit.problem import Problem
 from stages.core.run.files import whole
@@ -44,19 +44,23 @@ def members(folds, seed) -> list[replicas.Replica]:
 
 def main(name):
     """Run the stage for one data set."""
-    start, chosen, dataset = time.time(), params.load(), TABLE[name]
+    start, chosen = time.time(), params.load()
     section, settings = chosen.datasets[name], chosen.datasets[name].kfold
     file = arrays.stored(Path("data/arrays") / f"{name}.npz")
-    x, y = arrays.unpack("x_train", file), file["y_train"]
-    if dataset.task.classifies and settings.k > np.bincount(y).max():
-        largest = f"the {np.bincount(y).max():,} rows of the largest class"
+    x, y, schema = arrays.unpack("x_train", file), file["y_train"], Schema.unpack(file)
+    classifies = schema.task.classifies
+    most = np.bincount(y).max() if classifies else len(y)
+    if settings.k > most:
+        expected = (
+            f"{most:,} rows of the largest class" if classifies else f"{most:,} training rows"
+        )
         path = f"params.yaml: datasets.{name}.kfold.k"
-        raise SystemExit(f"{path}: expected at most {largest}, got {settings.k}")
-    problem = Problem.of(section, x, y, dataset.outputs)
-    folds = deal(y, settings.k, settings.repeats, chosen.split_seed, dataset.task.classifies)
+        raise SystemExit(f"{path}: expected at most the {expected}, got {settings.k}")
+    problem = Problem.of(section, x, y, schema.outputs)
+    folds = deal(y, settings.k, settings.repeats, chosen.split_seed, classifies)
     planned = members(folds, chosen.seed)
 
-    predictions = np.empty((*folds.shape, dataset.outputs), "float32")
+    predictions = np.empty((*folds.shape, schema.outputs), "float32")
     histories = []
     fits = problem.fit(planned, settings.epochs, f"{name} K-fold")
     for number, (member, fitted) in enumerate(zip(planned, fits, strict=True)):

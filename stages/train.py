@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core import params
 from stages.core.data import arrays
-from stages.core.data.datasets import TABLE
+from stages.core.data.schema import Schema
+from stages.core.declared import params
 from stages.core.fit import networks, replicas
 from stages.core.fit.problem import Problem
 from stages.core.run.files import whole
@@ -87,11 +87,16 @@ def save(network, path: Path):
 
 def main(name):
     """Run the stage for one data set."""
-    start, chosen, dataset = time.time(), params.load(), TABLE[name]
+    start, chosen = time.time(), params.load()
     section, settings = chosen.datasets[name], chosen.datasets[name].final
     file = arrays.stored(Path("data/arrays") / f"{name}.npz")
-    x_test, y_train = arrays.unpack("x_test", file), file["y_train"]
-    problem = Problem.of(section, arrays.unpack("x_train", file), y_train, dataset.outputs)
+    x_test, y_train, schema = arrays.unpack("x_test", file), file["y_train"], Schema.unpack(file)
+    if settings.validation >= len(y_train):
+        raise SystemExit(
+            f"params.yaml: datasets.{name}.final.validation: expected less than the {len(y_train):,} "
+            f"training rows, got {settings.validation:,}"
+        )
+    problem = Problem.of(section, arrays.unpack("x_train", file), y_train, schema.outputs)
 
     done, epochs, history = "", settings.epochs, None
     if settings.validation:

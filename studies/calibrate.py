@@ -19,7 +19,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from stages import kfold
-from stages.core import params
+from stages.core.declared import params
 from stages.core.data import arrays
 from stages.core.fit.problem import Problem
 from stages.core.judge import comparison

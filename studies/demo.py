@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
 from stages import kfold
-from stages.core import params
+from stages.core.declared import params
 from stages.core.data.datasets import TABLE
 from stages.core.run.stage import parser_of, tool
 from tools import review, variants

@@ -1,11 +1,15 @@
 """What more than one test file uses."""
 
+import importlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from samples import PROJECT
+
+from stages.core.declared import sources
 
 ROOT = Path(__file__).parent.parent
 
@@ -13,6 +17,12 @@ ROOT = Path(__file__).parent.parent
 def pytest_collection_modifyitems(items):
     """Tests of whole runs take longest: begun first, they run beside all others."""
     items.sort(key=lambda item: item.path.name not in ("test_commands.py", "test_pipeline.py"))
+
+
+@pytest.fixture(autouse=True)
+def project_of_the_tests(monkeypatch):
+    """The data sets of the tests in place of those of whoever runs them."""
+    monkeypatch.setattr(sources, "FOLDER", PROJECT / "data/sources")
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +42,21 @@ def rows():
     random = np.random.default_rng(0)
     x = (random.random((300, 50)) < 0.1).astype("float32")
     return x, random.integers(0, 5, 300).astype("int32"), random.permutation(300) % 4
+
+
+@pytest.fixture
+def keras_split(monkeypatch):
+    """The function that gives ((x_train, y_train), (x_test, y_test)) as Keras' loader reads them from this file."""
+
+    from stages.core.run.lean_keras import keras
+
+    def load(name, path, **options):
+        assert path.is_file()
+        module = importlib.import_module(f"keras.src.datasets.{name}")
+        monkeypatch.setattr(module, "get_file", lambda *arguments, **more: str(path))
+        return getattr(keras.datasets, name).load_data(**options)
+
+    return load
 
 
 @pytest.fixture(params=["dense", "sparse"])

@@ -1,10 +1,41 @@
 """Small inputs that more than one test file makes."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 
-from stages.core import params
+from stages.core.data import readers
+from stages.core.data.schema import Schema
+from stages.core.declared import params, sources
+from stages.core.declared.task import TASKS
+
+# A project of the tests: they stay as they are, whatever data sets and params a person has.
+PROJECT = Path(__file__).parent / "project"
+PARAMS = (PROJECT / "params.yaml").read_text()
+SOURCES = {
+    path.stem: sources.parse(path.read_bytes())
+    for path in sorted((PROJECT / "data/sources").glob("*.yaml"))
+}
+TASK_OF = {
+    "imdb": TASKS["binary"],
+    "reuters": TASKS["multiclass"],
+    "boston_housing": TASKS["regression"],
+    "digits": TASKS["multiclass"],
+}
+SCHEMAS = {
+    "imdb": Schema(TASK_OF["imdb"], SOURCES["imdb"].classes, (), (10_000,)),
+    "reuters": Schema(TASK_OF["reuters"], SOURCES["reuters"].classes, (), (10_000,)),
+    "boston_housing": Schema(
+        TASK_OF["boston_housing"], (), SOURCES["boston_housing"].columns, (13,)
+    ),
+    "digits": Schema(TASK_OF["digits"], tuple("0123456789"), SOURCES["digits"].names, (64,)),
+}
+
+
+def split_of(name, files):
+    """The rows that these files of a data set of the tests hold: a Split."""
+    return readers.read(SOURCES[name], files, TASK_OF[name].classifies)
 
 
 def objects(*items):
@@ -32,7 +63,9 @@ def vectorize_sequences(sequences, dimension):
 
 def section(**changes):
     """A section of params.yaml for small rows of numbers, with these keys changed."""
+    task = "regression" if "loss" in changes else "multiclass" if "labels" in changes else "binary"
     parts = {
+        "data": {"task": task},
         "preprocess": {"encoding": "features"},
         "model": {"network": "dense", "units": [4, 3]},
         "fit": {"weighting": "none", "optimizer": "sgd", "learning_rate": 0.25, "batch_size": 1},
@@ -45,5 +78,6 @@ def section(**changes):
     places |= {key: "final" for key in params.Final.model_fields}
     for key, value in changes.items():
         parts[places.get(key, "model")][key] = value
-    task = "regression" if "loss" in changes else "multiclass" if "labels" in changes else "binary"
-    return params.section_type(task, parts["model"]["network"])(**parts)
+    encoding = parts["preprocess"]["encoding"]
+    kind = {"features": "features", "image": "images"}.get(encoding, "text")
+    return params.section_type(kind, task, parts["model"]["network"])(**parts)

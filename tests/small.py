@@ -1,4 +1,4 @@
-"""A small project of its own for the tests of faults."""
+"""Small projects of their own: the data sets of the tests, or the shipped ones, with shrunk params."""
 
 import hashlib
 import json
@@ -10,33 +10,63 @@ import sys
 from pathlib import Path
 
 import yaml
+from samples import PROJECT
 
 ROOT = Path(__file__).parent.parent
 SMALL = {  # data set -> what is shrunk
+    "imdb": {
+        "final": {"exploring_epochs": 2, "validation": 100, "epochs": 1, "seeds": 2},
+        "kfold": {"k": 3, "repeats": 1, "epochs": 1},
+    },
+    "reuters": {
+        "final": {"exploring_epochs": 2, "validation": 100, "epochs": "best", "seeds": 2},
+        "kfold": {"k": 3, "repeats": 1, "epochs": 1},
+    },
     "boston_housing": {
         "final": {"exploring_epochs": 2, "epochs": 2, "seeds": 2},
         "kfold": {"k": 2, "repeats": 2, "epochs": 2},
     },
     "digits": {
-        "final": {"exploring_epochs": 2, "epochs": 1, "seeds": 2},
+        "final": {"exploring_epochs": 2, "validation": 100, "epochs": 1, "seeds": 2},
         "kfold": {"k": 2, "repeats": 1, "epochs": 1},
     },
 }
+FEW = "boston_housing", "digits"
 
 
-def shrink(params, names):
+def shrink(params, names, source):
     """Make params those of a small run on these data sets."""
-    params.update(source="synthetic", datasets={name: params["datasets"][name] for name in names})
+    params.update(source=source, datasets={name: params["datasets"][name] for name in names})
     for name in names:
         for part, values in SMALL[name].items():
             params["datasets"][name][part].update(values)
 
 
-class Clone:
-    """The files of the project as a repository of its own with small data sets, which needs no network."""
+def ran(output):
+    """Names of the stages that ran, from what `dvc repro` says."""
+    return re.findall(r"Running stage '(\S+)'", output)
 
-    def __init__(self, folder: Path, names=tuple(SMALL)):
+
+class Clone:
+    """The files of the project as a repository of its own, with small params.
+
+    shipped: with the shipped data sets in place of those of the tests, which are small and generated.
+    """
+
+    def __init__(self, folder: Path, names=FEW, shipped=False):
         self.folder = folder
+        for name in self.files_of_the_project():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        if not shipped:
+            shutil.rmtree(folder / "data/sources")
+            shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
+        self.edit(lambda params: shrink(params, names, "official" if shipped else "synthetic"))
+        self.git("init", "-q")
+        self.commit()
+
+    def files_of_the_project(self):
+        """What Git has or would take, but for results."""
         listed = subprocess.run(
             ["git", "ls-files", "-coz", "--exclude-standard"],
             cwd=ROOT,
@@ -45,22 +75,27 @@ class Clone:
             text=True,
         )
         for name in filter(None, listed.stdout.split("\0")):
-            if (
-                (ROOT / name).is_file()
-                and not name.startswith(("metrics/", "docs/"))
-                and name != "dvc.lock"
-            ):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
-        self.edit(lambda params: shrink(params, names))
-        assert self.run("git", "init", "-q").returncode == 0
-        self.commit()
+            is_result = name.startswith(("metrics/", "docs/", "tests/")) or name == "dvc.lock"
+            if (ROOT / name).is_file() and not is_result:
+                yield name
+
+    def git(self, *command):
+        """What a git command says; it must succeed."""
+        identity = "-c", "user.name=t", "-c", "user.email=t@example.org"
+        done = self.run("git", *identity, *command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def dvc(self, *command, **environment):
+        """What a dvc command says; it must succeed."""
+        done = self.run("dvc", *command, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def commit(self):
         """Commit all that Git does not ignore."""
-        identity = "-c", "user.name=t", "-c", "user.email=t@example.org"
-        for command in (["add", "-A"], ["commit", "-qm", "a state of the small project"]):
-            assert self.run("git", *identity, *command).returncode == 0
+        self.git("add", "-A")
+        self.git("commit", "-qm", "a state of the small project")
 
     @classmethod
     def of(cls, other, folder: Path):
@@ -114,9 +149,7 @@ class Clone:
 
     def repro(self, *arguments):
         """`dvc repro`, which must succeed: names of the stages that ran."""
-        done = self.run("dvc", "repro", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return re.findall(r"Running stage '(\S+)'", done.stdout)
+        return ran(self.dvc("repro", *arguments))
 
     def state(self):
         """Hashes of everything that the pipeline writes."""

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from samples import PARAMS
 
-from stages.core import arguments, params
+from stages.core.declared import arguments, params
 from stages.core.run import strict_yaml
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = "conv2d", "dense", "lstm"
-DOCUMENT = (ROOT / "params.yaml").read_text()
+DOCUMENT = PARAMS
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def build(signature):
 
 
 def test_the_three_networks_say_what_they_take():
-    sections, axes = zip(*(arguments.read(name, params.BaseModel) for name in SHIPPED), strict=True)
+    sections, axes = zip(*(arguments.read(name, params.Section) for name in SHIPPED), strict=True)
     assert axes == (
         ("samples", "height", "width", "channels"),
         ("samples", "features"),
@@ -283,11 +284,11 @@ def test_nothing_of_the_file_runs(folder, tmp_path):
 
 
 def test_params_are_checked_without_tensorflow():
-    code = "import sys; from stages.core import params; params.load(); print(sorted(sys.modules))"
+    code = "import sys; from stages.core.declared import params; params.load(); print(sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "'stages.core.arguments'" in done.stdout
+    assert "'stages.core.declared.arguments'" in done.stdout
     assert not {
         name for name in ("tensorflow", "keras", "stages.networks") if f"'{name}'" in done.stdout
     }

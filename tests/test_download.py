@@ -20,10 +20,10 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from stages.core.data.datasets import TABLE, File
 
 from stages import download
 from stages.core.data import datasets, synthetic
-from stages.core.data.datasets import TABLE, File
 from tools import sources
 
 ROOT = Path(__file__).parent.parent

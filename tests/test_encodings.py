@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse as sp
 from samples import objects, section, vectorize_sequences
 from sklearn.feature_extraction.text import CountVectorizer
+from stages.core.data.datasets import TABLE
 
 from stages.core.data import arrays, encodings
-from stages.core.data.datasets import TABLE
 from stages.core.fit.weightings import WEIGHTINGS
 from stages.core.run.lean_keras import keras
 

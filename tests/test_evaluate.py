@@ -5,38 +5,43 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from samples import SCHEMAS, SOURCES, TASK_OF
 from scipy import stats
 
 from stages import evaluate
-from stages.core.data.datasets import BINARY, MULTICLASS, REGRESSION, TABLE
+from stages.core.declared.task import TASKS
 from stages.core.fit import networks
 from stages.core.judge import pictures
 from stages.core.run.lean_keras import keras
 
 
+def scores(task, targets, predictions, quantity):
+    return evaluate.scores(evaluate.metrics_of(TASKS[task], quantity), targets, predictions)
+
+
 def test_binary_scores_are_those_worked_by_hand():
     probabilities = np.array([[0.1], [0.6], [0.8], [0.9]], "float32")
-    scores = evaluate.scores(BINARY, np.array([0, 0, 1, 1]), probabilities, "cross-entropy")
-    assert scores["accuracy"] == 0.75
-    assert scores["roc_auc"] == 1.0
-    assert scores["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert scores["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.9]).mean(), rel=1e-6)
+    found = scores("binary", np.array([0, 0, 1, 1]), probabilities, "cross-entropy")
+    assert found["accuracy"] == 0.75
+    assert found["roc_auc"] == 1.0
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert found["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.9]).mean(), rel=1e-6)
 
 
 def test_multiclass_scores_are_those_worked_by_hand():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]], "float32")
-    scores = evaluate.scores(MULTICLASS, np.array([0, 1]), probabilities, "cross-entropy")
-    assert scores["accuracy"] == 0.5
-    assert scores["loss"] == pytest.approx(-np.log([0.7, 0.3]).mean(), rel=1e-6)
-    assert scores["macro_f1"] == pytest.approx(1 / 3)
-    assert "roc_auc" not in scores
+    found = scores("multiclass", np.array([0, 1]), probabilities, "cross-entropy")
+    assert found["accuracy"] == 0.5
+    assert found["loss"] == pytest.approx(-np.log([0.7, 0.3]).mean(), rel=1e-6)
+    assert found["macro_f1"] == pytest.approx(1 / 3)
+    assert "roc_auc" not in found
 
 
 def test_regression_scores_are_those_worked_by_hand():
-    scores = evaluate.scores(
-        REGRESSION, np.array([1.0, 3.0]), np.array([[2.0], [6.0]]), "mean squared error"
+    found = scores(
+        "regression", np.array([1.0, 3.0]), np.array([[2.0], [6.0]]), "mean squared error"
     )
-    assert scores == {"loss": 5.0, "mae": 2.0, "rmse": pytest.approx(np.sqrt(5))}
+    assert found == {"loss": 5.0, "mae": 2.0, "rmse": pytest.approx(np.sqrt(5))}
 
 
 @pytest.mark.parametrize("head", networks.LOSSES.values(), ids=networks.LOSSES)
@@ -47,9 +52,9 @@ def test_the_loss_of_a_regression_is_that_of_keras(head):
         np.abs(predictions[:, 0] - actual).min() < 1 < np.abs(predictions[:, 0] - actual).max()
     )  # where Huber bends
     expected = keras.losses.get(head.loss)(actual[:, None], predictions).numpy().mean()
-    scores = evaluate.scores(REGRESSION, actual, predictions, head.quantity)
-    assert scores["loss"] == pytest.approx(expected, rel=1e-5)
-    assert scores["mae"] == pytest.approx(np.abs(predictions[:, 0] - actual).mean())
+    found = scores("regression", actual, predictions, head.quantity)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["mae"] == pytest.approx(np.abs(predictions[:, 0] - actual).mean())
 
 
 @pytest.mark.parametrize(
@@ -62,31 +67,29 @@ def test_the_loss_of_a_classifier_is_that_of_keras(head):
     expected = (
         keras.losses.get(head.loss)(head.targets(actual, outputs), predictions).numpy().mean()
     )
-    task = BINARY if outputs == 1 else MULTICLASS
-    assert evaluate.scores(task, actual, predictions, head.quantity)["loss"] == pytest.approx(
+    task = "binary" if outputs == 1 else "multiclass"
+    assert scores(task, actual, predictions, head.quantity)["loss"] == pytest.approx(
         expected, rel=1e-5
     )
 
 
 def test_test_figures_have_mean_and_deviation_over_seeds_and_the_ensemble():
     predictions = np.array([[[1.0], [1.0]], [[5.0], [5.0]]])  # (seeds, rows, outputs)
-    figures = evaluate.test_figures(
-        REGRESSION, np.array([3.0, 3.0]), predictions, "mean absolute error"
-    )
+    metrics = evaluate.metrics_of(TASKS["regression"], "mean absolute error")
+    figures = evaluate.over_seeds(metrics, np.array([3.0, 3.0]), predictions)
     assert figures["mae"] == figures["loss"] == {"ensemble": 0.0, "mean": 2.0, "std": 0.0}
 
 
 def test_one_seed_has_no_deviation():
-    figures = evaluate.test_figures(
-        REGRESSION, np.array([3.0]), np.array([[[1.0]]]), "mean squared error"
-    )
+    metrics = evaluate.metrics_of(TASKS["regression"], "mean squared error")
+    figures = evaluate.over_seeds(metrics, np.array([3.0]), np.array([[[1.0]]]))
     assert figures["mae"] == {"ensemble": 2.0, "mean": 2.0}
     assert figures["loss"] == {"ensemble": 4.0, "mean": 4.0}
 
 
 def test_the_interval_of_the_k_fold_mean_is_corrected_for_shared_training_rows():
     values = np.array([1.0, 2.0, 3.0, 4.0])
-    figures = evaluate.fold_figures(values, k=2, bounds=(-np.inf, np.inf))
+    figures = evaluate.over_folds(values, k=2, bounds=(-np.inf, np.inf))
     half = stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) * (1 / 4 + 1 / 1))
     assert figures["mean"] == 2.5
     assert figures["high"] - figures["mean"] == pytest.approx(half)
@@ -112,14 +115,18 @@ def test_no_interval_of_a_metrics_file_goes_beyond_what_the_metric_can_be(name):
 
 
 def test_the_baseline_looks_at_no_feature():
-    assert evaluate.baseline(BINARY, np.array([0, 1, 1]), np.array([0, 1, 0, 0])) == {
+    assert evaluate.baseline(TASKS["binary"], np.array([0, 1, 1]), np.array([0, 1, 0, 0])) == {
         "accuracy": 0.25
     }
-    assert evaluate.baseline(REGRESSION, np.array([1.0, 3.0]), np.array([2.0, 5.0])) == {"mae": 1.5}
+    assert evaluate.baseline(TASKS["regression"], np.array([1.0, 3.0]), np.array([2.0, 5.0])) == {
+        "mae": 1.5
+    }
 
 
 def test_pairs_of_classes_are_counted_and_named_also_where_a_class_has_no_rows():
-    pairs = evaluate.outcome(TABLE["imdb"], np.array([1, 1, 1]), np.array([[[0.2], [0.9], [0.3]]]))
+    pairs = evaluate.outcome(
+        SCHEMAS["imdb"], np.array([1, 1, 1]), np.array([[[0.2], [0.9], [0.3]]])
+    )
     assert pairs.to_dict("list") == {
         "actual": [0, 1, 1],
         "predicted": [0, 0, 1],
@@ -127,31 +134,31 @@ def test_pairs_of_classes_are_counted_and_named_also_where_a_class_has_no_rows()
         "actual_name": ["bad", "good", "good"],
         "predicted_name": ["bad", "bad", "good"],
     }
-    assert evaluate.confusion_counts(pairs, 2).tolist() == [[0, 0], [2, 1]]
-    digits = evaluate.outcome(TABLE["digits"], np.array([3]), np.eye(10)[None, [3]])
+    digits = evaluate.outcome(SCHEMAS["digits"], np.array([3]), np.eye(10)[None, [3]])
     assert digits.actual_name.tolist() == [str(digit) for digit in range(10)]
 
 
 def made(name):
     """What training leaves for the evaluation of a data set, with made predictions: arguments of `evaluate`."""
-    dataset, random = TABLE[name], np.random.default_rng(0)
+    schema, random = SCHEMAS[name], np.random.default_rng(0)
     y = random.normal(20, 5, 40).astype("float32")
-    if dataset.task.classifies:
-        y = np.arange(40).astype("int32") % max(2, dataset.outputs)
-    test = {"predictions": random.dirichlet(np.ones(dataset.outputs + 1), (3, 40))}
-    quantity = "cross-entropy" if dataset.task.classifies else "Huber loss"
+    if schema.task.classifies:
+        y = np.arange(40).astype("int32") % len(schema.classes)
+    test = {"predictions": random.dirichlet(np.ones(schema.outputs + 1), (3, 40))}
+    quantity = "cross-entropy" if schema.task.classifies else "Huber loss"
     test |= {"parameters": np.array(7), "epochs": np.array(5), "quantity": np.array(quantity)}
     test |= {"history.loss": np.array([2.0, 1.0]), "history.val_loss": np.array([1.0, 3.0])}
     test |= {"history.metric": np.array([0.0, 1.0]), "history.val_metric": np.array([0.25, 1.0])}
     test |= {"summary": np.array("layers\n")}
-    test["predictions"] = test["predictions"][..., : dataset.outputs].astype("float32")
+    test["predictions"] = test["predictions"][..., : schema.outputs].astype("float32")
     kfold = {"folds": np.stack([np.arange(40) % 4] * 2)}
     kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
     return {
-        "dataset": dataset,
-        "source": "official",
-        "y_train": y,
-        "y_test": y,
+        "title": SOURCES[name].title,
+        "unit": SOURCES[name].unit,
+        "origin": "official",
+        "schema": schema,
+        "targets": (y, y),
         "test": test,
         "kfold": kfold,
     }
@@ -160,7 +167,7 @@ def made(name):
 @pytest.fixture(params=["imdb", "reuters", "boston_housing", "digits"])
 def case(request):
     """A data set, and its figures and files after a whole evaluation."""
-    return TABLE[request.param], evaluate.evaluate(**made(request.param))
+    return SCHEMAS[request.param].task, evaluate.evaluate(**made(request.param))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -171,7 +178,7 @@ def test_what_is_no_number_is_refused_wherever_it_is(name, value):
             for place in (0, -1):
                 spoilt = made(name)
                 spoilt[part][key].flat[place] = value
-                with pytest.raises(FloatingPointError, match=f"a figure is no number but {value}"):
+                with pytest.raises(FloatingPointError, match=f"a metric is no number but {value}"):
                     evaluate.evaluate(**spoilt)
 
 
@@ -188,9 +195,9 @@ def test_the_metrics_file_has_scalars_alone_sorted_and_rounded(case):
 
 
 def test_the_metrics_file_has_the_same_shape_for_every_data_set(case):
-    dataset, (figures, _) = case
-    quantity = "cross-entropy" if dataset.task.classifies else "Huber loss"
-    metric = dataset.task.metric
+    task, (figures, _) = case
+    quantity = "cross-entropy" if task.classifies else "Huber loss"
+    metric = task.metrics[0]
     assert sorted(figures) == ["baseline", "kfold", "network", "source", "test", "validation"]
     assert sorted(figures["kfold"]) == sorted([metric, "loss", "replicas"])
     assert sorted(figures["kfold"][metric]) == ["high", "low", "mean", "std"]
@@ -203,8 +210,8 @@ def test_the_metrics_file_has_the_same_shape_for_every_data_set(case):
 
 
 def test_the_files_have_a_line_for_each_epoch_and_fold(case):
-    dataset, (_, files) = case
-    metric = dataset.task.metric
+    task, (_, files) = case
+    metric = task.metrics[0]
     folds, curves = (files[name].decode().splitlines() for name in ("folds.csv", "fold_curves.csv"))
     assert folds[0] == f"repeat,fold,rows,held_out,loss,{metric}"
     assert [line.split(",")[:3] for line in folds[1:]] == [
@@ -228,12 +235,12 @@ def test_folds_that_hold_out_the_same_rows_have_the_same_fingerprint(case):
 def test_each_test_row_says_how_each_seed_fared():
     actual = np.array([0, 1, 1])
     classified = np.array([[[0.2], [0.9], [0.3]], [[0.7], [0.8], [0.9]]])
-    assert evaluate.row_figures(BINARY, actual, classified).to_numpy().T.tolist() == [
+    assert evaluate.by_row(TASKS["binary"], actual, classified).to_numpy().T.tolist() == [
         [1, 1, 0],
         [0, 1, 1],
     ]
     numbers = np.array([[[1.5], [1.0], [3.25]]])
-    frame = evaluate.row_figures(TABLE["boston_housing"].task, np.array([1.0, 2.0, 3.0]), numbers)
+    frame = evaluate.by_row(TASK_OF["boston_housing"], np.array([1.0, 2.0, 3.0]), numbers)
     assert frame.to_dict("list") == {"seed_0": [0.5, 1.0, 0.25]}
 
 
@@ -270,7 +277,7 @@ def figure(monkeypatch):
 
 @pytest.mark.parametrize("function", ["confusion", "confusion_difference"])
 def test_the_names_of_46_topics_stand_on_both_axes_and_can_be_read(figure, function):
-    names, counts = TABLE["reuters"].classes, np.eye(46, dtype=int)
+    names, counts = SOURCES["reuters"].classes, np.eye(46, dtype=int)
     drawn = figure(function, "title", *[counts] * (1 if function == "confusion" else 2), names)
     assert drawn.get_figwidth() * 100 < 950  # about the width at which GitHub shows it
     for direction in "xy":
@@ -294,7 +301,10 @@ def test_half_a_percentage_point_is_pale_and_the_same_colour_in_every_review(fig
 
 
 FALLING = 500.0 / np.arange(1, 81) ** 1.2  # as the loss of Boston Housing: from 500 to 2.6
-LABELS = {"loss": "loss: x (nats)", "accuracy": "accuracy"}
+AXES = {
+    "loss": pictures.Axis("loss: x (nats)", False),
+    "accuracy": pictures.Axis("accuracy", True),
+}
 
 
 @pytest.mark.parametrize(
@@ -302,11 +312,11 @@ LABELS = {"loss": "loss: x (nats)", "accuracy": "accuracy"}
 )
 def test_the_first_epochs_do_not_flatten_the_later_ones(figure, function, shape):
     columns = {
-        f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in LABELS
+        f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in AXES
     }
     columns |= {name: 1 - columns[name] / 500 for name in ("accuracy", "val_accuracy")}
     sides = {"base": columns, "head": columns} if function == "compared_folds" else columns
-    losses, accuracies = figure(function, "title", sides, LABELS).axes
+    losses, accuracies = figure(function, "title", sides, AXES).axes
     low, high = losses.get_ylim()
     assert low < FALLING[-1] < FALLING[16] < high < 2 * FALLING[16]
     assert accuracies.get_ylim()[0] > 1 - 2 * FALLING[16] / 500
@@ -315,6 +325,14 @@ def test_the_first_epochs_do_not_flatten_the_later_ones(figure, function, shape)
 
 
 def test_a_figure_that_falls_by_less_is_drawn_whole(figure):
-    columns = {name: np.linspace(2.0, 1.0, 20) for name in LABELS}
-    low, high = figure("history", "title", columns, LABELS).axes[0].get_ylim()
+    columns = {name: np.linspace(2.0, 1.0, 20) for name in AXES}
+    low, high = figure("history", "title", columns, AXES).axes[0].get_ylim()
     assert low < 1 < 2 < high
+
+
+def test_which_direction_is_better_does_not_hang_on_the_name_of_a_metric(figure):
+    columns = {name: np.linspace(2.0, 1.0, 20) for name in AXES}
+    turned = {name: axis._replace(higher_is_better=name == "loss") for name, axis in AXES.items()}
+    drawn = figure("history", "title", columns, turned)
+    titles = [axis.get_title(loc="right") for axis in drawn.axes]
+    assert titles == ["↑ higher is better", "↓ lower is better"]

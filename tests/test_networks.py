@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from samples import section
 
-from stages.core import arguments
+from stages.core.declared import arguments
 from stages.core.fit import networks, replicas, weightings
 from stages.core.run.lean_keras import keras
 

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-
-from stages.core import params
-from stages.core.data import encodings
 from stages.core.data.datasets import TABLE
+
+from stages.core.data import encodings
+from stages.core.declared import params
 from tools import predict
 
 PARAMS = params.load()

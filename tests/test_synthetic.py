@@ -12,9 +12,9 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
+from stages.core.data.datasets import TABLE
 
 from stages.core.data import arrays, synthetic
-from stages.core.data.datasets import TABLE
 
 SMALL = synthetic.IMDB | dict(
     splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000

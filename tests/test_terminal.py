@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stages import preprocess
-from stages.core import params
+from stages.core.declared import params
 from stages.core.run import stage
 from tools import repair, review, sources
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.core import params
+from stages.core.declared import params
 from stages.core.judge import pictures
 from studies import demo, study
 from tools import cluster, variants

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.core import params
+from stages.core.declared import params
 from stages.core.data import encodings
 from stages.core.data.arrays import Text, UnreadableFile, stored, word_index
 from stages.core.data.datasets import TABLE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from stages.core import params
+from stages.core.declared import params
 from stages.core.data.datasets import TABLE
 from stages.core.run.stage import parser_of, tool
 

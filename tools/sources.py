@@ -10,7 +10,7 @@ import os
 import yaml
 
 from stages import download
-from stages.core import params
+from stages.core.declared import params
 from stages.core.data.datasets import TABLE
 from stages.core.run import strict_yaml
 from stages.core.run.files import whole

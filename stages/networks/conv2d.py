@@ -1,6 +1,6 @@
 """3 x 3 convolutions, each followed by a halving of both sides; then all values in a row."""
 
-from stages.core.arguments import Activation, Penalty, Share, Units
+from stages.core.declared.arguments import Activation, Penalty, Share, Units
 from stages.core.run.lean_keras import keras
 
 AXES = ("samples", "height", "width", "channels")

@@ -1,6 +1,6 @@
 """Hidden Dense layers, each with its dropout behind it."""
 
-from stages.core.arguments import Activation, Penalty, Share, Units
+from stages.core.declared.arguments import Activation, Penalty, Share, Units
 from stages.core.run.lean_keras import keras
 
 AXES = ("samples", "features")

@@ -1,6 +1,6 @@
 """An embedding of words, then LSTM layers, the last of which gives its last step."""
 
-from stages.core.arguments import Penalty, Share, Units
+from stages.core.declared.arguments import Penalty, Share, Units
 from stages.core.run.lean_keras import keras
 
 AXES = ("samples", "timesteps")

@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from small import SMALL, Clone
+from small import FEW, Clone
 
 
 @contextlib.contextmanager
@@ -162,7 +162,7 @@ def test_two_runs_of_other_stages_at_once_both_end_well(clone, tried):
     before = clone.state()
     with ThreadPoolExecutor() as pool:
         command = "dvc", "repro", "--force", "--single-item"
-        runs = list(pool.map(lambda name: clone.run(*command, f"kfold@{name}"), SMALL))
+        runs = list(pool.map(lambda name: clone.run(*command, f"kfold@{name}"), FEW))
     assert [run.returncode for run in runs] == [0, 0], runs
     assert clone.state() == before
     tried(

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small import ROOT
+from stages.core.data.datasets import TABLE
 
 from stages import preprocess
 from stages.core.data import arrays, synthetic
-from stages.core.data.datasets import TABLE
 from tools import predict
 
 OFFICIAL = {name: generate() for name, generate in synthetic.GENERATORS.items() if name != "imdb"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from small import Clone
 
 from stages import evaluate, kfold, preprocess, train
-from stages.core import arguments, params
+from stages.core.declared import arguments, params
 from stages.core.run import strict_yaml
 from stages.core.run.stage import one_message
 

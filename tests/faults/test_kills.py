@@ -17,12 +17,12 @@ import psutil
 import pytest
 import yaml
 from dvc.lock import make_lock
-from small import ROOT, SMALL
+from small import FEW, ROOT
 
 from tools import repair
 
 STAGES = ["download", "preprocess", "train", "kfold", "evaluate"]
-TARGETS = [f"{stage}@{name}" for name in SMALL for stage in STAGES]
+TARGETS = [f"{stage}@{name}" for name in FEW for stage in STAGES]
 LONGEST = {"train": 3.4, "kfold": 3.5, "evaluate": 2.2}  # seconds of a stage; 0.5 for others
 WHOLE = "each output file is there whole, byte for byte, or not at all"
 SAME = "outputs, metrics and dvc.lock byte for byte as of a run left alone"

@@ -1,7 +1,6 @@
 """Rows as networks take them: text as counts of words or as padded sequences, images flat or as they are."""
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,22 +10,6 @@ from stages.core.data.arrays import Text
 # The ids of the Keras loaders: 0 pads, 1 begins a document, 2 stands for a rare word, the word of rank r is r + 3.
 START, OUT_OF_VOCABULARY, INDEX_FROM = 1, 2, 3
 PAIR = 2**31  # a pair of words as one number: the first word's rank times this, plus the second's
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """What an encoding reads (kinds of data), and the weightings that suit it."""
-
-    reads: tuple[str, ...]
-    weightings: tuple[str, ...]
-
-
-ENCODINGS = {
-    "multi_hot": Encoding(("text",), ("binary", "tf_idf", "nb")),
-    "sequence": Encoding(("text",), ("none",)),
-    "features": Encoding(("features", "images"), ("standardize", "none")),
-    "image": Encoding(("images",), ("none",)),
-}
 
 
 def encode(x, section, pairs=None):

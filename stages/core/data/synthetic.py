@@ -1,13 +1,12 @@
 """Generated stand-ins for the official files: their schema, size and statistics, other content. No paths, no network.
 
-Every figure is an argument, so one function serves all data sets of a kind; the figures below were fitted to the
-official files. The same arguments and seed give the same bytes in every process.
+Every number is an argument, so one function serves all data sets of a kind; those of the shipped sets stand in their
+source files, fitted to the official files. The same arguments and seed give the same bytes in every process.
 """
 
 import gzip
 import io
 import json
-from functools import partial
 from itertools import chain, count, islice, product
 
 import numpy as np
@@ -63,7 +62,7 @@ def features(
     *,
     rows: int,
     columns: dict[str, tuple[float, ...]],
-    interactions: dict[tuple[str, str], float],
+    interactions: dict[str, float],
     target: dict[str, float],
     seed: int = 0,
 ) -> dict[str, bytes]:
@@ -74,7 +73,7 @@ def features(
     columns: {name: (mean, standard deviation, minimum, maximum, decimals, loading, weight)}. A column is a beta
         distribution with these moments and limits, rounded; `loading` (-1 to 1) is its correlation, before it takes
         that shape, with the one factor that all columns share; `weight` is its linear effect on the target.
-    interactions: {(column, column): effect of the product of the two on the target}.
+    interactions: {"column * column": effect of the product of the two on the target}.
     target: log-normal (median, sigma of the logarithm), clipped to `low` and `high`, rounded to `decimals`; `noise` is
         its unexplained part, in standard deviations of the explained part.
 
@@ -92,7 +91,8 @@ def features(
         [column.round(int(places)) for column, places in zip(x.T, decimals, strict=True)]
     )
     index, place = scores @ weight, list(columns).index
-    for (first, second), effect in interactions.items():
+    for pair, effect in interactions.items():
+        first, second = pair.split(" * ")
         index += effect * scores[:, place(first)] * scores[:, place(second)]
     return {f"{name}.npz": _npz({"x": x, "y": _target(rng, index, **target)})}
 
@@ -221,52 +221,12 @@ def _word_index(vocabulary):
     ).encode()
 
 
-# fmt: off
-IMDB = dict(
-    splits={"_train": [12_500, 12_500], "_test": [12_500, 12_500]},
-    grouped=True,
-    vocabulary=88_584,
-    length=dict(median=175, sigma=0.84, shift=40, maximum=2_500),
-    zipf=dict(exponent=1.085, shift=2.2, cutoff=21_800),
-    signal=dict(common=50, spread=1.3, share=0.4, concentration=3, repeats=0.1),
-)
-REUTERS = dict(
-    splits={"": [
-        67, 537, 94, 3972, 2423, 22, 62, 19, 177, 126, 154, 473, 62, 209, 28, 29, 543, 51, 86, 682, 339, 127, 22,
-        53, 81, 123, 32, 19, 58, 23, 57, 52, 42, 16, 57, 16, 60, 21, 22, 29, 46, 38, 16, 27, 17, 19,
-    ]},
-    grouped=False,
-    vocabulary=30_979,
-    length=dict(median=94, sigma=1.0, shift=11, maximum=2_400),
-    zipf=dict(exponent=0.97, shift=1.58, cutoff=6_410),
-    signal=dict(common=20, spread=2.0, share=0.53, concentration=2, repeats=0.24),
-)
-BOSTON = dict(
-    rows=506,
-    columns={  # mean, standard deviation, minimum, maximum, decimals, loading, weight
-        "crim": (3.61, 8.59, 0.006, 88.98, 5, 0.89, -0.2),
-        "zn": (11.4, 23.3, 0, 100, 1, -0.72, 0),
-        "indus": (11.1, 6.85, 0.46, 27.74, 2, 0.83, 0),
-        "chas": (0.069, 0.254, 0, 1, 0, 0, 0.1),
-        "nox": (0.555, 0.116, 0.385, 0.871, 3, 0.88, -0.15),
-        "rm": (6.28, 0.70, 3.56, 8.78, 3, -0.5, 0.4),
-        "age": (68.6, 28.1, 2.9, 100, 1, 0.79, 0),
-        "dis": (3.80, 2.10, 1.13, 12.13, 4, -0.84, -0.15),
-        "rad": (9.55, 8.70, 1, 24, 0, 0.67, 0.1),
-        "tax": (408, 168, 187, 711, 0, 0.72, -0.15),
-        "ptratio": (18.46, 2.16, 12.6, 22, 1, 0.48, -0.2),
-        "b": (356.7, 91.2, 0.32, 396.9, 2, -0.37, 0.05),
-        "lstat": (12.65, 7.13, 1.73, 37.97, 2, 0.76, -0.5),
-    },
-    interactions={("rm", "lstat"): -0.5},
-    target=dict(median=21.0, sigma=0.385, low=5, high=50, decimals=1, noise=0.17),
-)
-DIGITS = dict(rows=1_797, shape=(8, 8), classes=10, highest=16, contrast=0.25, noise=0.22)
-# fmt: on
+GENERATORS = {"text": text, "features": features, "images": images}  # by kind of data
 
-GENERATORS = {  # data set -> () -> {file name: bytes}
-    "imdb": partial(text, "imdb", **IMDB),
-    "reuters": partial(text, "reuters", **REUTERS),
-    "boston_housing": partial(features, "boston_housing", **BOSTON),
-    "digits": partial(images, "digits", **DIGITS),
-}
+
+def generate(kind: str, name: str, numbers: dict) -> dict[str, bytes]:
+    """{file name: content} of the stand-in for a data set. numbers: arguments of its generator.
+
+    Raises TypeError, ValueError, KeyError or AttributeError where they are not as that wants them.
+    """
+    return GENERATORS[kind](name, **numbers)

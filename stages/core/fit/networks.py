@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stages.core.arguments import takes
+from stages.core.declared.arguments import takes
 from stages.core.run.lean_keras import keras
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import psutil
 
-from stages.core import params
 from stages.core.data.arrays import UnreadableFile
+from stages.core.declared import params
 
 WATCH = 0.2  # seconds between looks at the parent
 KEPT = " Earlier results are as they were."

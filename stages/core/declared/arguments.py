@@ -27,7 +27,7 @@ from pydantic import (
 
 LARGEST = 2**31 - 1  # of a whole number: TensorFlow counts and indexes in int32
 LARGEST_NUMBER = 3.4e38  # of a number: networks compute in float32
-FOLDER = Path(__file__).parent.parent / "networks"
+FOLDER = Path(__file__).parents[2] / "networks"
 GIVEN = ("vocabulary",)  # arguments that the data answer: how many words there are
 
 

@@ -1,0 +1,84 @@
+"""What preprocess learned of a data set; saved with the arrays, read by all later stages."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.core.data.arrays import Text, UnreadableFile
+from stages.core.data.readers import Split
+from stages.core.declared.sources import Source
+from stages.core.declared.task import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Schema:
+    """task: what is predicted. classes: their names, none for numbers. columns: names of the
+    features, where they have some. shape: of an encoded row.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def outputs(self) -> int:
+        """Units of the output layer."""
+        return self.task.outputs(len(self.classes))
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """The schema as plain arrays."""
+        return {
+            "schema.task": np.array(self.task.name),
+            "schema.classes": np.array(self.classes, str),
+            "schema.columns": np.array(self.columns, str),
+            "schema.shape": np.array(self.shape, "int64"),
+        }
+
+    @classmethod
+    def unpack(cls, file) -> "Schema":
+        """What `pack` made plain, from a mapping such as the one that np.load gives."""
+        names = (tuple(file[f"schema.{key}"].tolist()) for key in ("classes", "columns", "shape"))
+        return cls(TASKS[str(file["schema.task"])], *names)
+
+
+def learn(source: Source, task: Task, split: Split, shape: tuple[int, ...]) -> Schema:
+    """The schema of these rows. shape: of an encoded row. Raises UnreadableFile for unknown classes."""
+    return Schema(task, _classes(source, task, split), source.names, shape)
+
+
+def check(source: Source, split: Split):
+    """Raise UnreadableFile where rows or labels are not those that the source tells of."""
+    for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
+        _check(source, x, y)
+
+
+def _check(source, x, y):
+    if y.ndim != 1:
+        raise UnreadableFile(f"expected one label for each row, got labels of shape {y.shape}")
+    if isinstance(x, Text):
+        if empty := np.count_nonzero(np.diff(x.splits) == 0):
+            raise UnreadableFile(
+                f"expected words in each document, got {empty} of {len(x)} without any"
+            )
+        return
+    if source.kind == "features" and x.ndim != 2:
+        raise UnreadableFile(f"expected rows of numbers, (rows, features), got {x.shape}")
+    if source.names and np.prod(x.shape[1:]) != len(source.names):
+        raise UnreadableFile(
+            f"expected the {len(source.names)} columns that the source names, got {np.prod(x.shape[1:])}"
+        )
+    if len(wrong := x[source.impossible(x)]):
+        expected = f"expected whole numbers from 0 to {source.reader.highest} as pixels"
+        raise UnreadableFile(f"{expected}, got {wrong[0]:g}")
+
+
+def _classes(source, task, split):
+    """Names of the classes: those of the source, or their numbers."""
+    if not task.classifies:
+        return ()
+    highest = int(max(split.y_train.max(), split.y_test.max()))
+    count = 2 if task.name == "binary" else len(source.classes) or highest + 1
+    if highest >= count:
+        raise UnreadableFile(f"expected classes from 0 to {count - 1}, got {highest}")
+    return source.classes or tuple(map(str, range(count)))

@@ -1,0 +1,26 @@
+"""What is predicted: a class of two, a class of several, or a number."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    """metrics: names of those of a task, in `judge.metrics`; the first is the main one."""
+
+    name: str
+    classifies: bool
+    metrics: tuple[str, ...]
+
+    def outputs(self, classes: int) -> int:
+        """Units of the output layer for so many classes: one each, but one alone for two, or for a number."""
+        return classes if self.name == "multiclass" else 1
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("binary", True, ("accuracy", "macro_f1", "roc_auc")),
+        Task("multiclass", True, ("accuracy", "macro_f1")),
+        Task("regression", False, ("mae", "rmse")),
+    )
+}
