@@ -228,7 +228,10 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
     title = dataset.title if source == "official" else f"{dataset.title} (SYNTHETIC stand-in)"
     of_the_fit = {name: history[name].to_numpy() for name in history if name != "epoch"}
     by_epoch = {name: kfold[key] for key, name in named(metric).items()}
-    labels = dataset.labels(quantity)
+    axes = {
+        name: pictures.Axis(label, task.higher_is_better(name))
+        for name, label in dataset.labels(quantity).items()
+    }
     ensemble = f"ensemble of {len(test['predictions'])} seeds"
     fit = "exploring fit" if "val_loss" in history else "final fit"
     if task.classifies:
@@ -246,9 +249,9 @@ def evaluate(dataset, source, y_train, y_test, test, kfold) -> tuple[dict, dict[
         "test.csv": csv(pairs),
         "test_rows.csv": csv(row_figures(task, y_test, test["predictions"])),
         "network.txt": str(test["summary"]).encode(),
-        "history.png": pictures.history(f"{title}: {fit}", of_the_fit, labels),
+        "history.png": pictures.history(f"{title}: {fit}", of_the_fit, axes),
         "folds.png": pictures.folds(
-            f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, labels
+            f"{title}: {k} folds x {len(kfold['folds'])} repeats", by_epoch, axes
         ),
         "test.png": picture,
     }

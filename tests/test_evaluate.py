@@ -294,7 +294,10 @@ def test_half_a_percentage_point_is_pale_and_the_same_colour_in_every_review(fig
 
 
 FALLING = 500.0 / np.arange(1, 81) ** 1.2  # as the loss of Boston Housing: from 500 to 2.6
-LABELS = {"loss": "loss: x (nats)", "accuracy": "accuracy"}
+AXES = {
+    "loss": pictures.Axis("loss: x (nats)", False),
+    "accuracy": pictures.Axis("accuracy", True),
+}
 
 
 @pytest.mark.parametrize(
@@ -302,11 +305,11 @@ LABELS = {"loss": "loss: x (nats)", "accuracy": "accuracy"}
 )
 def test_the_first_epochs_do_not_flatten_the_later_ones(figure, function, shape):
     columns = {
-        f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in LABELS
+        f"{kind}{name}": np.broadcast_to(FALLING, shape) for kind in ("", "val_") for name in AXES
     }
     columns |= {name: 1 - columns[name] / 500 for name in ("accuracy", "val_accuracy")}
     sides = {"base": columns, "head": columns} if function == "compared_folds" else columns
-    losses, accuracies = figure(function, "title", sides, LABELS).axes
+    losses, accuracies = figure(function, "title", sides, AXES).axes
     low, high = losses.get_ylim()
     assert low < FALLING[-1] < FALLING[16] < high < 2 * FALLING[16]
     assert accuracies.get_ylim()[0] > 1 - 2 * FALLING[16] / 500
@@ -315,6 +318,14 @@ def test_the_first_epochs_do_not_flatten_the_later_ones(figure, function, shape)
 
 
 def test_a_figure_that_falls_by_less_is_drawn_whole(figure):
-    columns = {name: np.linspace(2.0, 1.0, 20) for name in LABELS}
-    low, high = figure("history", "title", columns, LABELS).axes[0].get_ylim()
+    columns = {name: np.linspace(2.0, 1.0, 20) for name in AXES}
+    low, high = figure("history", "title", columns, AXES).axes[0].get_ylim()
     assert low < 1 < 2 < high
+
+
+def test_which_direction_is_better_does_not_hang_on_the_name_of_a_metric(figure):
+    columns = {name: np.linspace(2.0, 1.0, 20) for name in AXES}
+    turned = {name: axis._replace(higher_is_better=name == "loss") for name, axis in AXES.items()}
+    drawn = figure("history", "title", columns, turned)
+    titles = [axis.get_title(loc="right") for axis in drawn.axes]
+    assert titles == ["↑ higher is better", "↓ lower is better"]
