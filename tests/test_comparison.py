@@ -215,7 +215,7 @@ def test_all_is_mirrored_when_base_and_head_swap(sides, higher_is_better):
     ids=["unequal", "no whole repeat", "less than a repeat", "not one a fold", "none"],
 )
 def test_uneven_shapes_are_refused(base, head, k):
-    with pytest.raises(ValueError, match="expected one figure for each of k x repeats folds"):
+    with pytest.raises(ValueError, match="expected a metric for each of k x repeats folds"):
         compare(base, head, k, True)
 
 
