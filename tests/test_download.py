@@ -57,7 +57,7 @@ def this_machine_only(monkeypatch, tmp_path):
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; below /cut/ it promises more bytes than it sends; says nothing on the terminal."""
+    """Serves a folder without a word; below /cut/ it promises more bytes than it sends."""
 
     def do_GET(self):
         if not self.path.startswith("/cut/"):
@@ -98,7 +98,10 @@ def mirror(request, tmp_path):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """An empty project with the real params, in which imdb has FILE for its only file; its folder data/raw/imdb."""
+    """The folder data/raw/imdb of an empty project with the real params.
+
+    imdb has FILE for its only file.
+    """
     monkeypatch.setitem(TABLE, "imdb", replace(TABLE["imdb"], files=(FILE,)))
     root = tmp_path / "project"
     root.mkdir()

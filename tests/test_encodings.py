@@ -1,4 +1,4 @@
-"""Text becomes the tutorial's rows, scikit-learn's counts of words and pairs, or Keras' padded sequences."""
+"""Text becomes the tutorial's rows, scikit-learn's counts or Keras' padded sequences."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,10 @@ def documents_of(text):
 
 
 def keras_ids(documents, num_words):
-    """What the Keras loaders make of word ranks: 1 begins, 2 stands for a rare word, others move up by 3."""
+    """What the Keras loaders make of word ranks.
+
+    1 begins, 2 stands for a rare word, others move up by 3.
+    """
     return [
         [1] + [rank + 3 if rank + 3 < num_words else 2 for rank in document]
         for document in documents
@@ -63,7 +66,7 @@ def test_sequences_are_keras_ids_padded_by_keras(num_words, length):
 
 
 def by_scikit_learn(documents):
-    """The number of each word and of each pair of neighbours, as this project numbers them, and their counts."""
+    """The project's number of each word and of each pair of neighbours, and their counts."""
     vectorizer = CountVectorizer(ngram_range=(1, 2), tokenizer=str.split, token_pattern=None)
     matrix = vectorizer.fit_transform(
         " ".join(map(str, document)) for document in documents
@@ -85,7 +88,7 @@ def test_a_large_vocabulary_and_its_counts_are_those_of_scikit_learn(documents):
 
 
 @pytest.mark.parametrize("num_words", [1, 4, 7, 20])
-def test_a_small_vocabulary_has_the_most_frequent_terms_and_of_equal_ones_those_with_smaller_numbers(
+def test_a_small_vocabulary_has_the_most_frequent_terms_and_of_equal_terms_the_smaller(
     num_words,
 ):
     numbers, counts = by_scikit_learn(FEW_WORDS)

@@ -1,4 +1,4 @@
-"""The generated stand-ins: schema, determinism, and statistics against figures measured on the official files."""
+"""The generated stand-ins: schema, determinism, and statistics against the official files."""
 
 import hashlib
 import json
@@ -96,7 +96,8 @@ def test_same_seed_gives_same_bytes():
 
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
-    code = "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\nprint(*map(digest, small_files()))"
+    code = "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\n"
+    code += "print(*map(digest, small_files()))"
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": "."}
     result = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
