@@ -1,12 +1,10 @@
-"""Official files, checked by SHA-256 -> data/raw/<dataset>/; or, with `source: synthetic`, generated stand-ins.
+"""Official files, checked by SHA-256, or generated stand-ins -> data/raw/<dataset>/.
 
-Looked for in this order: where a run by hand left them (DVC removes its outputs first),
-$DATASETS_MIRROR (a folder or a base URL), the user's Keras cache, the official address. Whatever the
-source, only bytes with the official SHA-256 are kept.
-
-A mirror is named by a person, who wants the files from there: where it fails, the stage stops. A
-mirror that answers and lacks a file has not failed, since it need not have those of all data sets:
-the next source is asked.
+Official files are looked for where a run by hand left them (DVC removes its outputs first), in
+$DATASETS_MIRROR (a folder or a base URL), in the user's Keras cache and at the official address.
+Whatever the source, only bytes with the official SHA-256 are kept. A mirror is named by a person,
+who wants the files from there: where it fails, the stage stops. To lack a file is no failure, since
+a mirror need not have those of all data sets: the next source is asked.
 """
 
 import errno
@@ -35,13 +33,12 @@ from stages.core.run.stage import run
 
 TIMEOUT = 30  # seconds without a byte before a server counts as unreachable
 SLOWEST = 20_000  # bytes a second, over the whole file, before a server counts as stalled
-ATTEMPTS, BACK_OFF = (
-    3,
-    1.0,
-)  # tries of a server that fails, and seconds before the second; twice that before the third
+BACK_OFF = 1.0  # seconds before a server that fails is asked again; twice that before the last time
 CHUNK = 2**16  # bytes
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # here, where no other source would help
+URL = "http://", "https://"  # beginnings
 GONE = {404, 410}  # statuses of a server that has no such file
+UNTRUSTED = ssl.SSLCertVerificationError
 RAW = Path("data/raw")
 EARLIER, MIRROR = "an earlier run", "DATASETS_MIRROR"  # sources
 WHAT_TO_DO = (
@@ -59,22 +56,19 @@ class NoSource(Exception):
 def sources(file, folder: Path, environment) -> dict[str, str]:
     """Where to look for a file, in order: {source: path or URL}. Exits as `mirror` does."""
     cache = environment.get("KERAS_HOME", os.path.expanduser("~/.keras"))
-    named = mirror(environment)
-    return {
-        EARLIER: str(folder / file.name),
-        **({MIRROR: f"{named}/{file.name}"} if named else {}),
-        "the Keras cache": f"{cache}/datasets/{file.name}",
-        "the official address": file.address,
-    }
+    named, keras = mirror(environment), f"{cache}/datasets/{file.name}"
+    places = {EARLIER: str(folder / file.name)}
+    if named:
+        places[MIRROR] = f"{named}/{file.name}"
+    return places | {"the Keras cache": keras, "the official address": file.address}
 
 
 def mirror(environment) -> str | None:
     """The base URL or the absolute folder that DATASETS_MIRROR names; None where it names none.
 
-    A relative folder is one of the project, also in DVC's queue. Exits where nobody here reads
-    URLs of that kind.
+    A relative folder is in the project, also in DVC's queue. Exits for any other kind of URL.
     """
-    named = environment.get("DATASETS_MIRROR", "").strip()
+    named = environment.get(MIRROR, "").strip()
     try:
         url = urlsplit(named)
     except ValueError:  # such as half a pair of brackets
@@ -84,35 +78,18 @@ def mirror(environment) -> str | None:
     if url.scheme == "file" and url.netloc in ("", "localhost"):
         named = url2pathname(url.path)
     elif url.scheme:
-        raise SystemExit(
-            "DATASETS_MIRROR: expected a folder, file:///folder, http://host/folder or "
-            f"https://host/folder, got {without_password(named)}"
-        )
+        kinds = "a folder, file:///folder, http://host/folder or https://host/folder"
+        raise SystemExit(f"{MIRROR}: expected {kinds}, got {without_password(named)}")
     project = str(Path.cwd()).partition(COPIES)[0]
     return str(Path(project, os.path.expanduser(named))) if named else None
-
-
-def is_url(source: str) -> bool:
-    """Whether a source is on the network."""
-    return source.startswith(("http://", "https://"))
-
-
-def ask(place: str):
-    """Raise OSError or ValueError, as `copy` would, where this place has nothing, right or wrong."""
-    if not is_url(place):
-        Path(place).stat()
-        return
-    with in_time(TIMEOUT):
-        answer = requests.head(place, timeout=TIMEOUT, allow_redirects=True, hooks=HOOKS)
-    if answer.status_code in GONE | {407}:  # after others, such as 405, GET may still give the file
-        answer.raise_for_status()
 
 
 def fetch(file, places, target: Path, named: str | None = None) -> str:
     """Put the file at `target` from the first place that has the right bytes; returns that place.
 
-    Raises NoSource, with a line for each place, and then leaves nothing at `target`; OSError where there is no room.
     Where the place `named` fails (to lack the file is no failure), those after it are not tried.
+    Raises NoSource, with a line for each place, and then leaves nothing at `target`; OSError where
+    there is no room.
     """
     problems = []
     for place in places:
@@ -130,41 +107,42 @@ def fetch(file, places, target: Path, named: str | None = None) -> str:
     raise NoSource("\n".join(problems))
 
 
-def lacks(error: Exception) -> bool:
-    """Whether the place was in order and has no such file."""
-    if isinstance(error, FileNotFoundError):
-        return Path(error.filename).parent.is_dir()
-    return status(error) in GONE
-
-
-def status(error: Exception) -> int | None:
-    """What a server answered, where that is the error."""
-    return getattr(getattr(error, "response", None), "status_code", None)
+def ask(place: str):
+    """Raise OSError or ValueError, as `copy` would, where this place has no file at all."""
+    if not place.startswith(URL):
+        Path(place).stat()
+        return
+    with in_time(TIMEOUT):
+        answer = requests.head(place, timeout=TIMEOUT, allow_redirects=True, hooks=HOOKS)
+    if answer.status_code in GONE | {407}:  # after others, such as 405, GET may still give the file
+        answer.raise_for_status()
 
 
 def copy(place: str, target: Path, size: int):
-    """Copy what is at a path or a URL to `target`, at most `size` bytes; a server that fails is asked again.
+    """Copy what is at a path or a URL to `target`, at most `size` bytes.
 
+    A server that fails is asked again, also after a part of the file (urllib3's Retry does not).
     Raises OSError or ValueError.
     """
-    if not is_url(place):
+    if not place.startswith(URL):
         if (found := Path(place).stat().st_size) != size:
             raise ValueError(f"expected {size:,} bytes, got {found:,}")
         shutil.copyfile(place, target)
         return
-    for attempt in range(1, ATTEMPTS + 1):
+    for pause in (BACK_OFF, 2 * BACK_OFF, None):
         try:
             return receive(place, target, size)
         except requests.RequestException as error:
-            if attempt == ATTEMPTS or not worth_another_try(error):
+            if pause is None or not worth_another_try(error):
                 raise
-            time.sleep(BACK_OFF * 2 ** (attempt - 1))
+            time.sleep(pause)
 
 
 def receive(url: str, target: Path, size: int):
-    """Download what is at a URL to `target`, with a progress bar for a person. Raises RequestException, ValueError.
+    """Download a URL to `target`, with a progress bar for a person.
 
-    Written here since no downloader that we know stops a server that sends without end, such as a compressed bomb.
+    Written here since no downloader that we know stops a server that sends without end, such as a
+    compressed bomb. Raises RequestException, ValueError.
     """
     bar = tqdm(total=size, unit="B", unit_scale=True, desc=target.name, disable=None, leave=False)
     get = partial(requests.get, url, stream=True, timeout=TIMEOUT, hooks=HOOKS)
@@ -183,7 +161,7 @@ class _Late(Exception):
 
 @contextmanager
 def in_time(seconds: float):
-    """Raise requests.Timeout where the block takes longer; the `timeout` of requests is only from byte to byte."""
+    """Raise requests.Timeout after so long; the `timeout` of requests is only from byte to byte."""
 
     def late(signum, frame):
         raise _Late
@@ -208,46 +186,13 @@ def leave_body(answer: requests.Response, **_):
 HOOKS = {"response": leave_body}
 
 
-def worth_another_try(error: requests.RequestException) -> bool:
-    """Whether the trouble may pass: of network or server, not of an address or a setting."""
-    if code := status(error):
-        return code >= 500 or code == 429
-    wrong = requests.TooManyRedirects, InvalidURL, ProxyError, ssl.SSLCertVerificationError
-    return not any(isinstance(cause, wrong) for cause in causes(error))
-
-
-def problem(place: str, error: Exception) -> str:
-    """One line: the place and why it could not be read."""
-    return f"  {without_password(f'{place}: {reason(error)}')}"
-
-
-def without_password(text: str) -> str:
-    """Text without the user and the password that URLs in it may have."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
-
-
-def reason(error: Exception) -> str:
-    """Why a place could not be read; of a certificate or a proxy, also which setting may help."""
-    *_, innermost = chain = list(causes(error))
-    if isinstance(error, FileNotFoundError):
-        return f"there is no such {'file' if lacks(error) else 'folder'}"
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
-        what = "its certificate is not trusted; REQUESTS_CA_BUNDLE names a file with those to trust"
-    elif isinstance(error, ProxyError) or status(error) == 407:
-        what = "the proxy gives no way through; HTTPS_PROXY, HTTP_PROXY and NO_PROXY set it"
-    elif isinstance(error, requests.ConnectionError):
-        what = "the server cannot be reached"
-    else:
-        return (str(error) or type(error).__name__).splitlines()[0]
-    detail = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
-    return f"{what} ({detail.splitlines()[0]})"
-
-
-def is_setting(error: Exception) -> bool:
-    """Whether a certificate or the login of a proxy is in the way."""
-    chain = list(causes(error))
-    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain)
-    return untrusted or status(error) == 407 or "407" in str(chain[-1])
+def check(path: Path, file):
+    """Raise ValueError where the file at `path` is not the official one."""
+    with path.open("rb") as content:
+        size, digest = path.stat().st_size, hashlib.file_digest(content, "sha256").hexdigest()
+    if (size, digest) != (file.size, file.sha256):
+        expected = f"expected {file.size:,} bytes with SHA-256 {file.sha256}"
+        raise ValueError(f"{expected}, got {size:,} bytes with {digest}")
 
 
 def causes(error: BaseException):
@@ -258,13 +203,61 @@ def causes(error: BaseException):
             yield from causes(inner)
 
 
-def check(path: Path, file):
-    """Raise ValueError where the file at `path` is not the official one."""
-    with path.open("rb") as content:
-        size, digest = path.stat().st_size, hashlib.file_digest(content, "sha256").hexdigest()
-    if (size, digest) != (file.size, file.sha256):
-        expected = f"expected {file.size:,} bytes with SHA-256 {file.sha256}"
-        raise ValueError(f"{expected}, got {size:,} bytes with {digest}")
+def caused_by(error: BaseException, *kinds) -> bool:
+    """Whether an error of one of these classes is among the causes."""
+    return any(isinstance(cause, kinds) for cause in causes(error))
+
+
+def status(error: Exception) -> int | None:
+    """What a server answered, where that is the error."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def lacks(error: Exception) -> bool:
+    """Whether the place was in order and has no such file."""
+    if isinstance(error, FileNotFoundError):
+        return Path(error.filename).parent.is_dir()
+    return status(error) in GONE
+
+
+def is_setting(error: Exception) -> bool:
+    """Whether a certificate or the login of a proxy is in the way."""
+    *_, innermost = causes(error)
+    return caused_by(error, UNTRUSTED) or status(error) == 407 or "407" in str(innermost)
+
+
+def worth_another_try(error: requests.RequestException) -> bool:
+    """Whether the trouble may pass: of network or server, not of an address or a setting."""
+    if code := status(error):
+        return code >= 500 or code == 429
+    return not caused_by(error, requests.TooManyRedirects, InvalidURL, ProxyError, UNTRUSTED)
+
+
+def problem(place: str, error: Exception) -> str:
+    """One line: the place and why it could not be read."""
+    return f"  {without_password(f'{place}: {reason(error)}')}"
+
+
+def reason(error: Exception) -> str:
+    """Why a place could not be read; of a certificate or a proxy, also which setting may help."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no such {'file' if lacks(error) else 'folder'}"
+    if caused_by(error, UNTRUSTED):
+        what = "its certificate is not trusted; REQUESTS_CA_BUNDLE names a file with those to trust"
+    elif isinstance(error, ProxyError) or status(error) == 407:
+        what = "the proxy gives no way through; HTTPS_PROXY, HTTP_PROXY and NO_PROXY set it"
+    elif isinstance(error, requests.ConnectionError):
+        what = "the server cannot be reached"
+    else:
+        return (str(error) or type(error).__name__).splitlines()[0]
+    *_, innermost = causes(error)
+    detail = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
+    return f"{what} ({detail.splitlines()[0]})"
+
+
+def without_password(text: str) -> str:
+    """Text without the user and the password that URLs in it may have."""
+    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
 
 
 def stand_in(name, source) -> dict[str, bytes]:
@@ -298,8 +291,8 @@ def main(name):
         else:
             places = [official(file, folder, new / file.name) for file in source.files]
         size = sum(path.stat().st_size for path in new.iterdir())
-    places = "; ".join(dict.fromkeys(places))
-    print(f"download {name}: {size:,} bytes, {places}, in {time.time() - start:.1f} s")
+    origin, seconds = "; ".join(dict.fromkeys(places)), time.time() - start
+    print(f"download {name}: {size:,} bytes, {origin}, in {seconds:.1f} s")
 
 
 def official(file, folder, target):

@@ -1,4 +1,4 @@
-"""The statistics of the review against figures worked by hand, against scipy, and against made-up noise."""
+"""The statistics of the review against numbers worked by hand, SciPy and made-up noise."""
 
 from dataclasses import asdict
 
@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.core.data.datasets import BINARY, REGRESSION
 from stages.core.judge import comparison
 from stages.core.judge.comparison import (
     Comparison,
@@ -21,16 +20,17 @@ from stages.core.judge.comparison import (
     typical,
     verdict,
 )
+from stages.core.judge.metrics import LOSSES, METRICS
 
 # The example worked by hand: k = 2 and two repeats, so J = 4 and J - 1 = 3 degrees of freedom.
-#   mean 2.5, variance 5 / 3, standard error sqrt(5 / 3 x (1 / 4 + 1 / (2 - 1))) = sqrt(25 / 12) = 1.443376,
-#   t = 2.5 / 1.443376 = sqrt(3)
+#   mean 2.5, variance 5 / 3, t = 2.5 / 1.443376 = sqrt(3),
+#   standard error sqrt(5 / 3 x (1 / 4 + 1 / (2 - 1))) = sqrt(25 / 12) = 1.443376
 DIFFERENCES = np.array([1.0, 2.0, 3.0, 4.0])
 ERROR = np.sqrt(25 / 12)
 
 
 def student(t):
-    """The distribution function of Student's t with 3 degrees of freedom, which has a closed form."""
+    """The distribution function of Student's t with 3 degrees of freedom, in closed form."""
     x = t / np.sqrt(3)
     return 1 / 2 + (x / (1 + x**2) + np.arctan(x)) / np.pi
 
@@ -40,7 +40,7 @@ def by_hand(higher_is_better=True, within=None) -> Comparison:
 
 
 def alternating(mean, noise) -> tuple[np.ndarray, np.ndarray]:
-    """Base and head of 4 folds x 2 repeats whose differences are mean - noise and mean + noise in turn."""
+    """Base and head of 4 folds x 2 repeats that differ by mean - noise and mean + noise in turn."""
     base = np.linspace(0.8, 0.9, 8)
     return base, base + mean + noise * np.array([-1, 1] * 4)
 
@@ -81,10 +81,10 @@ def test_interval_is_wider_than_the_naive_one_however_many_repeats():
     assert high - low > 30 * (naive[1] - naive[0])
 
 
-FIGURES = [(task, figure) for task in (BINARY, REGRESSION) for figure in (task.metric, "loss")]
+FOUND = [METRICS["accuracy"], METRICS["mae"], *LOSSES.values()]
 
 
-@pytest.mark.parametrize(("task", "figure"), FIGURES, ids=lambda part: getattr(part, "name", part))
+@pytest.mark.parametrize("metric", FOUND, ids=lambda metric: metric.label)
 @settings(
     max_examples=50,
     deadline=None,
@@ -93,8 +93,8 @@ FIGURES = [(task, figure) for task in (BINARY, REGRESSION) for figure in (task.m
     database=None,
 )
 @given(st.data())
-def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
-    bounds = low, high = task.bounds_of(figure)
+def test_no_interval_goes_beyond_what_a_metric_can_be(metric, data):
+    bounds = low, high = metric.bounds
     values = st.lists(st.floats(low, min(high, 1e6)), min_size=8, max_size=8)  # 4 folds x 2 repeats
     base, head = np.array(data.draw(values)), np.array(data.draw(values))
     unclipped, clipped = interval(base, 4), interval(base, 4, bounds)
@@ -108,8 +108,8 @@ def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
     for truth in truths:
         assert (unclipped[0] <= truth <= unclipped[1]) == (clipped[0] <= truth <= clipped[1])
     found, most = compare(base, head, 4, True, bounds=bounds), high - low
-    for one in (found, found.typical):
-        assert -most <= one.low <= one.high <= most
+    for part in (found, found.typical):
+        assert -most <= part.low <= part.high <= most
     free = compare(base, head, 4, True)
     assert (found.mean, found.p, found.typical.p) == (free.mean, free.p, free.typical.p)
     assert verdict(found, found.p, found.typical.p, True) == verdict(
@@ -118,7 +118,8 @@ def test_no_interval_goes_beyond_what_a_metric_can_be(task, figure, data):
 
 
 def test_an_interval_is_clipped_where_it_would_leave_the_bounds():
-    # 0.9 with a standard error of 0.1155 x sqrt(1/4 + 1/3) = 0.0882, times t of 3.182: 0.9 - 0.281 to 0.9 + 0.281
+    # 0.9 with a standard error of 0.1155 x sqrt(1/4 + 1/3) = 0.0882, times t of 3.182: 0.9 - 0.281
+    # to 0.9 + 0.281
     values = [1.0, 0.8, 1.0, 0.8]
     low, high = interval(values, 4)
     assert (low, high) == pytest.approx((0.6193, 1.1807), abs=1e-4)
@@ -165,8 +166,9 @@ def test_the_difference_is_head_minus_base_in_either_direction():
 
 
 def test_probabilities_are_those_worked_by_hand():
-    # With 2.5 taken as none: t is (2.5 - 2.5) / ERROR = 0 at one end of the band and (-2.5 - 2.5) / ERROR = -3.4641 at
-    # the other; half of the distribution is beyond the one, 1 / 2 - (2 / 5 + arctan 2) / pi = 0.02026 below the other.
+    # With 2.5 taken as none, t is (2.5 - 2.5) / ERROR = 0 at the upper end of the band, above which
+    # half of the distribution is, and (-2.5 - 2.5) / ERROR = -3.4641 at the lower end, below which
+    # 1 / 2 - (2 / 5 + arctan 2) / pi = 0.02026 is.
     found = by_hand(within=2.5)
     assert found.better == pytest.approx(0.5)
     assert found.worse == pytest.approx(student(-5 / ERROR))
@@ -183,7 +185,8 @@ def test_probabilities_add_up_to_1_and_are_those_of_scipy(sides, within):
 
 
 def test_probabilities_know_which_side_is_better():
-    # baycomp's differences are second - first: with the arguments in the wrong order these two would change places.
+    # baycomp's differences are second - first: with the arguments in the wrong order these two
+    # would change places.
     assert by_hand(higher_is_better=True, within=0.1).better > 0.9
     assert by_hand(higher_is_better=False, within=0.1).worse > 0.9
 
@@ -191,16 +194,16 @@ def test_probabilities_know_which_side_is_better():
 @pytest.mark.parametrize("higher_is_better", [True, False])
 def test_all_is_mirrored_when_base_and_head_swap(sides, higher_is_better):
     base, head = sides
-    one, other = (
+    there, back = (
         compare(base, head, 5, higher_is_better, 0.005),
         compare(head, base, 5, higher_is_better, 0.005),
     )
-    assert (other.mean, other.low, other.high) == pytest.approx((-one.mean, -one.high, -one.low))
-    assert (other.worse, other.equivalent, other.better) == pytest.approx(
-        (one.better, one.equivalent, one.worse)
+    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -there.high, -there.low))
+    assert (back.worse, back.equivalent, back.better) == pytest.approx(
+        (there.better, there.equivalent, there.worse)
     )
-    assert (other.p, other.error, other.limit) == pytest.approx((one.p, one.error, one.limit))
-    assert other.wins == 15 - one.wins
+    assert (back.p, back.error, back.limit) == pytest.approx((there.p, there.error, there.limit))
+    assert back.wins == 15 - there.wins
 
 
 @pytest.mark.parametrize(
@@ -212,10 +215,10 @@ def test_all_is_mirrored_when_base_and_head_swap(sides, higher_is_better):
         ([[1, 2], [3, 4]], [[1, 2], [3, 4]], 2),
         ([], [], 2),
     ],
-    ids=["unequal", "no whole repeat", "less than a repeat", "not one a fold", "none"],
+    ids=["unequal", "no whole repeat", "less than a repeat", "not a value a fold", "none"],
 )
 def test_uneven_shapes_are_refused(base, head, k):
-    with pytest.raises(ValueError, match="expected one figure for each of k x repeats folds"):
+    with pytest.raises(ValueError, match="expected a metric for each of k x repeats folds"):
         compare(base, head, k, True)
 
 
@@ -227,8 +230,9 @@ def all_finite(found):
 
 
 def test_the_typical_difference_is_a_trimmed_mean_as_worked_by_hand():
-    # The fifth at either end goes: 2, 3, 4 of 1, 2, 3, 4, 100 stay. Drawn in: 2, 2, 3, 4, 4, variance 1. Its error is
-    # 1 / 0.6 x sqrt(1/5 + 1/4) = 1.118034 with 3 - 1 degrees of freedom, and t is 3 / 1.118034 = 2.683282.
+    # The fifth at either end goes: 2, 3, 4 of 1, 2, 3, 4, 100 stay. Drawn in: 2, 2, 3, 4, 4,
+    # variance 1. Its error is 1 / 0.6 x sqrt(1/5 + 1/4) = 1.118034 with 3 - 1 degrees of freedom,
+    # and t is 3 / 1.118034 = 2.683282.
     found = typical(np.array([3.0, 100, 1, 4, 2]), 5)
     assert found.mean == 3
     assert found.p == pytest.approx(2 * stats.t.sf(2.683282, 2))
@@ -262,10 +266,8 @@ def test_a_difference_in_all_folds_but_a_few_that_failed_is_seen_in_the_typical_
     assert found.p > 0.05
     assert verdict(found, found.p, found.typical.p, False) == "worse in the typical fold"
     head[[3, 17]] = base[[3, 17]]
-    assert (
-        verdict(*(lambda one: (one, one.p, one.typical.p))(compare(base, head, 4, False)), False)
-        == "worse"
-    )
+    found = compare(base, head, 4, False)
+    assert verdict(found, found.p, found.typical.p, False) == "worse"
 
 
 VERDICTS = {  # of (mean, noise) with differences up to 0.005 taken as none
@@ -338,7 +340,8 @@ def test_differences_equal_but_for_the_last_bit_are_finite_too():
 
 
 def test_holm_is_that_worked_by_hand():
-    # in order: 0.005 x 4 = 0.02, 0.01 x 3 = 0.03, 0.03 x 2 = 0.06, 0.04 x 1 = 0.04, which must not fall below 0.06
+    # in order: 0.005 x 4 = 0.02, 0.01 x 3 = 0.03, 0.03 x 2 = 0.06, 0.04 x 1 = 0.04, which must not
+    # fall below 0.06
     assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
@@ -376,9 +379,9 @@ def test_repeats_bring_what_can_be_detected_down_to_the_floor_and_no_further(k):
     for repeats in (1, 5, 50, 5000):
         values = stats.norm.ppf((np.arange(k * repeats) + 0.5) / (k * repeats))
         found.append(compare(np.zeros(k * repeats), values / values.std(ddof=1), k, True))
-    detectable = [one.detectable for one in found]
+    detectable = [each.detectable for each in found]
     assert detectable == sorted(detectable, reverse=True)
-    assert all(one.floor < one.detectable for one in found)
+    assert all(each.floor < each.detectable for each in found)
     assert detectable[-1] == pytest.approx(found[-1].floor, rel=0.01)
 
 
@@ -392,24 +395,28 @@ def test_the_detectable_difference_is_found_4_times_out_of_5():
 
 
 def test_more_repeats_could_tell_where_the_mean_is_beyond_what_they_leave():
-    # by hand: 1.959964 x sqrt(5 / 3) = 2.530 is what any number of repeats leaves, and the mean is 2.5
+    # by hand: any number of repeats leaves 1.959964 x sqrt(5 / 3) = 2.530, and the mean is 2.5
     assert not by_hand().repeats_could_tell
     for shift, tells in ((0.03, False), (0.04, True), (-5.03, False), (-5.04, True)):
         assert compare(np.zeros(4), DIFFERENCES + shift, 2, True).repeats_could_tell == tells
 
 
 def simulated(random, k, repeats, pairs, correlation):
-    """Differences of pairs of equal experiments: (pairs, k x repeats) of variance 1, with one part that folds share."""
-    shared, own = random.normal(size=(pairs, 1)), random.normal(size=(pairs, k * repeats))
-    return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+    """Differences of pairs of equal experiments, with a part that folds share.
+
+    (pairs, k x repeats), of variance 1.
+    """
+    shared, rest = random.normal(size=(pairs, 1)), random.normal(size=(pairs, k * repeats))
+    return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * rest
 
 
 def corrected_p(differences, k):
-    return np.array([compare(np.zeros(len(own)), own, k, True).p for own in differences])
+    return np.array([compare(np.zeros(len(row)), row, k, True).p for row in differences])
 
 
 def test_folds_that_move_together_alarm_the_naive_test_and_not_this_one():
-    # 1 / k is the correlation that the correction assumes: the share of the rows that a fold is judged on
+    # 1 / k is the correlation that the correction assumes: the share of the rows that a fold is
+    # judged on
     differences = simulated(np.random.default_rng(0), 4, 5, 2000, correlation=1 / 4)
     assert np.mean(stats.ttest_1samp(differences, 0, axis=1).pvalue < 0.05) > 0.4
     assert np.mean(corrected_p(differences, 4) < 0.05) == pytest.approx(0.05, abs=0.015)
@@ -446,9 +453,9 @@ def test_bootstrap_draws_rows_for_both_sides_together():
 
 
 def test_bootstrap_of_identical_sides_has_mean_0_and_the_noise_of_seeds():
-    one = np.random.default_rng(0).random((4, 50))
-    assert bootstrap(one[:1], one[:1]) == (0, 0, 0)
-    mean, low, high = bootstrap(one, one)
+    side = np.random.default_rng(0).random((4, 50))
+    assert bootstrap(side[:1], side[:1]) == (0, 0, 0)
+    mean, low, high = bootstrap(side, side)
     assert mean == 0
     assert low < 0 < high
 
@@ -503,7 +510,7 @@ def test_less_than_80_percent_of_the_seeds_are_no_flip():
 
 
 def test_the_share_of_seeds_is_that_worked_by_hand():
-    # variances 0.01 and 5 / 3; the quantiles of chi-squared with 2 degrees of freedom are -2 ln(1 - p)
+    # variances 0.01 and 5 / 3; quantiles of chi-squared with 2 degrees of freedom: -2 ln(1 - p)
     share, low, high = seed_share([1, 2, 3, 4], [2.0, 2.1, 2.2])
     assert share == pytest.approx(0.006)
     assert low == pytest.approx(0.006 * 2 / (-2 * np.log(0.025)))

@@ -13,22 +13,28 @@ import ssl
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 import yaml
-from stages.core.data.datasets import TABLE, File
+from samples import PARAMS, PROJECT, SOURCES
 
 from stages import download
-from stages.core.data import datasets, synthetic
+from stages.core.declared import sources as data_sources
+from stages.core.declared.sources import File
 from tools import sources
 
 ROOT = Path(__file__).parent.parent
 CONTENT = bytes(range(256)) * 8
-FILE = File("numbers.npz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+OFFICIAL = "http://127.0.0.1:1/official/"  # where nobody listens
+FILE = File(
+    name="numbers.npz",
+    size=len(CONTENT),
+    sha256=hashlib.sha256(CONTENT).hexdigest(),
+    url=f"{OFFICIAL}numbers.npz",
+)
 ALTERED = CONTENT[:-1] + b"x"
 WRONG = {"truncated": CONTENT[:-100], "empty": b"", "altered": ALTERED, "longer": CONTENT + b"x"}
 
@@ -49,7 +55,6 @@ def this_machine_only(monkeypatch, tmp_path):
         return look_up(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", only_here)
-    monkeypatch.setattr(datasets, "KERAS", "http://127.0.0.1:1/official/")  # where nobody listens
     monkeypatch.setattr(download, "BACK_OFF", 0)
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -57,7 +62,7 @@ def this_machine_only(monkeypatch, tmp_path):
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder; below /cut/ it promises more bytes than it sends; says nothing on the terminal."""
+    """Serves a folder without a word; below /cut/ it promises more bytes than it sends."""
 
     def do_GET(self):
         if not self.path.startswith("/cut/"):
@@ -96,10 +101,19 @@ def mirror(request, tmp_path):
     return folder, str(folder)
 
 
+def give(monkeypatch, **changes):
+    """Let the source of imdb say something else."""
+    found = SOURCES | {"imdb": SOURCES["imdb"].model_copy(update=changes)}
+    monkeypatch.setattr(data_sources, "read", found.get)
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """An empty project with the real params, in which imdb has FILE for its only file; its folder data/raw/imdb."""
-    monkeypatch.setitem(TABLE, "imdb", replace(TABLE["imdb"], files=(FILE,)))
+    """The folder data/raw/imdb of an empty project with the real params.
+
+    imdb has FILE for its only file.
+    """
+    give(monkeypatch, files=(FILE,))
     root = tmp_path / "project"
     root.mkdir()
     monkeypatch.chdir(root)
@@ -109,7 +123,7 @@ def project(tmp_path, monkeypatch):
 
 def with_source(source, *chosen):
     """params.yaml with this source and the sections of these data sets alone."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    content = yaml.safe_load(PARAMS)
     datasets = {name: content["datasets"][name] for name in chosen}
     return yaml.safe_dump(content | {"source": source, "datasets": datasets})
 
@@ -142,7 +156,7 @@ def test_sources_are_the_earlier_run_the_mirror_the_keras_cache_and_the_official
         "data/raw/imdb/numbers.npz",
         f"{mirror}/numbers.npz",
         "/keras/datasets/numbers.npz",
-        f"{datasets.KERAS}numbers.npz",
+        f"{OFFICIAL}numbers.npz",
     ]
 
 
@@ -158,7 +172,7 @@ def test_a_user_without_a_home_has_no_cache_and_the_other_sources(monkeypatch):
         "pwd.getpwuid", {}.__getitem__
     )  # as for an id that the machine does not know
     places = [*download.sources(FILE, Path("raw"), {}).values()]
-    assert (places[0], places[-1]) == ("raw/numbers.npz", f"{datasets.KERAS}numbers.npz")
+    assert (places[0], places[-1]) == ("raw/numbers.npz", f"{OFFICIAL}numbers.npz")
     assert not any(Path(place).exists() for place in places)
 
 
@@ -288,7 +302,7 @@ def test_main_exits_with_every_source_and_what_to_do_when_none_is_right(
     with pytest.raises(SystemExit) as caught:
         download.main("imdb")
     message = str(caught.value)
-    places = base, str(tmp_path / "keras"), datasets.KERAS
+    places = base, str(tmp_path / "keras"), OFFICIAL
     for part in (FILE.name, *places, "DATASETS_MIRROR", "synthetic"):
         assert part in message
     assert everything_in(project.parent) == ({"imdb/numbers.npz": earlier} if earlier else {})
@@ -299,9 +313,7 @@ def test_main_writes_what_the_generator_gives_when_the_source_is_synthetic(
     project, monkeypatch, tmp_path, capsys
 ):
     generated = {"numbers.npz": b"made", "word_index.json": b"{}"}
-    monkeypatch.setattr(
-        "stages.core.data.synthetic.GENERATORS", {"imdb": lambda: generated}, raising=False
-    )
+    monkeypatch.setattr(download, "stand_in", lambda name, source: generated)
     put(tmp_path / "keras/datasets", CONTENT)  # there to be had, and not asked for
     put(project, CONTENT)
     set_source("synthetic")
@@ -403,8 +415,8 @@ def test_a_proxy_that_wants_a_login_is_no_reason_for_stand_ins(project, heads):
 
 
 def test_a_file_of_many_is_enough(project, heads, monkeypatch, capsys):
-    other = File("other.npz", 1, "")
-    monkeypatch.setitem(TABLE, "imdb", replace(TABLE["imdb"], files=(FILE, other)))
+    other = File(name="other.npz", size=1, sha256="0" * 64, url=f"{OFFICIAL}other.npz")
+    give(monkeypatch, files=(FILE, other))
     heads[1].update({FILE.address: 404, other.address: 200})
     assert told(capsys) == ""
 
@@ -426,7 +438,7 @@ def test_generated_data_need_no_source(project, heads, capsys):
     ],
 )
 def test_only_the_word_changes_where_stand_ins_are_taken(line):
-    document = (ROOT / "params.yaml").read_text()
+    document = PARAMS
     before, _, after = document.partition("source: official ")
     assert before == ""
     after = after.partition("\n")[2]
@@ -437,7 +449,7 @@ def test_only_the_word_changes_where_stand_ins_are_taken(line):
 
 
 def test_where_the_word_cannot_be_changed_that_is_said():
-    document = (ROOT / "params.yaml").read_text()
+    document = PARAMS
     document = document.replace("source: official", "<<: {source: official}", 1)
     with pytest.raises(SystemExit, match="by hand"):
         sources.with_stand_ins(document)
@@ -452,6 +464,7 @@ def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_pa
         (tmp_path / ".venv/bin" / name).chmod(0o755)
     for name in ("Makefile", "requirements.lock", "tools/path.pth"):
         shutil.copy2(ROOT / name, tmp_path / name)
+    shutil.copytree(PROJECT, tmp_path, dirs_exist_ok=True)
     (tmp_path / ".venv/ready").touch()
     (tmp_path / "params.yaml").write_text(with_source("official", "boston_housing"))
     nobody = "http://127.0.0.1:1"  # a proxy that is not there: the official address is not asked
@@ -476,21 +489,10 @@ def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_pa
     assert "source: synthetic" in (tmp_path / "params.yaml").read_text()
 
 
-def test_the_table_names_a_hash_a_size_and_an_address_for_every_file():
-    for file in (file for entry in TABLE.values() for file in entry.files):
-        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
-        assert file.size > 0
-        assert (
-            Path(file.address).is_file()
-            if file.packaged
-            else file.address == datasets.KERAS + file.name
-        )
-
-
 def test_a_file_that_comes_with_a_package_is_taken_from_it_when_nothing_else_has_it(
     project, tmp_path, capsys
 ):
-    (file,) = TABLE["digits"].files
+    (file,) = SOURCES["digits"].files
     official = Path(file.address).read_bytes()
     download.main("digits")
     assert everything_in(project.parent) == {"digits/digits.csv.gz": official}
@@ -499,7 +501,7 @@ def test_a_file_that_comes_with_a_package_is_taken_from_it_when_nothing_else_has
 
 def test_a_mirror_comes_before_the_package(project, mirror, monkeypatch, capsys):
     folder, base = mirror
-    (file,) = TABLE["digits"].files
+    (file,) = SOURCES["digits"].files
     (folder / file.name).write_bytes(Path(file.address).read_bytes())
     monkeypatch.setenv("DATASETS_MIRROR", base)
     download.main("digits")
@@ -507,7 +509,7 @@ def test_a_mirror_comes_before_the_package(project, mirror, monkeypatch, capsys)
 
 
 def test_a_data_set_without_a_generator_says_so_when_the_source_is_synthetic(project, monkeypatch):
-    monkeypatch.delitem(synthetic.GENERATORS, "imdb")
+    give(monkeypatch, stand_in=None)
     set_source("synthetic")
     with pytest.raises(SystemExit, match="imdb has no generated stand-in: set `source: official`"):
         download.main("imdb")
@@ -522,7 +524,7 @@ def test_a_file_that_comes_with_a_package_makes_no_other_reachable_and_needs_non
 ):
     set_source("official", *chosen)
     assert (told(capsys) == "") == (not needed)
-    assert heads[0] == [datasets.KERAS + name for name in needed]
+    assert heads[0] == [OFFICIAL + name for name in needed]
 
 
 @pytest.mark.parametrize("wrong", ["altered", "no folder", "not a folder", "no server"])

@@ -1,13 +1,13 @@
-"""Text becomes the tutorial's rows, scikit-learn's counts of words and pairs, or Keras' padded sequences."""
+"""Text becomes the tutorial's rows, scikit-learn's counts or Keras' padded sequences."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from samples import objects, section, vectorize_sequences
 from sklearn.feature_extraction.text import CountVectorizer
-from stages.core.data.datasets import TABLE
 
 from stages.core.data import arrays, encodings
+from stages.core.declared import params
 from stages.core.fit.weightings import WEIGHTINGS
 from stages.core.run.lean_keras import keras
 
@@ -21,7 +21,10 @@ def documents_of(text):
 
 
 def keras_ids(documents, num_words):
-    """What the Keras loaders make of word ranks: 1 begins, 2 stands for a rare word, others move up by 3."""
+    """What the Keras loaders make of word ranks.
+
+    1 begins, 2 stands for a rare word, others move up by 3.
+    """
     return [
         [1] + [rank + 3 if rank + 3 < num_words else 2 for rank in document]
         for document in documents
@@ -63,7 +66,7 @@ def test_sequences_are_keras_ids_padded_by_keras(num_words, length):
 
 
 def by_scikit_learn(documents):
-    """The number of each word and of each pair of neighbours, as this project numbers them, and their counts."""
+    """The project's number of each word and of each pair of neighbours, and their counts."""
     vectorizer = CountVectorizer(ngram_range=(1, 2), tokenizer=str.split, token_pattern=None)
     matrix = vectorizer.fit_transform(
         " ".join(map(str, document)) for document in documents
@@ -85,7 +88,7 @@ def test_a_large_vocabulary_and_its_counts_are_those_of_scikit_learn(documents):
 
 
 @pytest.mark.parametrize("num_words", [1, 4, 7, 20])
-def test_a_small_vocabulary_has_the_most_frequent_terms_and_of_equal_ones_those_with_smaller_numbers(
+def test_a_small_vocabulary_has_the_most_frequent_terms_and_of_equal_terms_the_smaller(
     num_words,
 ):
     numbers, counts = by_scikit_learn(FEW_WORDS)
@@ -140,7 +143,7 @@ ENCODED = {  # encoding -> keys of params.yaml, rows of a data set, what becomes
 }
 
 
-@pytest.mark.parametrize("encoding", encodings.ENCODINGS)
+@pytest.mark.parametrize("encoding", ENCODED)
 def test_rows_become_what_their_encoding_says_and_have_its_axes(encoding):
     keys, rows, expected = ENCODED[encoding]
     chosen = section(encoding=encoding, **keys).preprocess
@@ -167,8 +170,6 @@ def test_chosen_terms_take_the_place_of_words():
     assert (encoded != encodings.term_counts(text(DOCUMENTS), chosen)).nnz == 0
 
 
-@pytest.mark.parametrize("name", encodings.ENCODINGS)
-def test_every_encoding_reads_and_weighs_something_that_there_is(name):
-    encoding = encodings.ENCODINGS[name]
-    assert set(encoding.reads) <= {dataset.kind for dataset in TABLE.values()}
-    assert set(encoding.weightings) <= set(WEIGHTINGS)
+def test_every_encoding_names_weightings_that_there_are():
+    for kind in (params.MultiHot, params.Sequence, params.Features, params.Image):
+        assert set(kind.weightings) <= set(WEIGHTINGS)

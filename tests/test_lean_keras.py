@@ -26,7 +26,8 @@ KERAS_JSON = {  # all keys that Keras reads
     "nnx_enabled": True,
 }
 MATPLOTLIBRC = "figure.facecolor: red\nlines.linewidth: 9\ntext.usetex: True\n"
-LOOKED_AT = {  # variable: value tried; alone, about half of those of Keras and TensorFlow alter the fit or end it
+# variable: value tried; alone, half of those of Keras and TensorFlow alter the fit or end it
+LOOKED_AT = {
     "KERAS_BACKEND": "jax",
     "KERAS_MAX_EPOCHS": "1",
     "KERAS_MAX_STEPS_PER_EPOCH": "1",
@@ -54,8 +55,9 @@ LOOKED_AT = {  # variable: value tried; alone, about half of those of Keras and 
     "TZ": "Asia/Kathmandu",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
-# Left alone: what follows from the processor (OPENBLAS_CORETYPE, NPY_DISABLE_CPU_FEATURES), which some machines need,
-# the device (CUDA_VISIBLE_DEVICES) and the threads (TF_NUM_INTRAOP_THREADS, OMP_NUM_THREADS).
+# Left alone: what follows from the processor (OPENBLAS_CORETYPE, NPY_DISABLE_CPU_FEATURES), which
+# some machines need, the device (CUDA_VISIBLE_DEVICES) and the threads (TF_NUM_INTRAOP_THREADS,
+# OMP_NUM_THREADS).
 
 
 def digests():
@@ -87,15 +89,12 @@ def test_a_machine_with_other_settings_gives_the_same_bytes(tmp_path):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras/keras.json").write_text(json.dumps(KERAS_JSON))
     (tmp_path / "matplotlibrc").write_text(MATPLOTLIBRC)
-    hostile = (
-        LOOKED_AT
-        | {
-            "HOME": str(tmp_path),
-            "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
-            "MPLCONFIGDIR": matplotlib.get_cachedir(),  # with the list of fonts, which takes long to make
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
-        }
-    )
+    hostile = LOOKED_AT | {
+        "HOME": str(tmp_path),
+        "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+        "MPLCONFIGDIR": matplotlib.get_cachedir(),  # has the list of fonts
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+    }
     plain = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"}
     code = "import stages.core.judge.pictures, os, test_lean_keras as test"
     code += "; print(*test.digests(), 'KERAS_HOME' in os.environ)"

@@ -19,13 +19,14 @@ def tree(root, cgroup, groups):
     return root
 
 
-def one(limit, usage, inactive=0):
-    """Version 1, which counts what a group itself takes beside what it takes with those below it."""
-    stat = f"inactive_file 7\ntotal_inactive_file {inactive}\ntotal_active_file 1\nhierarchical_memory_limit 9\n"
+def v1(limit, usage, inactive=0):
+    """Version 1, which counts a group alone, and in total with the groups below it."""
+    stat = f"inactive_file 7\ntotal_inactive_file {inactive}\ntotal_active_file 1\n"
+    stat += "hierarchical_memory_limit 9\n"
     return {"memory.limit_in_bytes": limit, "memory.usage_in_bytes": usage, "memory.stat": stat}
 
 
-def two(limit, usage, inactive=0):
+def v2(limit, usage, inactive=0):
     stat = f"anon 5\ninactive_file {inactive}\nactive_file 1\n"
     return {"memory.max": f"{limit}\n", "memory.current": f"{usage}\n", "memory.stat": stat}
 
@@ -36,23 +37,27 @@ V1, V2 = "sys/fs/cgroup/memory", "sys/fs/cgroup"
 @pytest.mark.parametrize(
     ("cgroup", "groups", "left"),
     [
-        ("4:memory:/job\n" + OTHERS, {f"{V1}/job": one(1500, 900, 100)}, 701),
+        ("4:memory:/job\n" + OTHERS, {f"{V1}/job": v1(1500, 900, 100)}, 701),
         (
             "4:cpu,memory:/a/job\n",
-            {V1: one(ABSURD, 99), f"{V1}/a": one(1000, 900), f"{V1}/a/job": one(5000, 1)},
+            {
+                V1: v1(ABSURD, 99),
+                f"{V1}/a": v1(1000, 900),
+                f"{V1}/a/job": v1(5000, 1),
+            },
             101,
         ),
         (
             "4:memory:/docker/4f\n0::/\n",
-            {V1: one(1500, 900, 100)},
+            {V1: v1(1500, 900, 100)},
             701,
-        ),  # its own group is the root here
-        ("4:memory:/job\n", {f"{V1}/job": one(ABSURD, 10)}, ABSURD - 9),
-        ("0::/job\n", {f"{V2}/job": two(1500, 900, 100)}, 701),
-        ("0::/a/job\n", {f"{V2}/a": two(1000, 900), f"{V2}/a/job": two("max", 700)}, 101),
-        ("0::/\n", {V2: two(1500, 900, 100)}, 701),  # in a container with a namespace of its own
-        ("0::/../../job\n", {f"{V2}/job": two(1500, 900)}, 601),
-        ("0::/job\n", {f"{V2}/job": two("max", 900)}, math.inf),
+        ),  # the container's group is the root here
+        ("4:memory:/job\n", {f"{V1}/job": v1(ABSURD, 10)}, ABSURD - 9),
+        ("0::/job\n", {f"{V2}/job": v2(1500, 900, 100)}, 701),
+        ("0::/a/job\n", {f"{V2}/a": v2(1000, 900), f"{V2}/a/job": v2("max", 700)}, 101),
+        ("0::/\n", {V2: v2(1500, 900, 100)}, 701),  # in a container with another namespace
+        ("0::/../../job\n", {f"{V2}/job": v2(1500, 900)}, 601),
+        ("0::/job\n", {f"{V2}/job": v2("max", 900)}, math.inf),
         ("0::/job\n", {V2: {"cgroup.controllers": ""}}, math.inf),
         (OTHERS, {V2: {}}, math.inf),
     ],
@@ -66,7 +71,7 @@ def test_without_control_groups_there_is_no_limit(tmp_path):
 
 
 def test_the_smaller_of_what_the_machine_and_the_limits_leave_is_free(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "ROOT", tree(tmp_path, "0::/job\n", {f"{V2}/job": two(1500, 900)}))
+    monkeypatch.setattr(memory, "ROOT", tree(tmp_path, "0::/job\n", {f"{V2}/job": v2(1500, 900)}))
     assert memory.free() == 601
     monkeypatch.setattr(memory, "ROOT", tmp_path / "nothing")
     assert 0 < memory.free() <= memory.psutil.virtual_memory().total

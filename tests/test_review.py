@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import yaml
 from matplotlib.text import Text
-
 from stages.core.data.datasets import TABLE
+
 from stages.core.judge import comparison, pictures
 from tools import review
 
@@ -584,14 +584,15 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
 def test_curves_are_drawn_of_figures_that_mean_the_same_in_both(project, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b""
+        pictures, "compared_folds", lambda title, columns, axes: asked.append(axes) or b""
     )
     for measured in (None, "Huber loss"):
         project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
         reviewed = review.review(review.resolve("main"), review.Revision("workspace"))
         review.drawn(next(own for own in reviewed if own.name == "boston_housing"))
-    mae = {"mae": "mean absolute error (thousand dollars)"}
-    assert asked == [{"loss": "loss: mean squared error (thousand dollars squared)", **mae}, mae]
+    mae = {"mae": pictures.Axis("mean absolute error (thousand dollars)", False)}
+    loss = pictures.Axis("loss: mean squared error (thousand dollars squared)", False)
+    assert asked == [{"loss": loss, **mae}, mae]
 
 
 def test_a_base_that_does_not_say_what_its_loss_measures_is_compared(project, run):
@@ -1141,14 +1142,21 @@ CURVES = {
 COUNTS, MORE_COUNTS = RANDOM.integers(0, 50, (2, 3, 3)), RANDOM.integers(0, 50, (2, 46, 46))
 PREDICTED = {"base: a": RANDOM.normal(20, 5, 30), "head: b": RANDOM.normal(20, 5, 30)}
 DRAWINGS = {
-    "compared_folds": (CURVES, {"loss": "loss", "mae": "error (m)"}),
-    "fold_differences": (RANDOM.normal(0, 1, (2, 4)), (-2, 2), 0.1, "accuracy", "higher"),
+    "compared_folds": (
+        CURVES,
+        {"loss": pictures.Axis("loss", False), "mae": pictures.Axis("error (m)", False)},
+    ),
+    "fold_differences": (
+        RANDOM.normal(0, 1, (2, 4)),
+        (-2, 2),
+        0.1,
+        pictures.Axis("accuracy", True),
+    ),
     "fold_differences without a band": (
         RANDOM.normal(0, 1, (30, 4)),
         (-2, 2),
         None,
-        "error",
-        "lower",
+        pictures.Axis("error", False),
     ),
     "confusion_difference": tuple(COUNTS),
     "confusion_difference of many classes": tuple(MORE_COUNTS),
@@ -1174,7 +1182,7 @@ def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
     words = " ".join(getattr(pictures, name.split()[0])("title", *arguments))
     assert re.search("better|right", words)
     if name.startswith("fold_differences"):
-        assert ("head is better →" in words) == (arguments[-1] == "higher")
+        assert ("head is better →" in words) == arguments[-1].higher_is_better
         assert "nobody" not in words
 
 
@@ -1187,8 +1195,7 @@ def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
     project.results("boston_housing", main=(0.3, 0.02))
     for own in review.review(review.resolve("main"), review.Revision("workspace")):
         review.drawn(own)
-    assert [(name.startswith(TABLE["imdb"].title), better) for name, *_, better in asked] == [
-        (True, "higher"),
-        (False, "lower"),
-    ]
+    assert [
+        (name.startswith(TABLE["imdb"].title), axis.higher_is_better) for name, *_, axis in asked
+    ] == [(True, True), (False, False)]
     assert all("difference" in title for title, *_ in asked)

@@ -1,4 +1,4 @@
-"""The reader of YAML: it reads what DVC reads, and refuses, with the line, what nobody means to write."""
+"""The reader of YAML reads what DVC reads, and refuses what nobody means to write."""
 
 import datetime
 from itertools import pairwise
@@ -26,7 +26,8 @@ SCALARS = [
     "0X10", "0O17", "0B11", "0b12", "0o8", "0xg", "0x1.8p3", "inf",
     "Infinity", "nan", ".Nan", "-.nan", ".iNF", "_1", "٣", "½", "1a",
     # true, false, nothing
-    "true", "True", "TRUE", "tRUE", "false", "False", "FALSE", "yes", "Yes", "no", "NO", "on", "Off", "y", "N",
+    "true", "True", "TRUE", "tRUE", "false", "False", "FALSE", "yes", "Yes", "no",
+    "NO", "on", "Off", "y", "N",
     "~", "null", "Null", "NULL", "nULL", "none", "",
     # text
     "best", "1e5 x", "a#b", "a #b", "a:b", "http://x", "-x", "?x", "==",
@@ -181,7 +182,7 @@ def test_what_is_no_text_is_refused_with_its_position(document, position):
 
 
 def test_anchors_that_multiply_cost_nothing():
-    """Lists that share their parts stay so; merges, of which each would be a copy, cannot multiply."""
+    """Lists that share parts go on sharing; merges, each of which is a copy, cannot multiply."""
     letters = "abcdefghijklmnop"
     lists = "a: &a [x]\n" + "".join(
         f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in pairwise(letters)

@@ -1,4 +1,4 @@
-"""Whatever the terminal, the folder or the machine, a stage or a tool ends with a result or one message."""
+"""Whatever the terminal, folder or machine, a stage or a tool ends with a result or a message."""
 
 import ast
 import importlib
@@ -126,6 +126,6 @@ def test_every_tool_imports_the_package_that_a_script_lacks_before_the_others(na
 def test_without_a_git_repository_the_first_step_of_make_repro_says_git_init(monkeypatch, tmp_path):
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["mend"])
+    monkeypatch.setattr(sys, "argv", ["repair"])
     with pytest.raises(SystemExit, match="git init"):
         repair.main()

@@ -761,20 +761,23 @@ def drawn(own: Reviewed) -> dict[str, bytes]:
     differences = (own.head.folds[metric] - own.base.folds[metric]).to_numpy().reshape(repeats, -1)
     within = own.head.section.get("review", {}).get("equivalent_within")
     title = f"{dataset.title}: difference in {metric} of each fold, head - base"
-    better = "higher" if own.task.higher_is_better(metric) else "lower"
+    axes = {
+        name: pictures.Axis(label, own.task.higher_is_better(name))
+        for name, label in own.labels.items()
+    }
     result = {
         "Each fold's difference": pictures.fold_differences(
-            title, differences, (found.low, found.high), within, own.labels[metric], better
+            title, differences, (found.low, found.high), within, axes[metric]
         )
     }
     if own.base.curves is not None and own.head.curves is not None:
-        labels = {figure: own.labels[figure] for figure in reversed(own.shared)}
+        shared = {name: axes[name] for name in reversed(own.shared)}
         columns = {
-            name: _curves(side.curves, [f"val_{figure}" for figure in labels])
-            for name, side in sides.items()
+            label: _curves(side.curves, [f"val_{name}" for name in shared])
+            for label, side in sides.items()
         }
         result["K-fold curves"] = pictures.compared_folds(
-            f"{dataset.title}: held-out rows by epoch", columns, labels
+            f"{dataset.title}: held-out rows by epoch", columns, shared
         )
     outcomes = own.base.outcome, own.head.outcome
     if any(outcome is None for outcome in outcomes):

@@ -10,8 +10,7 @@ import os
 import yaml
 
 from stages import download
-from stages.core.declared import params
-from stages.core.data.datasets import TABLE
+from stages.core.declared import params, sources
 from stages.core.run import strict_yaml
 from stages.core.run.files import whole
 from stages.core.run.stage import parser_of, tool
@@ -83,8 +82,8 @@ def main():
     places = [
         download.sources(file, download.RAW / name, os.environ)
         for name in chosen.datasets
-        for file in TABLE[name].files
-        if not file.packaged
+        for file in sources.read(name).files
+        if not file.is_here
     ]
     try:
         why = unreachable(places)

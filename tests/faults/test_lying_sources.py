@@ -6,16 +6,15 @@ import http.server
 import threading
 import time
 from collections import Counter
-from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 
 from stages import download
-from stages.core.data.datasets import File
+from stages.core.declared.sources import File
 
 CONTENT = bytes(range(256)) * 8
-FILE = File("numbers.npz", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+FILE = File(name="numbers.npz", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
 
 
 class Liar(http.server.BaseHTTPRequestHandler):
@@ -214,6 +213,8 @@ def test_a_file_of_another_size_is_not_even_copied(tmp_path, tried):
     with pytest.raises(
         download.NoSource, match=rf"expected {len(CONTENT):,} bytes, got {len(CONTENT) + 1:,}"
     ):
-        download.fetch(replace(FILE, name="huge"), [str(tmp_path / "huge")], tmp_path / "target")
+        download.fetch(
+            FILE.model_copy(update={"name": "huge"}), [str(tmp_path / "huge")], tmp_path / "target"
+        )
     assert not (tmp_path / "target").exists()
     tried("a file in a folder has another size", "refused before it is copied")

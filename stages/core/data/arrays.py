@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+RANKS_END = 2**31 - 4  # word ranks are below: their Keras ids, 3 more, are int32
+
 
 class UnreadableFile(ValueError):
     """A data file does not hold what it should."""
@@ -20,7 +22,10 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True)
 class Text:
-    """Documents as word ranks: document i is ranks[splits[i]:splits[i + 1]]; ranks count from 1, commonest first."""
+    """Documents as word ranks, from 1 for the commonest word.
+
+    Document i is ranks[splits[i]:splits[i + 1]].
+    """
 
     ranks: np.ndarray  # (words in all documents,) integers
     splits: np.ndarray  # (documents + 1,) integers
@@ -39,7 +44,7 @@ class Text:
 
 
 class _NumpyOnly(pickle.Unpickler):
-    """Object arrays are pickles, and a pickle may call anything; this one may only make NumPy arrays."""
+    """Object arrays are pickles, which may call anything; this class only makes NumPy arrays."""
 
     functions = {  # noqa: RUF012
         "_reconstruct": np.empty(0).__reduce__()[0],
@@ -52,9 +57,8 @@ class _NumpyOnly(pickle.Unpickler):
     def find_class(self, module, name):
         if module in self.modules and name in self.functions:
             return self.functions[name]
-        raise UnreadableFile(
-            f"its object array asks for {module}.{name}, which a data file has no use for"
-        )
+        asked = f"{module}.{name}"
+        raise UnreadableFile(f"its object array asks for {asked}, which a data file has no use for")
 
 
 def read_npz(content: bytes) -> dict[str, np.ndarray]:
@@ -70,30 +74,22 @@ def read_npz(content: bytes) -> dict[str, np.ndarray]:
             return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in names}
     except UnreadableFile:
         raise
-    except (
-        Exception
-    ) as error:  # a damaged file fails in many ways, all of which mean the same to the reader
-        raise UnreadableFile(
-            f"it is no readable .npz file ({type(error).__name__}: {error})"
-        ) from error
+    except Exception as error:  # a damaged file fails in many ways, which all mean the same
+        why = f"{type(error).__name__}: {error}"
+        raise UnreadableFile(f"it is no readable .npz file ({why})") from error
 
 
 def _read_npy(file):
-    version = np.lib.format.read_magic(file)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, _, dtype = read_header[version](file)
-    if dtype.hasobject:
-        array = _NumpyOnly(file).load()
-        if not isinstance(array, np.ndarray) or array.shape != shape:
-            raise UnreadableFile(
-                f"its header says shape {shape}, its object array is something else"
-            )
-        return array
-    file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
+    npy = np.lib.format
+    headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shape, _, dtype = headers[npy.read_magic(file)](file)
+    if not dtype.hasobject:
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
+    array = _NumpyOnly(file).load()
+    if not isinstance(array, np.ndarray) or array.shape != shape:
+        raise UnreadableFile(f"its header says shape {shape}, its object array is something else")
+    return array
 
 
 def _column(file, key):
@@ -107,23 +103,18 @@ def _column(file, key):
 def text(file, key) -> Text:
     """The object array of lists of word ranks under this key, as Text."""
     documents = _column(file, key)
-    if (
-        documents.dtype != object
-        or documents.ndim != 1
-        or not all(type(document) is list for document in documents)
-    ):
-        raise UnreadableFile(
-            f"{key}: expected a list of word ranks for each row, got {documents.dtype}"
-        )
+    lists = documents.dtype == object and documents.ndim == 1
+    if not lists or not all(type(document) is list for document in documents):
+        got = documents.dtype
+        raise UnreadableFile(f"{key}: expected a list of word ranks for each row, got {got}")
     lengths = np.array([len(document) for document in documents], "int64")
     try:
         ranks = np.array(list(chain.from_iterable(documents)))
     except ValueError as error:
         raise UnreadableFile(f"{key}: expected lists of word ranks, got lists of lists") from error
-    if len(ranks) and (
-        ranks.ndim > 1 or ranks.dtype.kind != "i" or not 1 <= ranks.min() <= ranks.max() < 2**31 - 4
-    ):
-        got = f"{ranks.min()} to {ranks.max()}" if ranks.dtype.kind == "i" else ranks.dtype
+    integers = not len(ranks) or (ranks.dtype.kind == "i" and ranks.ndim == 1)
+    if not integers or ranks.min(initial=1) < 1 or ranks.max(initial=1) >= RANKS_END:
+        got = f"{ranks.min()} to {ranks.max()}" if integers else f"{ranks.dtype} {ranks.shape}"
         raise UnreadableFile(f"{key}: expected whole word ranks from 1 below 2**31 - 4, got {got}")
     return Text(ranks.astype("int64"), np.concatenate([[0], np.cumsum(lengths)]))
 
@@ -132,13 +123,11 @@ def classes(file, key) -> np.ndarray:
     """The class of each row under this key: (rows,) int32 from 0."""
     labels = _column(file, key)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise UnreadableFile(
-            f"{key}: expected a class for each row, got {labels.dtype} {labels.shape}"
-        )
+        got = f"{labels.dtype} {labels.shape}"
+        raise UnreadableFile(f"{key}: expected a class for each row, got {got}")
     if len(labels) and not 0 <= labels.min() <= labels.max() < 2**31:
-        raise UnreadableFile(
-            f"{key}: expected classes from 0, got {labels.min()} to {labels.max()}"
-        )
+        got = f"{labels.min()} to {labels.max()}"
+        raise UnreadableFile(f"{key}: expected classes from 0, got {got}")
     return labels.astype("int32")
 
 
@@ -150,9 +139,8 @@ def features(file, key) -> np.ndarray:
             narrow = numbers.astype("float32")
         if np.isfinite(narrow).all():
             return narrow
-    raise UnreadableFile(
-        f"{key}: expected finite numbers (as float32), got {numbers.dtype} {numbers.shape}"
-    )
+    got = f"{numbers.dtype} {numbers.shape}"
+    raise UnreadableFile(f"{key}: expected finite numbers (as float32), got {got}")
 
 
 def word_index(content: bytes) -> dict[str, int]:
@@ -162,10 +150,9 @@ def word_index(content: bytes) -> dict[str, int]:
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"the word index is no JSON ({error})") from error
     ranks = index.values() if isinstance(index, dict) else ()
-    if not ranks or not all(type(rank) is int and 1 <= rank < 2**31 - 4 for rank in ranks):
-        raise UnreadableFile(
-            "the word index: expected words with whole ranks from 1 below 2**31 - 4"
-        )
+    if not ranks or not all(type(rank) is int and 1 <= rank < RANKS_END for rank in ranks):
+        expected = "expected words with whole ranks from 1 below 2**31 - 4"
+        raise UnreadableFile(f"the word index: {expected}")
     return index
 
 
@@ -173,21 +160,22 @@ def gzipped_table(content: bytes, columns: int) -> np.ndarray:
     """Whole numbers from 0, a line of `columns` of them for each row: (rows, columns) int64."""
     try:
         lines = gzip.decompress(content).strip()
-        numbers = (
-            np.loadtxt(io.BytesIO(lines), delimiter=",", dtype="int64", ndmin=2)
-            if lines
-            else np.zeros((1, 0))
-        )
+        if not lines:  # of which loadtxt only warns
+            raise ValueError("it is empty")
+        numbers = np.loadtxt(io.BytesIO(lines), delimiter=",", dtype="int64", ndmin=2)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UnreadableFile(f"it is no gzipped table of whole numbers ({error})") from error
     if numbers.shape[1] != columns or numbers.min() < 0:
-        got = f"{numbers.shape[1]} from {numbers.min(initial=0)}"
+        got = f"{numbers.shape[1]} from {numbers.min()}"
         raise UnreadableFile(f"expected rows of {columns} numbers from 0, got {got}")
     return numbers
 
 
 def stored(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file that a stage wrote. Raises UnreadableFile, and OSError where it cannot be opened."""
+    """All arrays of an .npz file that a stage wrote.
+
+    Raises UnreadableFile, and OSError where it cannot be opened.
+    """
     with path.open("rb") as opened:
         try:
             with np.load(opened, allow_pickle=False) as file:
@@ -195,35 +183,29 @@ def stored(path: Path) -> dict[str, np.ndarray]:
         except MemoryError:
             raise
         except Exception as error:  # as in read_npz
-            raise UnreadableFile(
-                f"{path} is damaged ({error}); remove it and run make repro"
-            ) from error
+            repair = "remove it and run make repro"
+            raise UnreadableFile(f"{path} is damaged ({error}); {repair}") from error
 
 
 def pack(name: str, array) -> dict[str, np.ndarray]:
-    """An array, or a CSR matrix of counts (places and counts in the smallest integers), as plain arrays."""
+    """An array, or a CSR matrix of counts, as plain arrays of the smallest integers."""
     if not sp.issparse(array):
         return {name: array}
-    if not (array.data == array.data.astype("int64")).all() or (
-        len(array.data) and array.data.min() < 1
-    ):
+    counts = array.data
+    if (counts < 1).any() or (counts != counts.astype("int64")).any():
         raise ValueError(f"{name} is no matrix of counts")
     return {
         f"{name}.columns": array.indices.astype(np.min_scalar_type(array.shape[1] - 1)),
-        f"{name}.counts": array.data.astype(np.min_scalar_type(int(array.data.max(initial=1)))),
+        f"{name}.counts": counts.astype(np.min_scalar_type(int(counts.max(initial=1)))),
         f"{name}.splits": array.indptr,
         f"{name}.shape": np.array(array.shape),
     }
 
 
 def unpack(name: str, file) -> np.ndarray | sp.csr_matrix:
-    """What `pack` made plain, from a mapping such as the one that np.load gives; counts are float32."""
+    """What `pack` made plain, from a mapping such as what np.load gives; counts are float32."""
     if name in file:
         return file[name]
-    columns, counts = (
-        file[f"{name}.columns"].astype("int32"),
-        file[f"{name}.counts"].astype("float32"),
-    )
-    return sp.csr_matrix(
-        (counts, columns, file[f"{name}.splits"]), shape=tuple(file[f"{name}.shape"])
-    )
+    counts, columns = file[f"{name}.counts"].astype("float32"), file[f"{name}.columns"]
+    parts = counts, columns.astype("int32"), file[f"{name}.splits"]
+    return sp.csr_matrix(parts, shape=tuple(file[f"{name}.shape"]))

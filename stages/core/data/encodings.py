@@ -1,4 +1,4 @@
-"""Rows as networks take them: text as counts of words or as padded sequences, images flat or as they are."""
+"""Rows as networks take them: text as counts of words or as sequences, images flat or not."""
 
 import itertools
 
@@ -7,13 +7,13 @@ import scipy.sparse as sp
 
 from stages.core.data.arrays import Text
 
-# The ids of the Keras loaders: 0 pads, 1 begins a document, 2 stands for a rare word, the word of rank r is r + 3.
+# Ids of the Keras loaders: 0 pads, 1 begins a document, 2 is a rare word, r + 3 the word of rank r.
 START, OUT_OF_VOCABULARY, INDEX_FROM = 1, 2, 3
 PAIR = 2**31  # a pair of words as one number: the first word's rank times this, plus the second's
 
 
 def encode(x, section, pairs=None):
-    """Rows of a data set (text, features or images) in the encoding that `section.encoding` names.
+    """Rows of a data set (text, features or images) as `section`, a `preprocess`, says.
 
     pairs: where `section.ngrams` is 2, the terms that `terms` chose.
     """
@@ -25,16 +25,16 @@ def encode(x, section, pairs=None):
 
 
 def word_ids(documents: Text, num_words: int) -> np.ndarray:
-    """The Keras id of each word, one document after the other; ids of num_words or more become id 2."""
+    """The Keras id of each word of all documents; ids of num_words or more become id 2."""
     ids = documents.ranks + INDEX_FROM
     ids[ids >= num_words] = OUT_OF_VOCABULARY
     return ids
 
 
 def counts(documents: Text, num_words: int) -> sp.csr_matrix:
-    """How often each document has each word: (documents, num_words) float32 CSR; above 0 where the tutorial has a 1.
+    """How often each document has each Keras id: (documents, num_words) float32 CSR.
 
-    Columns are the ids of the Keras loaders: every document begins with id 1.
+    Every document begins with id 1. Counts are above 0 where the tutorial has a 1.
     """
     number = np.arange(len(documents))
     rows = np.concatenate([np.repeat(number, np.diff(documents.splits)), number])
@@ -43,9 +43,9 @@ def counts(documents: Text, num_words: int) -> sp.csr_matrix:
 
 
 def terms(documents: Text, num_words: int) -> np.ndarray:
-    """The most frequent words and pairs of neighbouring words, up to num_words: ascending int64, a word as its rank.
+    """The num_words most frequent words and pairs of neighbours: ascending int64, a word its rank.
 
-    Of equally frequent ones, those with the smaller numbers are taken.
+    Of equally frequent terms, those with the smaller numbers are taken.
     """
     different, frequency = np.unique(_terms(documents)[1], return_counts=True)
     return np.sort(different[np.argsort(-frequency, kind="stable")[:num_words]])
@@ -60,7 +60,7 @@ def term_counts(documents: Text, chosen: np.ndarray) -> sp.csr_matrix:
 
 
 def _terms(documents):
-    """Document and term of each word and of each pair of neighbours in one document."""
+    """Document and term of each word and of each pair of neighbours."""
     rows, ranks = np.repeat(np.arange(len(documents)), np.diff(documents.splits)), documents.ranks
     neighbours = rows[1:] == rows[:-1]
     pairs = ranks[:-1][neighbours] * PAIR + ranks[1:][neighbours]
@@ -68,15 +68,13 @@ def _terms(documents):
 
 
 def _counted(rows, columns, shape):
-    matrix = sp.csr_matrix((np.ones(len(rows), "float32"), (rows, columns)), shape=shape)
-    matrix.sum_duplicates()
-    return matrix
+    return sp.csr_matrix((np.ones(len(rows), "float32"), (rows, columns)), shape=shape)
 
 
 def sequences(documents: Text, num_words: int, length: int) -> np.ndarray:
-    """The last `length` words of each document in their order, as Keras ids with 0 in front: (documents, length) int32.
+    """The last `length` words of each document as Keras ids: (documents, length) int32.
 
-    A document of fewer words begins with id 1.
+    Shorter documents begin with id 1, after zeros.
     """
     ids, splits = word_ids(documents, num_words), documents.splits
     padded = np.zeros((len(documents), length), "int32")

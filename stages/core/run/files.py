@@ -11,10 +11,11 @@ import psutil
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write a file or a folder under; it takes the place of `path` when the block ends well.
+    """A name to write a file or a folder under; it replaces `path` when the block ends well.
 
-    When the block fails, what it wrote is removed and what stood at `path` before stays. The name is this process's
-    own, so that one that was left alone and goes on writing cannot get in the way.
+    When the block fails, what it wrote is removed and what stood at `path` stays. The name holds
+    the number of the process, so that a process that was left alone and goes on writing cannot get
+    in the way.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.name}.*.part"):  # by a run that was killed
@@ -25,15 +26,12 @@ def whole(path: Path) -> Iterator[Path]:
             _put_back(left, path)
         else:
             _remove(left)
-    new, old = (
-        path.with_name(f".{path.name}.{os.getpid()}.{word}.part") for word in ("new", "old")
-    )
+    part = f".{path.name}.{os.getpid()}"
+    new, old = (path.with_name(f"{part}.{word}.part") for word in ("new", "old"))
     try:
         yield new
         new.stat()  # a block that wrote nothing must not cost what stood there before
-        if (
-            path.is_dir()
-        ):  # a folder cannot be replaced in one step: for a moment neither name stands
+        if path.is_dir():  # not replaced in one step: for a moment neither name stands
             os.replace(path, old)
         os.replace(new, path)
     finally:

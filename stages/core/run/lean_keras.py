@@ -1,13 +1,15 @@
-"""Keras, imported without the settings of the user's machine, the features that no stage uses and the greetings.
+"""Keras, imported without the settings of the user's machine and without what no stage uses.
 
-What Keras and TensorFlow take from files and from the environment alters figures and stands in no dependency of a
-stage: two machines would share results in DVC's cache that each gets otherwise. So keras.json is not read, and of the
-environment there is only what stands in `KEPT` and `OURS`. What follows from the processor is left to it: NumPy's and
-OpenBLAS' own variables, without which some machines do not run.
+What Keras and TensorFlow take from files and from the environment alters results and is in no
+dependency of a stage: two machines would share results in DVC's cache that each gets otherwise. So
+keras.json is not read, and of the environment there is only what stands in `KEPT` and `OURS`. What
+follows from the processor is left to it: NumPy's and OpenBLAS' variables, without which some
+machines do not run.
 
-Keras loads matplotlib, pandas and scikit-learn where they are installed, to plot networks, to take data frames and
-to play a scikit-learn estimator. Hidden while Keras is imported, they are there again afterwards. The million objects
-that the import makes stay for good, so Python is kept from looking through them for garbage, then and later.
+Keras loads matplotlib, pandas and scikit-learn where they are installed, to plot networks, to take
+data frames and to play a scikit-learn estimator. Hidden while Keras is imported, they are there
+again afterwards. The million objects that the import makes stay for good, so Python is kept from
+looking through them for garbage, then and later.
 """
 
 import gc
@@ -41,43 +43,27 @@ def settle(environment):
 
 
 @contextmanager
-def _without_keras_json(environment):
-    """Give Keras a home that holds no file and takes none; it reads its keras.json, or writes it, when imported."""
-    home = environment.get("KERAS_HOME")
-    environment["KERAS_HOME"] = os.devnull
-    try:
-        yield
-    finally:
-        del environment["KERAS_HOME"]
-        if home is not None:
-            environment["KERAS_HOME"] = home
-
-
-@contextmanager
-def _hidden(modules):
-    modules = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(modules))
-    try:
-        yield
-    finally:
-        for name in modules:
-            del sys.modules[name]
-
-
-@contextmanager
-def _for_good():
-    """Keep what is made here out of all searches for garbage."""
+def _lean(environment, modules):
+    """Hide keras.json and these modules, and keep what is made here out of searches for garbage."""
+    home, hidden = environment.get("KERAS_HOME"), [m for m in modules if m not in sys.modules]
+    environment["KERAS_HOME"] = os.devnull  # which holds no keras.json and takes none
+    sys.modules.update(dict.fromkeys(hidden))
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
+        for name in hidden:
+            del sys.modules[name]
+        del environment["KERAS_HOME"]
+        if home is not None:
+            environment["KERAS_HOME"] = home
 
 
 @contextmanager
 def _quiet_standard_error():
-    """Send what the process writes to standard error nowhere: TensorFlow's C++ part greets before it can be told."""
+    """Send what the process writes to standard error nowhere: TensorFlow greets from C++."""
     if not sys.stderr:  # it is closed
         yield
         return
@@ -93,17 +79,11 @@ def _quiet_standard_error():
 
 
 settle(os.environ)
-with (
-    _without_keras_json(os.environ),
-    _hidden(["matplotlib", "pandas", "sklearn"]),
-    _quiet_standard_error(),
-    _for_good(),
-):
+with _lean(os.environ, ["matplotlib", "pandas", "sklearn"]), _quiet_standard_error():
     import keras
     import tensorflow
 
-logging.getLogger("tensorflow").setLevel(
-    logging.ERROR
-)  # it warns when a second fit compiles a program of its own
+# It warns when a second fit compiles another program.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 __all__ = ["keras", "tensorflow"]

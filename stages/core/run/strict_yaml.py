@@ -1,8 +1,9 @@
-"""The one reader of YAML: PyYAML, with values as DVC reads them, and nothing taken in silence.
+"""The only reader of YAML: PyYAML, with values as DVC reads them, and nothing taken in silence.
 
 DVC reads YAML 1.2 with ruamel.yaml, and PyYAML reads YAML 1.1, in which 1e-4 is text, 010 is eight,
 1:30 is ninety and `no` is false. What a scalar is follows ruamel.yaml here, but a date stays text,
-and so does `=`, with which ruamel.yaml fails. Equal keys, of which the last wins in PyYAML, are refused.
+and so does `=`, with which ruamel.yaml fails. Equal keys, of which PyYAML keeps the last, are
+refused.
 """
 
 import re
@@ -24,7 +25,9 @@ SCALARS = {  # type: (pattern, first characters), as in ruamel.yaml
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "merge": (r"<<", "<"),
 }
+SAFE = yaml.SafeLoader.yaml_constructors
 MERGE = "tag:yaml.org,2002:merge"
+FAILURES = ValueError, TypeError, LookupError, AttributeError  # of PyYAML on such as !!int x
 TYPES = {None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", *SCALARS))}
 
 
@@ -34,11 +37,7 @@ class NotYaml(ValueError):
 
 class _Reader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012
-    yaml_constructors = {  # noqa: RUF012
-        tag: construct
-        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
-        if tag in TYPES
-    }
+    yaml_constructors = {tag: SAFE[tag] for tag in SAFE if tag in TYPES}  # noqa: RUF012
 
     def scan_yaml_directive_value(self, start_mark):
         version = super().scan_yaml_directive_value(start_mark)
@@ -48,9 +47,8 @@ class _Reader(yaml.SafeLoader):
 
     def construct_mapping(self, node, deep=False):
         seen = set()
-        pairs = (
-            node.value if isinstance(node, yaml.MappingNode) else []
-        )  # else PyYAML says what it should be
+        # Where the node is no mapping, PyYAML says what it should be.
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
         for key in (key for key, _ in pairs if isinstance(key, yaml.ScalarNode)):
             name = key.value if key.tag == MERGE else self.construct_object(key)
             if name in seen:
@@ -60,9 +58,8 @@ class _Reader(yaml.SafeLoader):
 
     def flatten_mapping(self, node):
         for key, value in node.value:
-            if key.tag == MERGE and not isinstance(
-                value, yaml.MappingNode
-            ):  # lists of anchors can multiply
+            # Lists of anchors could multiply.
+            if key.tag == MERGE and not isinstance(value, yaml.MappingNode):
                 raise _error(key, "<<: expected one anchor")
         super().flatten_mapping(node)
 
@@ -72,16 +69,9 @@ class _Reader(yaml.SafeLoader):
             if isinstance(value, str):
                 value.encode()  # half of a surrogate pair is no text
             return value
-        except (
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-        ) as error:  # how PyYAML fails on !!int x
-            kind, is_scalar = node.tag.rpartition(":")[2], isinstance(node, yaml.ScalarNode)
-            raise _error(
-                node, f"{SHORT.repr(node.value) if is_scalar else 'this'} is no {kind}"
-            ) from error
+        except FAILURES as error:
+            what = SHORT.repr(node.value) if isinstance(node, yaml.ScalarNode) else "this"
+            raise _error(node, f"{what} is no {node.tag.rpartition(':')[2]}") from error
 
 
 def _error(node, what):
@@ -102,9 +92,8 @@ def _float(_, node):
 
 
 for _kind, (_pattern, _first) in SCALARS.items():
-    _Reader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), _first
-    )
+    _pattern = re.compile(f"^(?:{_pattern})$")
+    _Reader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _pattern, _first)
 _Reader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Reader.add_constructor("tag:yaml.org,2002:float", _float)
 

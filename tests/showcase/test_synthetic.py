@@ -1,4 +1,4 @@
-"""The generated stand-ins: schema, determinism, and statistics against figures measured on the official files."""
+"""The generated stand-ins: schema, determinism, and statistics against the official files."""
 
 import hashlib
 import json
@@ -12,46 +12,50 @@ import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from stages.core.data.datasets import TABLE
 
-from stages.core.data import arrays, synthetic
+from stages.core.data import arrays, readers, synthetic
+from stages.core.declared import sources
 
-SMALL = synthetic.IMDB | dict(
-    splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000
+SOURCES = {
+    path.stem: sources.parse(path.read_bytes())
+    for path in (Path(__file__).parents[2] / "data/sources").glob("*.yaml")
+}
+IMDB, REUTERS, BOSTON, DIGITS = (
+    SOURCES[name].stand_in for name in ("imdb", "reuters", "boston_housing", "digits")
 )
+SMALL = IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)
 
 
 @pytest.fixture(scope="module")
 def small():
-    """The arrays of a small synthetic.IMDB."""
+    """The arrays of a small IMDB."""
     return arrays.read_npz(synthetic.text("small", **SMALL)["small.npz"])
 
 
 @pytest.fixture(scope="module")
 def reuters():
     """The arrays of Reuters in full size."""
-    return arrays.read_npz(synthetic.text("reuters", **synthetic.REUTERS)["reuters.npz"])
+    return arrays.read_npz(synthetic.text("reuters", **REUTERS)["reuters.npz"])
 
 
 @pytest.fixture(scope="module")
 def boston():
     """The arrays of Boston Housing in full size."""
-    return arrays.read_npz(synthetic.features("boston", **synthetic.BOSTON)["boston.npz"])
+    return arrays.read_npz(synthetic.features("boston", **BOSTON)["boston.npz"])
 
 
 def digits(files):
     """The rows of digits as a network takes them."""
-    entry = TABLE["digits"]
-    split = entry.read(files)
-    return replace(split, x_train=entry.scaled(split.x_train), x_test=entry.scaled(split.x_test))
+    scaled, split = SOURCES["digits"].scaled, readers.read(SOURCES["digits"], files, True)
+    return replace(split, x_train=scaled(split.x_train), x_test=scaled(split.x_test))
 
 
 @pytest.fixture(scope="module")
 def both_digits():
     """The stand-in for digits and the official ones, which come with scikit-learn."""
-    official = {file.name: Path(file.address).read_bytes() for file in TABLE["digits"].files}
-    return digits(synthetic.images("digits", **synthetic.DIGITS)), digits(official)
+    official = {file.name: Path(file.address).read_bytes() for file in SOURCES["digits"].files}
+    return digits(synthetic.images("digits", **DIGITS)), digits(official)
 
 
 def digest(files):
@@ -64,8 +68,8 @@ def digest(files):
 def small_files():
     """The files that each generator makes, in little time."""
     yield synthetic.text("t", **FEW_WORDS)
-    yield synthetic.features("f", **synthetic.BOSTON)
-    yield synthetic.images("i", **synthetic.DIGITS)
+    yield synthetic.features("f", **BOSTON)
+    yield synthetic.images("i", **DIGITS)
 
 
 def accuracy(x, y, x_test, y_test, inverse_penalty=0.03):
@@ -87,16 +91,13 @@ def _multi_hot(documents):
 
 def test_same_seed_gives_same_bytes():
     assert synthetic.text("t", **FEW_WORDS, seed=3) == synthetic.text("t", **FEW_WORDS, seed=3)
-    assert synthetic.features("f", **synthetic.BOSTON, seed=3) == synthetic.features(
-        "f", **synthetic.BOSTON, seed=3
-    )
-    assert synthetic.images("i", **synthetic.DIGITS, seed=3) == synthetic.images(
-        "i", **synthetic.DIGITS, seed=3
-    )
+    assert synthetic.features("f", **BOSTON, seed=3) == synthetic.features("f", **BOSTON, seed=3)
+    assert synthetic.images("i", **DIGITS, seed=3) == synthetic.images("i", **DIGITS, seed=3)
 
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
-    code = "import sys; sys.path.insert(0, 'tests'); from test_synthetic import *\nprint(*map(digest, small_files()))"
+    code = "import sys; sys.path.insert(0, 'tests/showcase'); from test_synthetic import *\n"
+    code += "print(*map(digest, small_files()))"
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": "."}
     result = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
@@ -110,13 +111,10 @@ def test_another_seed_gives_other_rows():
     )
     assert first["x"].tolist() != second["x"].tolist()
     first, second = (
-        arrays.read_npz(synthetic.features("f", **synthetic.BOSTON, seed=seed)["f.npz"])
-        for seed in (0, 1)
+        arrays.read_npz(synthetic.features("f", **BOSTON, seed=seed)["f.npz"]) for seed in (0, 1)
     )
     assert not np.array_equal(first["x"], second["x"])
-    first, second = (
-        digits(synthetic.images("digits", **synthetic.DIGITS, seed=seed)) for seed in (0, 1)
-    )
+    first, second = (digits(synthetic.images("digits", **DIGITS, seed=seed)) for seed in (0, 1))
     assert not np.array_equal(first.x_train, second.x_train)
 
 
@@ -141,7 +139,7 @@ def test_grouped_text_gives_the_last_class_first_and_other_text_mixes_classes(sm
 
 
 def test_classes_have_their_counts(reuters):
-    assert np.bincount(reuters["y"]).tolist() == synthetic.REUTERS["splits"][""]
+    assert np.bincount(reuters["y"]).tolist() == REUTERS["splits"][""]
 
 
 def test_every_rank_of_the_vocabulary_is_in_use(reuters):
@@ -206,7 +204,7 @@ def test_features_have_the_official_schema(boston):
 
 
 def test_columns_have_their_moments_and_limits(boston):
-    mean, std, low, high = np.array(list(synthetic.BOSTON["columns"].values())).T[:4]
+    mean, std, low, high = np.array(list(BOSTON["columns"].values())).T[:4]
     assert (boston["x"].mean(0) - mean) / std == pytest.approx(np.zeros(13), abs=0.15)
     assert boston["x"].std(0) / std == pytest.approx(np.ones(13), abs=0.2)
     assert (boston["x"] >= low - 1e-9).all()
@@ -214,7 +212,7 @@ def test_columns_have_their_moments_and_limits(boston):
 
 
 def test_a_column_of_zeros_and_ones_holds_nothing_else(boston):
-    assert set(boston["x"][:, list(synthetic.BOSTON["columns"]).index("chas")]) == {0, 1}
+    assert set(boston["x"][:, list(BOSTON["columns"]).index("chas")]) == {0, 1}
 
 
 def test_target_is_distributed_as_the_official_one(boston):
@@ -227,7 +225,7 @@ def test_target_is_distributed_as_the_official_one(boston):
 
 def test_target_depends_on_columns_beyond_a_linear_effect(boston):
     x, y = (boston["x"] - boston["x"].mean(0)) / boston["x"].std(0), boston["y"]
-    place = list(synthetic.BOSTON["columns"]).index
+    place = list(BOSTON["columns"]).index
     bent = np.column_stack([x, x**2, x[:, place("rm")] * x[:, place("lstat")]])
 
     def error(columns):
@@ -242,7 +240,7 @@ def test_target_depends_on_columns_beyond_a_linear_effect(boston):
 
 
 def test_images_have_the_official_schema(both_digits):
-    (name, content), *_ = synthetic.images("digits", **synthetic.DIGITS).items()
+    (name, content), *_ = synthetic.images("digits", **DIGITS).items()
     assert name == "digits.csv.gz"
     numbers = arrays.gzipped_table(content, 65)
     assert numbers.shape == (1_797, 65)
@@ -280,7 +278,7 @@ def test_images_can_be_learnt_about_as_well_as_the_official_ones(both_digits):
 
 
 def test_images_without_contrast_teach_nothing():
-    split = digits(synthetic.images("digits", **synthetic.DIGITS | dict(contrast=0)))
+    split = digits(synthetic.images("digits", **DIGITS | dict(contrast=0)))
     flat, flat_test = (x.reshape(len(x), -1) for x in (split.x_train, split.x_test))
     model = LogisticRegression(C=0.01).fit(flat, split.y_train)
     assert 0.05 < model.score(flat_test, split.y_test) < 0.15
