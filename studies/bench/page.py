@@ -19,43 +19,40 @@ WHOLE = {
 
 def contest(task, medians) -> str:
     """How much slower each contender is than this project. medians: {label: ...}."""
-    ours, rows = medians["this project"]["compute"], []
-    for label, run in medians.items():
-        seconds = f"{run['compute'] / ours:.2f} | {run['compute']:.2f} | {run['import']:.1f}"
-        rows.append(f"{label} | {seconds} | {run['peak']:.0f} | {run['metric']:.4f}")
+    ours = medians["this project"]["compute"]
+    row = "{0} | {1:.2f} | {compute:.2f} | {import:.1f} | {peak:.0f} | {metric:.4f}"
+    rows = (row.format(name, run["compute"] / ours, **run) for name, run in medians.items())
     metric = "held-out MAE" if task.dataset == "boston_housing" else "held-out accuracy"
     return table(f" | slower | compute, s | import, s | peak, MiB | {metric}", rows)
 
 
 def growth(medians) -> str:
     """What more rows and more replicas take of this project."""
+    row = "{0} | {1:,} | {2} | {compute:.2f} | {3:.2f} | {peak:.0f} | {4} | {cache:.1f} | {5}"
     rows, first = [], {}
     for name, task in GROWTH.items():
         run, size = medians[name]["this project"], TABLE[task.dataset].rows
         count, replicas = task.rows * size, task.repeats * FOLDS
         each = run["compute"] * 1e6 / (count * replicas * task.epochs)
-        added = (count - size) or (replicas - FOLDS)
-        first = first if added else run
-        peak, cache = (
-            f"{run[key]:.{digits}f} | "
-            + (f"{(run[key] - first[key]) * 1024 / added:.1f}" if added else "-")
-            for key, digits in (("peak", 0), ("cache", 1))
-        )
-        seconds = f"{run['compute']:.2f} | {each:.2f}"
-        rows.append(f"{task.title} | {count:,} | {replicas} | {seconds} | {peak} | {cache}")
+        more = ["-", "-"]
+        if added := (count - size) or (replicas - FOLDS):
+            more = [f"{(run[key] - first[key]) * 1024 / added:.1f}" for key in ("peak", "cache")]
+        else:
+            first = run
+        rows.append(row.format(task.title, count, replicas, each, *more, **run))
     return table(" | rows | replicas | compute, s | ms | peak, MiB | KiB | cache, MiB | KiB", rows)
 
 
 def data_sets(sets) -> str:
     """What more data sets take of `dvc repro`. sets: {number: ...}."""
+    row = "{0} | {seconds:.1f} | {1} | {nothing:.1f} | {2} | {peak:.0f} | {cache:.1f} | {3}"
     rows = []
     for count, run in sets.items():
-        seconds, nothing, cache = (
-            f"{run[key]:.1f} | "
-            + (f"{(run[key] - sets[1][key]) / (count - 1):.2f}" if count > 1 else "-")
-            for key in ("seconds", "nothing", "cache")
-        )
-        rows.append(f"{count} | {seconds} | {nothing} | {run['peak']:.0f} | {cache}")
+        more = ["-"] * 3
+        if count > 1:
+            keys = "seconds", "nothing", "cache"
+            more = [f"{(run[key] - sets[1][key]) / (count - 1):.2f}" for key in keys]
+        rows.append(row.format(count, *more, **run))
     what = "`dvc repro`, s | more | with nothing to do, s | more | peak, MiB | cache, MiB | more"
     return table(f"data sets | {what}", rows)
 
