@@ -62,23 +62,21 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
 
 def side_by_side() -> dict[str, dict[str, dict[str, float]]]:
     """{task: {label: medians of RUNS}}: contenders take turns, so that noise hits all alike."""
-    found = {
-        task: {
-            label: []
-            for label, (_, module, tasks) in CONTENDERS.items()
-            if task in tasks and importlib.util.find_spec(module)
-        }
+    runs: dict = {
+        (task, label): []
         for task in TASKS | GROWTH
+        for label, (_, module, tasks) in CONTENDERS.items()
+        if task in tasks and importlib.util.find_spec(module)
     }
     for _ in range(RUNS):
-        for task, label in ((task, label) for task, labels in found.items() for label in labels):
+        for (task, label), taken in runs.items():
             output, _ = run(*BENCH, label, task)
-            found[task][label].append(json.loads(output.splitlines()[-1]))
-            print(f"{task}: {label}: {found[task][label][-1]['compute']:.2f} s", file=sys.stderr)
-    return {
-        task: {label: medians(runs) for label, runs in labels.items()}
-        for task, labels in found.items()
-    }
+            taken.append(json.loads(output.splitlines()[-1]))
+            print(f"{task}: {label}: {taken[-1]['compute']:.2f} s", file=sys.stderr)
+    found: dict = {}
+    for (task, label), taken in runs.items():
+        found.setdefault(task, {})[label] = medians(taken)
+    return found
 
 
 @contextmanager
