@@ -1,47 +1,31 @@
-"""Does the review's verdict keep its word? Pairs of experiments whose true difference is known -> docs/calibration.md.
+"""Does the review keep its word? Pairs whose true difference is known -> docs/calibration.md.
 
-- Same network, other seeds (Boston Housing): there is no difference, so "better" or "worse" is a false alarm.
-- Two networks on many small samples of IMDB: what both reach on thousands of rows outside the samples, averaged over
-  the samples, is the difference in truth, near enough; an interval that leaves it out is wrong. This has the noise of
-  the sample in it, and not that of training alone.
-- 64, 64 units against 4, 4, and 80 epochs against 20 (Boston Housing): differences that must be found.
+- Same network, other seeds (Boston Housing): "better" or "worse" is a false alarm.
+- Two networks on many small samples of IMDB: the difference in truth is, near enough, what both
+  reach on thousands of rows outside the samples, averaged over the samples; an interval that leaves
+  it out is wrong. This has the noise of the sample in it, and not that of training alone.
+- 64, 64 units against 4, 4, and 80 epochs against 20 (Boston Housing): differences to be found.
 
-Beside each, what the mean of the folds finds alone, and the paired t-test that ignores the rows that folds share.
-
-`make calibrate` needs the arrays that `make repro` leaves in data/arrays/, and half an hour to an hour.
+Beside each, what the mean of the folds finds alone, and the paired t-test that ignores the rows
+that folds share. `make calibrate` needs the arrays that `make repro` leaves in data/arrays/, and
+half an hour to an hour.
 """
 
-from pathlib import Path
-
 import numpy as np
-import scipy.sparse as sp
 from scipy import stats
 from tqdm import tqdm
 
 from stages import kfold
 from stages.core.declared import params
-from stages.core.data import arrays
 from stages.core.fit.problem import Problem
 from stages.core.judge import comparison
 from stages.core.run.stage import parser_of, tool
+from studies.common import changed, load, table, write
 
 SAME, POWER, SAMPLES = 200, 50, 100  # pairs
 SAMPLE, OUTSIDE = 1000, 10_000  # rows of a sample, and rows outside it that are judged
-SMALL = {"batch_size": 64, "epochs": 10}  # fits on a sample
-ROOT = Path(__file__).parent.parent
-
-
-def load(name, *parts):
-    """Rows and labels of these parts of a data set, one below the other."""
-    with np.load(ROOT / f"data/arrays/{name}.npz") as file:
-        x = [arrays.unpack(f"x_{part}", file) for part in parts]
-        y = np.hstack([file[f"y_{part}"] for part in parts])
-    return (sp.vstack(x, format="csr") if sp.issparse(x[0]) else np.vstack(x)), y
-
-
-def changed(section, part, **keys):
-    """The section with these keys of one of its groups changed."""
-    return section.model_copy(update={part: getattr(section, part).model_copy(update=keys)})
+BATCH, EPOCHS = 64, 10  # of the fits on a sample
+HEADER = "pairs | what is counted | the review | of these by the mean | paired t-test over folds"
 
 
 def boston(section, seeds, units) -> np.ndarray:
@@ -51,125 +35,109 @@ def boston(section, seeds, units) -> np.ndarray:
     folds = kfold.deal(y, settings.k, settings.repeats, 0, classifies=False)
     members = [member for seed in seeds for member in kfold.members(folds, seed)]
     fits = problem.fit(members, settings.epochs, f"Boston Housing, {units}")
-    return np.array([fitted.history["val_metric"] for fitted in fits]).reshape(
-        len(seeds), -1, settings.epochs
-    )
+    curves = np.array([fitted.history["val_metric"] for fitted in fits])
+    return curves.reshape(len(seeds), -1, settings.epochs)
 
 
-def imdb(section, variants, samples) -> tuple[np.ndarray, np.ndarray]:
-    """Two networks on small samples: (samples, 2, k x repeats) K-fold accuracy, (samples, 2) accuracy outside."""
+def imdb(section, dropouts) -> tuple[np.ndarray, np.ndarray]:
+    """Networks on small samples: their K-fold accuracy, and that on other rows.
+
+    (samples, networks, k x repeats), (samples, networks).
+    """
     (x, y), settings = load("imdb", "train", "test"), section.kfold
-    section = changed(section, "fit", batch_size=SMALL["batch_size"])
-    inside, outside = np.empty((samples, 2, settings.k * settings.repeats)), np.empty((samples, 2))
-    for sample in tqdm(range(samples), desc="IMDB samples", disable=None):
+    section = changed(section, "fit", batch_size=BATCH)
+    inside = np.empty((SAMPLES, len(dropouts), settings.k * settings.repeats))
+    outside = np.empty((SAMPLES, len(dropouts)))
+    for sample in tqdm(range(SAMPLES), desc="IMDB samples", disable=None):
         drawn = np.random.default_rng(sample).permutation(len(y))
         rows, others = drawn[:SAMPLE], drawn[SAMPLE : SAMPLE + OUTSIDE]
-        members = kfold.members(
-            kfold.deal(y[rows], settings.k, settings.repeats, sample, True), sample
-        )
-        for number, variant in enumerate(variants):
-            problem = Problem.of(changed(section, "model", **variant), x[rows], y[rows], 1)
-            fits = list(problem.fit(members, SMALL["epochs"]))
+        folds = kfold.deal(y[rows], settings.k, settings.repeats, sample, classifies=True)
+        for number, dropout in enumerate(dropouts):
+            variant = changed(section, "model", dropout=dropout)
+            problem = Problem.of(variant, x[rows], y[rows], 1)
+            fits = list(problem.fit(kfold.members(folds, sample), EPOCHS))
             inside[sample, number] = [fitted.history["val_metric"][-1] for fitted in fits]
             predicted = problem.predict(fits, x[others])[:, :, 0] > 0.5
             outside[sample, number] = (predicted == y[others]).mean()
     return inside, outside
 
 
-def alarms(pairs, k, truth=0.0) -> tuple[int, int, int]:
-    """Pairs (base, head) whose 95 % interval of head - base leaves out the truth.
+def alarms(pairs, k, truth=0.0) -> np.ndarray:
+    """How many pairs (base, head) have a 95 % interval of head - base that leaves out the truth.
 
-    By the mean of the folds; by that or by the typical fold, as the review judges; by the naive paired t-test.
+    (3,) counts: by the mean of the folds or the typical fold, as the review judges; by the mean;
+    by the naive paired t-test.
     """
-    by_mean = by_either = naive = 0
+    counts = np.zeros(3, int)
     for base, head in pairs:
-        typical, (low, high) = (
-            comparison.typical(head - base, k),
-            comparison.interval(head - base, k),
-        )
-        outside = not low <= truth <= high
-        by_mean += outside
-        by_either += outside or not typical.low <= truth <= typical.high
-        naive += stats.ttest_1samp(head - base, truth).pvalue < comparison.LEVEL
-    return by_mean, by_either, naive
+        typical = comparison.typical(head - base, k)
+        low, high = comparison.interval(head - base, k)
+        by_mean = not low <= truth <= high
+        by_typical = not typical.low <= truth <= typical.high
+        naive = stats.ttest_1samp(head - base, truth).pvalue < comparison.LEVEL
+        counts += [by_mean or by_typical, by_mean, naive]
+    return counts
+
+
+def found(base, head, k) -> np.ndarray:
+    """Pairs in which head is seen to have the larger error, counted as by `alarms`."""
+    pairs = zip(base, head, strict=True)
+    return alarms([pair for pair in pairs if pair[1].mean() > pair[0].mean()], k)
 
 
 def share(count, total) -> str:
     """A share with its exact 95 % interval."""
-    low, high = stats.binomtest(count, total).proportion_ci()
+    low, high = stats.binomtest(int(count), total).proportion_ci()
     return f"{count / total:.1%} ({low:.1%} to {high:.1%})"
 
 
-def found(base, head, k) -> tuple[int, int, int]:
-    """Pairs in which head is seen to have the larger figure, counted as by `alarms`."""
-    return alarms(
-        [pair for pair in zip(base, head, strict=True) if pair[1].mean() > pair[0].mean()], k
-    )
-
-
-def page(same, samples, truth, power) -> str:
-    """The figures as Markdown. same, samples: counts of `alarms`; power: (change, counts, differences)s."""
-    lines = [
-        "# Calibration",
-        "",
-        "Written by `make calibrate`: pairs of experiments whose true difference is known, judged as `make review` "
-        "judges one figure of one data set: by the mean of all folds or, where that says nothing, by the typical fold. "
-        "In brackets, the 95 % interval of the share.",
-        "",
-        "| pairs | what is counted | the review | of these by the mean | paired t-test over folds |",
-        "|---|---|---|---|---|",
+def page(same, samples, truth, power):
+    """Write the page. same, samples: of `alarms`; power: {change: (counts, differences)}."""
+    judged = [
+        (SAME, "Boston Housing, other seeds alone", "false alarms", same),
+        (SAMPLES, f"IMDB, samples of {SAMPLE:,} rows", "intervals without the truth", samples),
+        *((POWER, f"Boston Housing, {what}", "found worse", n) for what, (n, _) in power.items()),
     ]
-    for what, counted, counts, total in [
-        (f"{SAME}, Boston Housing, other seeds alone", "false alarms", same, SAME),
-        (
-            f"{SAMPLES}, IMDB, samples of {SAMPLE:,} rows",
-            "intervals without the truth",
-            samples,
-            SAMPLES,
-        ),
-        *(
-            (f"{POWER}, Boston Housing, {change}", "found worse", counts, POWER)
-            for change, counts, _ in power
-        ),
-    ]:
-        by_mean, by_either, naive = (share(count, total) for count in counts)
-        lines.append(f"| {what} | {counted} | {by_either} | {by_mean} | {naive} |")
-    lines += [
-        "",
-        f"The networks of the IMDB samples are 16, 16 without and with dropout 0.5; the truth is {truth:+.4f}.",
-    ]
-    for change, _, differences in power:
-        lines.append(
-            f"{change[0].upper()}{change[1:]}: mean difference {differences.mean():+.3f} thousand dollars, "
-            f"{(differences > 0).mean():.1%} of the folds worse, {(differences > 10).mean():.1%} by more than 10."
+    rows = []
+    for total, pairs, what, counts in judged:
+        shares = " | ".join(share(count, total) for count in counts)
+        rows.append(f"{total}, {pairs} | {what} | {shares}")
+    networks = "The networks of the IMDB samples are 16, 16 without and with dropout 0.5"
+    sentences = [f"{networks}; the truth is {truth:+.4f}."]
+    for change, (_, difference) in power.items():
+        worse, by_ten = (difference > 0).mean(), (difference > 10).mean()
+        sentences.append(
+            f"{change}: mean difference {difference.mean():+.3f} thousand dollars, {worse:.1%} of "
+            f"the folds worse, {by_ten:.1%} by more than 10."
         )
-    return "\n".join(lines) + "\n"
+    write(
+        "calibration",
+        "# Calibration",
+        "Written by `make calibrate`: pairs of experiments whose true difference is known, "
+        "judged as `make review` judges one metric of one data set: by the mean of all folds or, "
+        "where that says nothing, by the typical fold. In brackets, the 95 % interval of the "
+        "share.",
+        table(HEADER, rows),
+        "\n".join(sentences),
+    )
 
 
 def main():
     """Train all pairs and write the page."""
     parser_of(main).parse_args()
-    sections = params.load(ROOT / "params.yaml").datasets
-    section = sections["boston_housing"]
-    k, seeds = section.kfold.k, range(2 * SAME)
-    curves = boston(section, seeds, [64, 64])
+    sections = params.load().datasets
+    section, text = sections["boston_housing"], sections["imdb"]
+    k = section.kfold.k
+    curves = boston(section, range(2 * SAME), [64, 64])
     large, short = curves[:, :, -1], curves[:, :, 19]
     same = alarms(zip(large[::2], large[1::2], strict=True), k)
     tiny = boston(section, range(POWER), [4, 4])[:, :, -1]
-    # Base and head have no seed in common.
-    base = large[POWER : 2 * POWER]
-    power = [
-        (change, found(base, head, k), head - base)
-        for change, head in [
-            ("64, 64 units against 4, 4", tiny),
-            ("80 epochs against 20", short[:POWER]),
-        ]
-    ]
-    inside, outside = imdb(sections["imdb"], ({"dropout": 0.0}, {"dropout": 0.5}), SAMPLES)
+    base = large[POWER : 2 * POWER]  # base and head have no seed in common
+    changes = {"64, 64 units against 4, 4": tiny, "80 epochs against 20": short[:POWER]}
+    power = {change: (found(base, head, k), head - base) for change, head in changes.items()}
+    inside, outside = imdb(text, dropouts=(0.0, 0.5))
     truth = float(np.diff(outside.mean(axis=0))[0])
-    samples = alarms(inside, sections["imdb"].kfold.k, truth)
-    (ROOT / "docs").mkdir(exist_ok=True)
-    (ROOT / "docs/calibration.md").write_text(page(same, samples, truth, power), "utf-8")
+    page(same, alarms(inside, text.kfold.k, truth), truth, power)
 
 
 if __name__ == "__main__":

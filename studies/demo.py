@@ -1,118 +1,104 @@
 """Changes and what a review says of them -> docs/demo.md (`make demo`, a few minutes).
 
-Three that a colleague might propose: one that helps, one that hurts, and one that only looks as if it helped. Then one
-for each data set of the tutorial that was made to do better, chosen by K-fold on the training rows; and the layer that
-the tutorial warns of, narrower than what it must tell apart.
+Three that a colleague might propose: one helps, one hurts, and one only looks as if it helped. Then
+the layer that the tutorial warns of; and one for each data set of the tutorial that was made to do
+better, chosen by K-fold on the training rows.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from stages import kfold
 from stages.core.declared import params
-from stages.core.data.datasets import TABLE
+from stages.core.declared.task import TASKS
 from stages.core.run.stage import parser_of, tool
+from studies.common import load, table, write
 from tools import review, variants
 
-HEADER = "| name | `dvc metrics diff` | `make review` |\n|---|---|---|"
+PROPOSED = "balanced", "softer", "smoother"
+NARROW = ("bottleneck",)
+BETTER = "bigrams", "balanced", "deeper"
+HEADER = "name | `dvc metrics diff` | `make review`"
+TESTED = "name | metric | default | variant | metric | default | variant"
 
 
-def line(name) -> str:
-    """A line of a table: what `dvc metrics diff` shows of a variant, and what the review says."""
-    dataset = changed(name)
-    metric = TABLE[dataset].task.metric
-    shown = json.loads(variants.output("dvc", "metrics", "diff", "--json", "HEAD", name))
-    figure = shown[f"metrics/{dataset}.json"][f"kfold.{metric}.mean"]
-    own = reviewed(name)
-    found, verdict = own.comparisons[metric], review.verdict(own, metric, review.corrected([own]))
-    says = f"**{verdict}**: {review.number(found.mean, '+')} ({review.span(found.low, found.high)})"
-    diff = f"{dataset} kfold.{metric}.mean {figure['old']} → {figure['new']}"
-    return f"| {name} | {diff} | {says}, better in {found.wins} of {found.folds} folds |"
-
-
-def compared(names, shown=()) -> str:
-    """The commands that make these variants, but for those shown before, and the table of their reviews."""
-    commands = [variants.command(name) for name in names if name not in shown]
-    block = "\n".join(["```sh", *commands, "dvc queue start", "```"])
-    return f"{block}\n\n" + "\n".join([HEADER, *map(line, names)])
-
-
-def tested(name) -> str:
-    """A line of the second table: figures on the test rows, one model and the ensemble."""
-    dataset = changed(name)
-    metric, head = TABLE[dataset].task.metric, review.resolve(name)
-    figures = [
-        side.json(f"metrics/{dataset}.json")["test"] for side in (review.resolve("HEAD"), head)
-    ]
-    metrics = [metric, "macro_f1" if TABLE[dataset].task.classifies else "rmse"]
-    cells = [
-        f"{own[key]['mean']:.4f} ± {own[key]['std']:.4f}, {own[key]['ensemble']:.4f}"
-        for key in metrics
-        for own in figures
-    ]
-    return f"| {name} | {metrics[0]} | {cells[0]} | {cells[1]} | {metrics[1]} | {cells[2]} | {cells[3]} |"
-
-
-def changed(name) -> str:
-    """The data set that a variant changes."""
-    (dataset,) = {setting.split(".")[1] for setting in variants.VARIANTS[name]}
+def dataset_of(settings: list[str]) -> str:
+    """The only data set that these settings change."""
+    (dataset,) = {setting.split(".")[1] for setting in settings}
     return dataset
 
 
-def reviewed(name) -> review.Reviewed:
-    """The review of the variant's data set against the last commit."""
-    (own,) = [
-        own
-        for own in review.review(review.resolve("HEAD"), review.resolve(name))
-        if own.name == changed(name)
-    ]
-    return own
+def task_of(dataset: str):
+    """What is predicted."""
+    return TASKS[params.load().datasets[dataset].data.task]
+
+
+def compared(named, names, shown=()) -> str:
+    """The commands that make these variants, but for those shown before, and their reviews."""
+    commands = [variants.command(name, named[name]) for name in names if name not in shown]
+    block = "\n".join(["```sh", *commands, "dvc queue start", "```"])
+    return (
+        f"{block}\n\n{table(HEADER, (reviewed(name, dataset_of(named[name])) for name in names))}"
+    )
+
+
+def reviewed(name, dataset) -> str:
+    """A variant, what `dvc metrics diff` shows of it, and what the review says."""
+    metric = f"kfold.{task_of(dataset).metric}.mean"
+    diff = json.loads(variants.output("dvc", "metrics", "diff", "--json", "HEAD", name))
+    means = diff[f"metrics/{dataset}.json"][metric]
+    pairs = review.review(review.resolve("HEAD"), review.resolve(name))
+    (pair,) = [pair for pair in pairs if pair.name == dataset]
+    found = pair.comparisons[pair.task.metric]
+    verdict = review.verdict(pair, pair.task.metric, review.corrected([pair]))
+    difference = f"{review.number(found.mean, '+')} ({review.span(found.low, found.high)})"
+    says = f"**{verdict}**: {difference}, better in {found.wins} of {found.folds} folds"
+    return f"{name} | {dataset} {metric} {means['old']} → {means['new']} | {says}"
+
+
+def tested(name, dataset) -> str:
+    """A variant and two metrics on the test rows, of a model and the ensemble, before and after."""
+    task, path, cells = task_of(dataset), f"metrics/{dataset}.json", [name]
+    tests = [review.resolve(revision).json(path)["test"] for revision in ("HEAD", name)]
+    for metric in task.metrics[:2]:
+        each = [test[metric] for test in tests]
+        cells += [metric, *(f"{m['mean']:.4f} ± {m['std']:.4f}, {m['ensemble']:.4f}" for m in each)]
+    return " | ".join(cells)
 
 
 def boosting(name) -> float:
-    """K-fold mean absolute error of scikit-learn's gradient boosting, as it comes, on the folds of this data set."""
-    chosen = params.load()
-    settings = chosen.datasets[name].kfold
-    with np.load(f"data/arrays/{name}.npz") as file:
-        x, y = file["x_train"], file["y_train"]
-    errors = []
-    for folds in kfold.deal(y, settings.k, settings.repeats, chosen.split_seed, classifies=False):
-        for fold in range(settings.k):
-            inside, outside = folds != fold, folds == fold
-            predicted = (
-                GradientBoostingRegressor(random_state=0)
-                .fit(x[inside], y[inside])
-                .predict(x[outside])
-            )
-            errors.append(np.abs(predicted - y[outside]).mean())
-    return float(np.mean(errors))
+    """K-fold mean absolute error of scikit-learn's gradient boosting on the project's folds."""
+    (x, y), chosen = load(name, "train"), params.load()
+    settings, model = chosen.datasets[name].kfold, GradientBoostingRegressor(random_state=0)
+    deal = kfold.deal(y, settings.k, settings.repeats, chosen.split_seed, classifies=False)
+    error = {"scoring": "neg_mean_absolute_error"}
+    return -np.mean([cross_val_score(model, x, y, cv=PredefinedSplit(f), **error) for f in deal])
 
 
 def main():
     """Run the experiments that have no result yet and write the tables."""
     parser_of(main).parse_args()
-    variants.run(dict.fromkeys([*variants.DEMO, *variants.BETTER, *variants.BOTTLENECK]))
-    parts = [
+    named = variants.named()
+    variants.run({name: named[name] for name in (*PROPOSED, *BETTER, *NARROW)})
+    write(
+        "demo",
         "# Changes and their reviews",
         "Written by `make demo`.",
         "## Three changes",
-        compared(variants.DEMO),
-    ]
-    parts += ["## A narrow layer", compared(variants.BOTTLENECK)]
-    parts += ["## Better than the tutorial", compared(variants.BETTER, shown=variants.DEMO)]
-    parts.append(
-        "scikit-learn's gradient boosting, as it comes, on the folds of Boston Housing: "
-        f"mae {boosting('boston_housing'):.4f}."
+        compared(named, PROPOSED),
+        "## A narrow layer",
+        compared(named, NARROW),
+        "## Better than the tutorial",
+        compared(named, BETTER, shown=PROPOSED),
+        "scikit-learn's gradient boosting, as it comes, on the folds of Boston Housing: mae "
+        f"{boosting('boston_housing'):.4f}.",
+        "On the test rows, looked at once at the end: mean ± standard deviation of the seeds, and "
+        "their ensemble.",
+        table(TESTED, (tested(name, dataset_of(named[name])) for name in BETTER)),
     )
-    parts.append(
-        "On the test rows, looked at once at the end: mean ± standard deviation of the seeds, and their ensemble."
-    )
-    header = "| name | figure | default | variant | figure | default | variant |\n|---|---|---|---|---|---|---|"
-    parts.append("\n".join([header, *map(tested, variants.BETTER)]))
-    Path("docs/demo.md").write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

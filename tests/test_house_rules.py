@@ -149,7 +149,7 @@ def test_each_direct_dependency_has_a_reason():
         *STAGES,
         *CORE,
         *sorted((ROOT / "tools").glob("*.py")),
-        *sorted((ROOT / "studies").glob("*.py")),
+        *sorted((ROOT / "studies").rglob("*.py")),
     ],
     ids=by_name,
 )

@@ -108,7 +108,7 @@ def test_a_changed_picture_runs_only_evaluate(clone):
 
 def test_variants_do_not_carry_uncommitted_changes(clone):
     clone.edit(lambda params: params.update(seed=7))
-    done = clone.run(sys.executable, "-m", "tools.variants", "l2")
+    done = clone.run(sys.executable, "-m", "tools.variants", "bigrams")
     clone.git("checkout", "-q", "params.yaml")
     assert done.returncode != 0
     assert "params.yaml" in done.stderr

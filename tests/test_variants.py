@@ -1,24 +1,21 @@
-"""Named variants are settings that params.yaml takes, and what is drawn and written of them is what they gave."""
+"""Named variants are settings that params.yaml takes, and each runs once, in DVC's queue."""
 
 import copy
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
 
 from stages.core.declared import params
-from stages.core.judge import pictures
-from studies import demo, study
 from tools import cluster, variants
 
+NAMED = variants.named()
 PLAIN = yaml.safe_load(params.PATH.read_text())
 
 
-def changed(name):
+def with_settings(settings):
     """params.yaml with the settings of a variant."""
     tree = copy.deepcopy(PLAIN)
-    for setting in variants.VARIANTS[name]:
+    for setting in settings:
         path, value = setting.split("=")
         *parents, key = path.split(".")
         section = tree
@@ -29,31 +26,28 @@ def changed(name):
     return tree
 
 
-@pytest.mark.parametrize("name", variants.VARIANTS)
+@pytest.mark.parametrize("name", NAMED)
 def test_each_variant_is_a_change_that_the_pipeline_takes(name):
-    tree = changed(name)
+    tree = with_settings(NAMED[name])
     params.parse(yaml.safe_dump(tree))
     assert (tree == PLAIN) == (name == "original")
 
 
-def test_the_study_has_the_changes_of_the_tutorials_chapter():
-    for dataset in study.DATASETS:
-        models = {name: changed(name)["datasets"][dataset]["model"] for name in variants.STUDY}
-        assert models["original"] == PLAIN["datasets"][dataset]["model"]
-        assert models["smaller"]["units"] == [4, 4]
-        assert models["larger"]["units"] == [512, 512]
-        penalties = {name: (model["l1"] > 0, model["l2"] > 0) for name, model in models.items()}
-        assert [penalties[name] for name in ("l1", "l2", "l1_l2")] == [
-            (True, False),
-            (False, True),
-            (True, True),
-        ]
-        assert models["dropout"]["dropout"] == 0.5
+@pytest.mark.parametrize("text", ["", "[1]", "a: l2=1", "a: [1]", "a: [", "a: []\na: []", "\0"])
+def test_a_file_without_lists_of_settings_is_one_message(monkeypatch, tmp_path, text):
+    monkeypatch.chdir(tmp_path)
+    assert variants.named() == {}, "the files may be missing"
+    (tmp_path / "variants.yaml").write_text(text)
+    with pytest.raises(SystemExit, match=r"^variants.yaml: expected lists of key=value"):
+        variants.named()
 
 
-@pytest.mark.parametrize("name", [*variants.DEMO, *variants.BETTER])
-def test_what_the_demo_shows_changes_one_data_set(name):
-    assert demo.changed(name) in PLAIN["datasets"]
+def test_a_command_has_a_line_for_each_setting():
+    assert variants.command("a", ["b=1", "c=[2]"]).splitlines() == [
+        "dvc exp run --queue --name a \\",
+        "    -S b=1 \\",
+        "    -S c=[2]",
+    ]
 
 
 def test_the_states_of_the_queue_are_read_from_its_table(monkeypatch):
@@ -70,6 +64,33 @@ def test_the_states_of_the_queue_are_read_from_its_table(monkeypatch):
     assert not variants.queued()[1]
 
 
+def test_what_is_left_over_in_the_queue_runs_anew_and_what_has_a_result_does_not(monkeypatch):
+    tasks = {"killed": "Running", "failed": "Failed", "waiting": "Queued"}
+    asked, results = [], [{"done"}, {"done", *tasks, "new"}]
+    monkeypatch.setattr(variants, "output", lambda *command: asked.append(command) or "")
+    monkeypatch.setattr(variants, "finished", lambda: results.pop(0))
+    states = iter([(tasks, False), ({}, False)])
+    monkeypatch.setattr(variants, "queued", lambda: next(states))
+    variants.run({"done": [], "new": ["a=1"], "killed": [], "failed": [], "waiting": []})
+    queue = [command[1:] for command in asked if command[1] in ("queue", "exp")]
+    assert queue == [
+        ("exp", "run", "--queue", "--name", "new", "-S", "a=1"),
+        ("queue", "kill", "killed"),
+        ("queue", "remove", "killed"),
+        ("exp", "run", "--queue", "--name", "killed"),
+        ("queue", "remove", "failed"),
+        ("exp", "run", "--queue", "--name", "failed"),
+    ]
+
+
+def test_a_variant_without_a_result_is_named_at_the_end(monkeypatch):
+    monkeypatch.setattr(variants, "output", lambda *command: "")
+    monkeypatch.setattr(variants, "finished", set)
+    monkeypatch.setattr(variants, "queued", lambda: ({}, False))
+    with pytest.raises(SystemExit, match="No result: a, b"):
+        variants.run({"b": [], "a": []})
+
+
 @pytest.mark.parametrize("jobs", ["0", "two", "-1"])
 def test_a_number_of_jobs_that_is_none_is_refused(monkeypatch, jobs):
     monkeypatch.setenv("JOBS", jobs)
@@ -84,38 +105,11 @@ def test_workers_share_out_the_cores(monkeypatch):
     assert set(cluster.threads(16).values()) == {"1"}
 
 
-class Revision:
-    """Stands for a revision that has these tables."""
-
-    def __init__(self, **tables):
-        self.tables = tables
-
-    def table(self, path):
-        return self.tables[path.rpartition("/")[2].removesuffix(".csv")]
-
-
-def test_the_losses_drawn_are_those_of_all_folds():
-    history = pd.DataFrame({"epoch": [1, 2], "val_loss": [0.5, 0.4]})  # of a single fit
-    folds = pd.DataFrame({"epoch": [1, 2] * 3, "val_loss": [9, 8, 7, 6, 100, 99]})
-    revision = Revision(history=history, fold_curves=folds)
-    np.testing.assert_array_equal(study.losses(revision, "imdb"), [[9, 8], [7, 6], [100, 99]])
-
-
-def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
-    folds = np.array([[3.0, 1.0], [3.5, 1.5]])
-    curves = {"one": {"original": folds, "a": folds + 1, "b": folds + 6}}
-    first, again = (pictures.against_the_first(curves, {"one": "loss"}) for _ in range(2))
-    assert first == again
-    curves["one"]["a"] = folds + np.array([[0], [2]])  # the same mean, another band
-    assert pictures.against_the_first(curves, {"one": "loss"}) != first
-
-
 def test_the_state_of_the_project_that_variants_start_from_is_that_of_the_last_commit(monkeypatch):
-    monkeypatch.setattr(
-        variants, "output", lambda *command: " M params.yaml\n" if "status" in command else ""
-    )
+    changes = " M params.yaml\n"
+    monkeypatch.setattr(variants, "output", lambda *command: changes if "status" in command else "")
     with pytest.raises(SystemExit, match=r"Commit or put back first:\n M params.yaml"):
-        variants.run(["l2"])
+        variants.run({"l2": []})
 
 
 def test_a_cache_that_dvc_cannot_name_in_ascii_is_said_before_anything_is_queued(monkeypatch):
@@ -126,7 +120,7 @@ def test_a_cache_that_dvc_cannot_name_in_ascii_is_said_before_anything_is_queued
         lambda *command: next(folders) if command[:2] == ("dvc", "cache") else "",
     )
     with pytest.raises(SystemExit, match=r"/tmp/é.*\n.*dvc cache dir --local"):
-        variants.run(["l2"])
+        variants.run({"l2": []})
     variants.cache_must_have_an_ascii_path()
 
 

@@ -1,6 +1,7 @@
 """Known vulnerabilities of what the lock files name, by pip-audit (`make audit`).
 
-Exit status 1 where there is one, or where a package was not checked, as when no database can be reached: it says which.
+Exit status 1 where there is one, or where a package was not checked, as when no database can be
+reached: it says which.
 """
 
 import json
@@ -12,48 +13,27 @@ from stages.core.run.stage import parser_of, tool
 
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
-COMMAND = [
-    sys.executable,
-    "-m",
-    "pip_audit",
-    "--disable-pip",
-    "--require-hashes",
-    "--progress-spinner=off",
-    "--timeout=10",
-    "--format=json",
-]
+OPTIONS = ["--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json"]
+UNREACHABLE = "not checked, no database of vulnerabilities can be reached"
 
 
 def problems(output: str, complaint: str) -> list[str]:
-    """What is wrong, a line each, by what pip-audit wrote: its JSON, and its complaint where there is none."""
+    """What is wrong, a line each, by pip-audit's JSON, or by its complaint where it wrote none."""
     try:
         packages = json.loads(output)["dependencies"]
     except ValueError:
         last = (complaint.strip() or "no reason given").splitlines()[-1]
-        return [
-            f"not checked, no database of vulnerabilities can be reached, or pip-audit failed: {last}"
-        ]
+        return [f"{UNREACHABLE}, or pip-audit failed: {last}"]
     skipped = [package for package in packages if "skip_reason" in package]
-    if len(skipped) == len(
-        packages
-    ):  # so it is where the registry is a mirror without such a database
-        return [
-            "not checked, no database of vulnerabilities can be reached: there is none that knows any package"
-        ]
-    found = [(package, own) for package in packages for own in package.get("vulns", [])]
-    return [
-        *(f"{package['name']} was not checked: {package['skip_reason']}" for package in skipped),
-        *(
-            f"{package['name']} {package['version']}: {own['id']}, {remedy(own)}"
-            for package, own in found
-        ),
-    ]
-
-
-def remedy(vulnerability) -> str:
-    """Which versions do not have it."""
-    versions = ", ".join(vulnerability["fix_versions"])
-    return f"repaired in {versions}" if versions else "not repaired yet"
+    if len(skipped) == len(packages):  # as where the registry is a mirror without such a database
+        return [f"{UNREACHABLE}: there is none that knows any package"]
+    lines = [f"{package['name']} was not checked: {package['skip_reason']}" for package in skipped]
+    for package in packages:
+        for found in package.get("vulns", []):
+            repaired = ", ".join(found["fix_versions"])
+            remedy = f"repaired in {repaired}" if repaired else "not repaired yet"
+            lines.append(f"{package['name']} {package['version']}: {found['id']}, {remedy}")
+    return lines
 
 
 def main():
@@ -61,7 +41,8 @@ def main():
     parser_of(main).parse_args()
     lines = []
     for lock in LOCKS:
-        done = subprocess.run([*COMMAND, "-r", lock], capture_output=True, encoding="utf-8")
+        command = [sys.executable, "-m", "pip_audit", *OPTIONS, "--timeout=10", "-r", lock]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
         wrong = problems(done.stdout, done.stderr)
         lines += [f"audit: {lock.name}: {line}" for line in wrong]
         if not wrong:

@@ -1,11 +1,13 @@
-"""Repair what DVC cannot: half a dvc.lock or rwlock, which a killed run left, and files in the cache that lost bytes.
+"""Repair what DVC cannot: half a dvc.lock or rwlock, and files in the cache that lost bytes.
 
-`make repro` does this first. DVC does not write these two in one step, and takes what is in its cache for whole.
+`make repro` does this first. DVC does not write these two in one step, so a killed run may leave
+half of one, and it takes what is in its cache for whole.
 """
 
 import hashlib
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -19,6 +21,7 @@ from voluptuous import Invalid
 from stages.core.run.stage import parser_of, tool
 
 LOCK = Path("dvc.lock")
+KILLED = "was cut off when an earlier run was killed"
 
 
 def is_whole(content: bytes) -> bool:
@@ -36,18 +39,21 @@ def git(*arguments) -> subprocess.CompletedProcess:
 
 
 def repair_lock() -> str:
-    """Take dvc.lock back from the last commit: what ran since then is in the run cache. Exits where that is no cure."""
+    """Take dvc.lock back from the last commit: what ran since then is in the run cache.
+
+    Returns what was done. Exits where that is no cure.
+    """
     if git("ls-files", "--unmerged", LOCK).stdout:
         raise SystemExit(
-            "dvc.lock is in a merge: choose a side, such as git checkout --ours dvc.lock, and git add it."
+            "dvc.lock is in a merge: choose a side, such as git checkout --ours dvc.lock, and git "
+            "add it."
         )
-    why = "dvc.lock was cut off when an earlier run was killed"
     if git("cat-file", "-e", f"HEAD:./{LOCK}").returncode:
         LOCK.unlink()
-        return f"{why}; it is in no commit, and was removed."
+        return f"dvc.lock {KILLED}; it is in no commit, and was removed."
     if (done := git("checkout", "--quiet", "HEAD", "--", LOCK)).returncode:
-        raise SystemExit(f"{why}, and Git cannot restore it: {done.stderr.strip()}")
-    return f"{why}; it is that of the last commit again."
+        raise SystemExit(f"dvc.lock {KILLED}, and Git cannot restore it: {done.stderr.strip()}")
+    return f"dvc.lock {KILLED}; it is that of the last commit again."
 
 
 def repair_rwlock(folder: Path) -> str:
@@ -58,7 +64,7 @@ def repair_rwlock(folder: Path) -> str:
             json.loads(path.read_text("utf-8") if path.exists() else "{}")
         except ValueError:
             path.unlink()
-            return f"{path} was cut off when an earlier run was killed; it was removed."
+            return f"{path} {KILLED}; it was removed."
     return ""
 
 
@@ -72,43 +78,35 @@ def name_of_run(content: bytes) -> str:
     """What DVC would name this note on a run in its cache; nothing where it cannot be read."""
     try:
         return dict_sha256(yaml.CSafeLoader(content).get_single_data(), exclude=["size", "nfiles"])
-    except (
-        yaml.YAMLError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ):  # of what YAML takes and a note never is
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError):  # of what a note never is
         return ""
 
 
-def damaged(cache: Path, data: Path) -> list[Path]:
-    """Files of a cache whose content is not what their name says, and the copies of such content among the data."""
-    files = {path: md5(path) for path in cache.glob("files/md5/??/*")}
-    wrong = {
-        path: own
-        for path, own in files.items()
-        if own != path.parent.name + path.name.removesuffix(".dir")
-    }
-    copies = [
-        path for path in data.rglob("*") if wrong and path.is_file() and md5(path) in wrong.values()
-    ]
-    runs = [
-        path for path in cache.glob("runs/*/*/*") if name_of_run(path.read_bytes()) != path.name
-    ]
-    return [*wrong, *copies, *runs]
+def damaged(cache: Path, data: Path) -> Iterator[Path]:
+    """Files of a cache whose content is not what their name says, and copies of it in the data."""
+    wrong = set()
+    for path in cache.glob("files/md5/??/*"):
+        if (found := md5(path)) != path.parent.name + path.name.removesuffix(".dir"):
+            wrong.add(found)
+            yield path
+    for path in data.rglob("*") if wrong else ():
+        if path.is_file() and md5(path) in wrong:
+            yield path
+    for path in cache.glob("runs/*/*/*"):
+        if name_of_run(path.read_bytes()) != path.name:
+            yield path
 
 
-def repair(repo):
+def repair(repo: Repo):
     """Repair what is damaged, and say so."""
     if LOCK.exists() and not is_whole(LOCK.read_bytes()):
         print(repair_lock())
     if said := repair_rwlock(Path(repo.tmp_dir)):
         print(said)
-    for path in damaged(Path(repo.cache.legacy.path), Path("data")):
+    for path in list(damaged(Path(repo.cache.legacy.path), Path("data"))):
         path.unlink()
-        print(
-            f"{path} is not what DVC put there; it was removed, and is made anew where it is needed."
-        )
+        removed = "it was removed, and is made anew where it is needed."
+        print(f"{path} is not what DVC put there; {removed}")
 
 
 def main():

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from stages.core.declared import params
-from stages.core.data.datasets import TABLE
+from stages.core.declared import params, sources
+from stages.core.declared.task import TASKS
 from stages.core.run.stage import parser_of, tool
 
 
-def line(name: str, figures: dict) -> dict[str, str]:
-    """The main metric of a data set as cells of a table. figures: of metrics/<name>.json."""
-    metric = TABLE[name].task.metric
-    folds, tested = figures["kfold"][metric], figures["test"][metric]
+def line(name: str, metric: str, results: dict) -> dict[str, str]:
+    """The main metric of a data set as cells of a table. results: of metrics/<name>.json."""
+    baseline, folds, tested = (results[key][metric] for key in ("baseline", "kfold", "test"))
+    interval = f"({folds['low']:.4f} to {folds['high']:.4f})"
     spread = f" ± {tested['std']:.4f}" if "std" in tested else ""
     return {
         "data set": name,
         "metric": metric,
-        "baseline": f"{figures['baseline'][metric]:.4f}",
-        "K-fold (95 % interval)": f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})",
+        "baseline": f"{baseline:.4f}",
+        "K-fold (95 % interval)": f"{folds['mean']:.4f} {interval}",
         "test ± std": f"{tested['mean']:.4f}{spread}",
     }
 
@@ -32,27 +32,26 @@ def main():
     parser = parser_of(main)
     parser.add_argument("--markdown", action="store_true", help="for a page")
     style = "github" if parser.parse_args().markdown else "simple"
-    paths = {name: Path(f"metrics/{name}.json") for name in params.load().datasets}
+    sections = params.load().datasets
+    paths = {name: Path(f"metrics/{name}.json") for name in sections}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
         raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
-    figures, lines = {}, []
-    for name, path in paths.items():
+    lines, stand_ins, notes = [], [], ["Baseline: looks at no feature; std: of the seeds"]
+    for name, section in sections.items():
+        metric, unit = TASKS[section.data.task].metric, sources.read(name).unit
         try:
-            figures[name] = json.loads(path.read_bytes())
-            lines.append(line(name, figures[name]))
+            results = json.loads(paths[name].read_bytes())
+            lines.append(line(name, metric, results))
+            stand_ins += [name] if results["source"] != "official" else []
         except (ValueError, KeyError, TypeError):
             raise SystemExit(
-                f"results: {path} is damaged, or in a merge; `dvc repro` makes it anew"
+                f"results: {paths[name]} is damaged, or in a merge; `dvc repro` makes it anew"
             ) from None
+        notes += [f"{metric} of {name} in {unit}"] if unit else []
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
-    notes = [
-        f"{TABLE[name].task.metric} of {name} in {TABLE[name].unit}"
-        for name in paths
-        if TABLE[name].unit
-    ]
-    print("\n" + "; ".join(["Baseline: looks at no feature; std: of the seeds", *notes]) + ".")
-    if made_up := [name for name, found in figures.items() if found["source"] != "official"]:
-        print(f"SYNTHETIC stand-ins, not the real data: {', '.join(made_up)}.")
+    print(f"\n{'; '.join(notes)}.")
+    if stand_ins:
+        print(f"SYNTHETIC stand-ins, not the real data: {', '.join(stand_ins)}.")
 
 
 if __name__ == "__main__":

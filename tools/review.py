@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from markdown_it import MarkdownIt
+from stages.core.data.datasets import TABLE, Task
 
 from stages.core.data.arrays import Text, word_index
-from stages.core.data.datasets import TABLE, Task
 from stages.core.data.encodings import INDEX_FROM
 from stages.core.judge import comparison, pictures
 from stages.core.run import strict_yaml

@@ -19,7 +19,7 @@ from stages.download import EARLIER, MIRROR, NoSource
 BANNER = """
   ##############################################################################
   #  THE DATA ARE GENERATED STAND-INS: params.yaml says source: synthetic, and #
-  #  so do dvc.lock and every metrics file. No figure is about the real data.  #
+  #  so do dvc.lock and every metrics file. No metric is about the real data.  #
   #  To go back: set source: official, and DATASETS_MIRROR if need be.         #
   ##############################################################################
 """
@@ -93,10 +93,9 @@ def main():
         told = f"The official data cannot be had:\n{error}\n{download.WHAT_TO_DO}"
         raise SystemExit(told) from None
     if why:
+        changed = with_stand_ins(params.PATH.read_bytes().decode(errors="replace"))
         with whole(params.PATH) as new:
-            new.write_bytes(
-                with_stand_ins(params.PATH.read_bytes().decode(errors="replace")).encode()
-            )
+            new.write_bytes(changed.encode())
         print(f"{BANNER}  No source of the official data can be reached:\n{why}\n")
 
 

@@ -17,8 +17,7 @@ SETTINGS = {
 RUN = """
 from tools import variants
 variants.POLL = 2
-variants.VARIANTS.update({settings})
-variants.run({names})
+variants.run({settings})
 """
 
 
@@ -36,9 +35,7 @@ def queue(tmp_path_factory):
 
 def start(clone, names, **environment):
     """Run variants as `tools.variants` does, in the background."""
-    script = RUN.format(
-        settings={name: [setting] for name, setting in SETTINGS.items()}, names=names
-    )
+    script = RUN.format(settings={name: [SETTINGS[name]] for name in names})
     clone_environment = clone.environment(PYTHONPATH=".", **environment)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What `python tools/predict.py` imports as `stages`, since Python looks beside a script: how to run it instead."""
+"""What `python tools/predict.py` imports as `stages`, beside the script: how to run it instead."""
 
 import sys
 from pathlib import Path

@@ -11,6 +11,11 @@ class Task:
     classifies: bool
     metrics: tuple[str, ...]
 
+    @property
+    def metric(self) -> str:
+        """The name of the main metric."""
+        return self.metrics[0]
+
     def outputs(self, classes: int) -> int:
         """Units of the output layer for so many classes: one each, but one alone for two, or for a number."""
         return classes if self.name == "multiclass" else 1

@@ -142,4 +142,4 @@ LOSSES = {  # what a loss measures, as metrics files name it
 
 def main_metric(task: Task) -> Metric:
     """The metric by which fits to this task are judged."""
-    return METRICS[task.metrics[0]]
+    return METRICS[task.metric]

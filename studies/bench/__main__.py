@@ -1,0 +1,34 @@
+"""Speed side by side: the same folds, epochs and batches, trained by this project and by others.
+
+-> docs/benchmark.md. Each contender runs in a process of its own, three times, in turns; the page
+gives medians, ratios first, with the held-out metric beside each, so that nobody is fast by being
+wrong. PyTorch and JAX take part where they are installed. `make bench` needs the files and arrays
+that `make repro` leaves in data/, and about an hour.
+"""
+
+from stages.core.run.stage import parser_of, tool
+from studies.bench import contenders, page, runs
+from studies.bench.tasks import GROWTH, TASKS
+
+
+def main():
+    """Measure everything and write the page; with arguments, be a process that is measured."""
+    parser = parser_of(main)
+    labels = ["script", *contenders.CONTENDERS]
+    parser.add_argument("contender", nargs="?", metavar="CONTENDER", choices=labels)
+    tasks = [*contenders.SCRIPTS, *TASKS, *GROWTH]
+    parser.add_argument("on", nargs="?", metavar="TASK", choices=tasks)
+    chosen = parser.parse_args()
+    if chosen.contender and not chosen.on:
+        parser.error("expected what to run it on")
+    if chosen.contender == "script":
+        contenders.script(chosen.on)
+    elif chosen.contender:
+        runs.measure(chosen.contender, chosen.on)
+    else:
+        whole, sets, medians = runs.whole_runs(), runs.data_sets(), runs.side_by_side()
+        page.page(medians, whole, sets)
+
+
+if __name__ == "__main__":
+    tool(main)

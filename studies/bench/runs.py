@@ -1,0 +1,141 @@
+"""What is measured: contenders side by side, whole runs, and growth with more data sets."""
+
+import importlib
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from studies.bench.contenders import CONTENDERS
+from studies.bench.tasks import GROWTH, TASKS
+from studies.common import ROOT
+
+RUNS = 3
+BENCH = sys.executable, "-m", "studies.bench"
+REPRO = sys.executable, "-m", "dvc", "repro", "--quiet"
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""  # MiB of the largest process that a command starts
+
+
+def measure(label: str, name: str):
+    """Run a contender in this process and print what it took as JSON: seconds, MiB, metric."""
+    train, module, _ = CONTENDERS[label]
+    start = time.perf_counter()
+    importlib.import_module(module)
+    imported = time.perf_counter()
+    metrics, cache = train((TASKS | GROWTH)[name])
+    taken = {"metric": float(np.mean(metrics)), "cache": cache, "import": imported - start}
+    taken["compute"] = time.perf_counter() - imported
+    taken["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(taken))
+
+
+def run(*command, folder=ROOT, **environment) -> tuple[str, float]:
+    """Run a command; returns its output and its seconds."""
+    settings = {"cwd": folder, "env": os.environ | environment, "encoding": "utf-8"}
+    start = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, **settings)
+    return done.stdout, time.perf_counter() - start
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """The median of each thing that was measured."""
+    return {key: statistics.median(each[key] for each in runs) for key in runs[0]}
+
+
+def side_by_side() -> dict[str, dict[str, dict[str, float]]]:
+    """{task: {label: medians of RUNS}}: contenders take turns, so that noise hits all alike."""
+    runs: dict = {
+        (task, label): []
+        for task in TASKS | GROWTH
+        for label, (_, module, tasks) in CONTENDERS.items()
+        if task in tasks and importlib.util.find_spec(module)
+    }
+    for _ in range(RUNS):
+        for (task, label), taken in runs.items():
+            output, _ = run(*BENCH, label, task)
+            taken.append(json.loads(output.splitlines()[-1]))
+            print(f"{task}: {label}: {taken[-1]['compute']:.2f} s", file=sys.stderr)
+    found: dict = {}
+    for (task, label), taken in runs.items():
+        found.setdefault(task, {})[label] = medians(taken)
+    return found
+
+
+@contextmanager
+def cloned() -> Iterator[tuple[Path, dict]]:
+    """A clone of the last commit, removed afterwards, and the tree of its params.yaml."""
+    with tempfile.TemporaryDirectory() as scratch:
+        clone = Path(scratch) / "clone"
+        run("git", "clone", "--quiet", ROOT, clone)
+        yield clone, yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
+
+
+def write_params(clone: Path, tree: dict):
+    """Replace the params.yaml of a clone."""
+    (clone / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), "utf-8")
+
+
+def whole_runs() -> dict[str, float]:
+    """Seconds from start to finish, medians over RUNS, one process after the other.
+
+    tutorial: its three scripts. default: `dvc repro` of everything. same: the scripts' work alone,
+    one seed, K-fold for Boston once. nothing: `dvc repro` with nothing to do.
+    """
+    rounds = []
+    with cloned() as (clone, tree):
+        official = clone.parent / "datasets"
+        official.mkdir()
+        for file in (ROOT / "data/raw").glob("*/*"):
+            shutil.copy(file, official)
+        del tree["datasets"]["digits"]
+        for section in tree["datasets"].values():
+            section["kfold"]["repeats"] = section["final"]["seeds"] = 1
+        stages = "train@imdb", "train@reuters", "kfold@boston_housing"
+        home = {"KERAS_HOME": str(clone.parent)}
+        where = {"folder": clone, "DATASETS_MIRROR": str(official)}
+        for _ in range(RUNS):
+            scripts = [run(*BENCH, "script", name, **home)[1] for name in tree["datasets"]]
+            default = run(*REPRO, "--force", **where)[1]
+            nothing = run(*REPRO, **where)[1]
+            write_params(clone, tree)
+            same = run(*REPRO, "--force", *stages, **where)[1]
+            run("git", "checkout", "--quiet", "params.yaml", folder=clone)
+            seconds = {"tutorial": sum(scripts), "default": default}
+            rounds.append(seconds | {"same": same, "nothing": nothing})
+    return medians(rounds)
+
+
+def data_sets() -> dict[int, dict[str, float]]:
+    """{number of data sets: what `dvc repro` takes}: s, s with nothing to do, MiB, MiB of cache."""
+    found = {}
+    for count in (1, 2, 4, 8):
+        with cloned() as (clone, tree):
+            names = ["digits", *(f"digits_{number}" for number in range(2, count + 1))]
+            for name in names[1:]:  # data sets as a person adds them: copies of one
+                folder = clone / "data/sources"
+                shutil.copy(folder / "digits.yaml", folder / f"{name}.yaml")
+            tree["datasets"] = dict.fromkeys(names, tree["datasets"]["digits"])
+            write_params(clone, tree)
+            output, seconds = run(sys.executable, "-c", PEAK, *REPRO, "--force", folder=clone)
+            # Not the size of .dvc/cache, which keeps what these copies have in common once.
+            sizes = [path.stat().st_size for path in (clone / "data").rglob("*") if path.is_file()]
+            found[count] = {"seconds": seconds, "nothing": run(*REPRO, folder=clone)[1]}
+            found[count] |= {"peak": float(output.split()[-1]), "cache": sum(sizes) / 2**20}
+            print(f"{count} data sets: {seconds:.1f} s", file=sys.stderr)
+    return found

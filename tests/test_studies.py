@@ -1,0 +1,89 @@
+"""The studies change what they say, and what they draw and write is what the variants gave."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_variants import NAMED, PLAIN, with_settings
+
+from stages.core.judge import pictures
+from studies import calibrate, common, demo, study
+
+
+def test_the_study_has_the_changes_of_the_tutorials_chapter():
+    trees = {name: with_settings(NAMED[name])["datasets"] for name in study.VARIANTS}
+    for dataset in study.DATASETS:
+        models = {name: tree[dataset]["model"] for name, tree in trees.items()}
+        assert models["original"] == PLAIN["datasets"][dataset]["model"]
+        assert models["smaller"]["units"] == [4, 4]
+        assert models["larger"]["units"] == [512, 512]
+        penalties = {name: (model["l1"] > 0, model["l2"] > 0) for name, model in models.items()}
+        assert [penalties[name] for name in ("l1", "l2", "l1_l2")] == [
+            (True, False),
+            (False, True),
+            (True, True),
+        ]
+        assert models["dropout"]["dropout"] == 0.5
+
+
+@pytest.mark.parametrize("name", [*demo.PROPOSED, *demo.NARROW, *demo.BETTER])
+def test_what_the_demo_shows_changes_one_data_set(name):
+    assert demo.dataset_of(NAMED[name]) in PLAIN["datasets"]
+
+
+class Revision:
+    """Stands for a revision that has these tables."""
+
+    def __init__(self, **tables):
+        self.tables = tables
+
+    def table(self, path):
+        return self.tables[path.rpartition("/")[2].removesuffix(".csv")]
+
+
+def test_the_losses_drawn_are_those_of_all_folds():
+    history = pd.DataFrame({"epoch": [1, 2], "val_loss": [0.5, 0.4]})  # of a single fit
+    folds = pd.DataFrame({"epoch": [1, 2] * 3, "val_loss": [9, 8, 7, 6, 100, 99]})
+    revision = Revision(history=history, fold_curves=folds)
+    np.testing.assert_array_equal(study.losses(revision, "imdb"), [[9, 8], [7, 6], [100, 99]])
+
+
+def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
+    folds = np.array([[3.0, 1.0], [3.5, 1.5]])
+    curves = {"one": {"original": folds, "a": folds + 1, "b": folds + 6}}
+    first, again = (pictures.against_the_first(curves, {"one": "loss"}) for _ in range(2))
+    assert first == again
+    curves["one"]["a"] = folds + np.array([[0], [2]])  # the same mean, another band
+    assert pictures.against_the_first(curves, {"one": "loss"}) != first
+
+
+def test_alarms_are_intervals_that_leave_out_the_truth():
+    noise = np.random.default_rng(0).normal(size=(20, 40))
+    assert (calibrate.alarms(zip(noise[::2], noise[1::2], strict=True), 4)[:2] == 0).all()
+    pairs = [(row, row + 5 + 0.1 * other) for row, other in zip(noise, noise[::-1], strict=True)]
+    assert calibrate.alarms(pairs, 4).tolist() == [20, 20, 20]
+    assert calibrate.alarms(pairs, 4, truth=5.0)[0] == 0
+    heads = np.array([head for _, head in pairs])
+    assert calibrate.found(noise, heads, 4).tolist() == [20, 20, 20]
+    assert calibrate.found(heads, noise, 4).tolist() == [0, 0, 0], "these are smaller"
+
+
+def test_the_page_of_the_calibration_has_a_share_for_each_way_to_judge(monkeypatch, tmp_path):
+    monkeypatch.setattr(common, "ROOT", tmp_path)
+    differences = np.array([[1.0, 20.0], [-1.0, 2.0]])
+    calibrate.page([0, 0, 200], [1, 2, 3], -0.01, {"a": ([50, 25, 0], differences)})
+    page = (tmp_path / "docs/calibration.md").read_text()
+    assert "| false alarms | 0.0% (0.0% to 1.8%) | 0.0% (0.0% to 1.8%) | 100.0% (" in page
+    assert "| 50, Boston Housing, a | found worse | 100.0% (92.9% to 100.0%) | 50.0% (" in page
+    assert "a: mean difference +5.500" in page
+    assert "75.0% of the folds worse, 25.0% by more than 10." in page
+
+
+def test_a_row_of_the_demo_says_what_dvc_and_the_review_say(monkeypatch):
+    shown = {"metrics/reuters.json": {"kfold.accuracy.mean": {"old": 0.5, "new": 0.75}}}
+    monkeypatch.setattr(demo.variants, "output", lambda *command: json.dumps(shown))
+    same = demo.review.Revision("HEAD", demo.review.resolve("HEAD").commit)
+    monkeypatch.setattr(demo.review, "resolve", lambda name: same)
+    row = demo.reviewed("balanced", "reuters")
+    assert row.startswith("balanced | reuters kfold.accuracy.mean 0.5 → 0.75 | **the same**: ")
