@@ -1,4 +1,4 @@
-"""What the README states is what the repository holds."""
+"""What the README and the guides state is what the repository holds."""
 
 import re
 import subprocess
@@ -10,41 +10,80 @@ import pytest
 from stages.core.data.datasets import TABLE
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = PAGES[0].read_text()
+IN_README = " ".join(README.split())  # wherever its lines end
+
+
+def guide(name):
+    """The text of a guide, wherever its lines end."""
+    return " ".join((ROOT / f"docs/{name}.md").read_text().split())
+
+
+def table_of_results():
+    command = [sys.executable, "-m", "tools.results", "--markdown"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return shown.partition("\n\n")[0]
 
 
 def test_the_table_of_results_is_the_one_that_a_run_ends_with():
-    command = [sys.executable, "-m", "tools.results", "--markdown"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    table = shown.partition("\n\n")[0]
+    table = table_of_results()
     assert len(table.splitlines()) == 2 + len(TABLE)
     assert "SYNTHETIC" not in table
     assert table in README
 
 
-def test_every_path_in_the_readme_exists():
-    tree = re.search(r"## What is where\n\n```\n(.*?)```", README, re.DOTALL)[1]
+def test_the_readme_is_short_and_leads_to_every_page():
+    assert len(README.split()) <= 1200
+    pages = [page.relative_to(ROOT).as_posix() for page in PAGES[1:]]
+    assert [page for page in pages if f"]({page})" not in README] == []
+
+
+def anchors(page):
+    """The headings of a page, as links name them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)", text, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_and_picture_is_there(page):
+    text = page.read_text()
+    links = re.findall(r"\]\((?!http)([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for path, _, anchor in (link.partition("#") for link in links):
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_file(), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [("README.md", "Where things are"), ("docs/contributing.md", "What is where")],
+)
+def test_every_path_in_a_tree_exists(page, title):
+    tree = re.search(rf"## {title}\n\n```\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[1]
     folders = []
     for indent, name in re.findall(r"^( *)(\S+)", tree, re.MULTILINE):
         folders = [*folders[: len(indent) // 2], name]
         assert ROOT.joinpath(*folders).exists(), folders
-    for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README):
-        assert (ROOT / picture).is_file()
 
 
 def test_the_tree_names_every_module():
+    tree = (ROOT / "docs/contributing.md").read_text()
     folders = "stages", "stages/core", "stages/core/*", "stages/networks", "tools", "studies"
     for path in (path for folder in folders for path in ROOT.glob(f"{folder}/*.py")):
-        assert path.name == "__init__.py" or re.search(rf"[ ]{path.name}[ ,]", README), path
+        assert path.name == "__init__.py" or re.search(rf"[ ]{path.name}[ ,]", tree), path
 
 
 def test_the_counts_of_rows_are_those_of_the_table():
-    assert f"{TABLE['imdb'].rows * 2:,} film reviews" in README
-    assert f"on {TABLE['reuters'].outputs} topics" in README
+    assert f"{TABLE['imdb'].rows * 2:,} film reviews" in IN_README
+    assert f"on {TABLE['reuters'].outputs} topics" in IN_README
 
 
-def test_make_targets_in_the_readme_exist():
-    for target in re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_make_targets_exist(page):
+    named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    for target in dict.fromkeys(named):
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
@@ -65,70 +104,36 @@ def test_the_counts_of_faults_are_those_of_the_page():
         for fault, times, outcome in tried()
         if "params.yaml" in fault and "path of the key" in outcome
     )
-    assert f"runs were killed at\n{kills} random moments" in README
-    assert f"and {refused:,} spoilt `params.yaml` were refused with the key or the line" in README
+    said = guide("when-something-goes-wrong")
+    assert f"{kills} random moments" in said
+    assert f"{refused:,} spoilt `params.yaml`" in said
 
 
-def measured():
-    """docs/benchmark.md: {title of a task: {contender: how many times slower}}, and the shares of whole runs."""
+def test_the_speed_of_whole_runs_is_that_of_the_benchmark():
     text = (ROOT / "docs/benchmark.md").read_text()
-    tasks = {}
-    for section in text.split("\n## ")[1:]:
-        rows = re.findall(
-            r"^\| ([^|]+) \| ([\d.]+) \| [\d.]+ \| [\d.]+ \| \d+ \| [\d.]+ \|$",
-            section,
-            re.MULTILINE,
-        )
-        if rows:
-            tasks[section.splitlines()[0]] = dict(rows)
     shares = dict(
         re.findall(r"^\| ([^|]*dvc repro[^|]*) \| ([\d.]+) \| [\d.]+ \|$", text, re.MULTILINE)
     )
-    return tasks, shares
-
-
-def test_the_figures_of_speed_are_those_of_the_benchmark():
-    tasks, shares = measured()
-    contenders = [
-        "the tutorial's loop",
-        "Keras loop with tf.data",
-        "scikit-learn MLP",
-        "PyTorch loop",
-    ]
-    contenders += ["PyTorch, folds batched by hand", "JAX vmap"]
-    assert f"| times this project's compute | {' | '.join(contenders)} |" in README
-    assert len(tasks) == 4
-    for title, slower in tasks.items():
-        assert (
-            f"| {title} | "
-            + " | ".join(slower.get(contender, "-") for contender in contenders)
-            + " |"
-            in README
-        )
     everything, same, _ = shares.values()
-    assert (
-        f"takes {everything} of the time of the tutorial's three scripts, and {same} of it"
-        in README
-    )
+    assert f"takes {everything} of the time" in IN_README
+    assert f"and {same} of it for the work that the scripts do" in IN_README
 
 
-@pytest.mark.parametrize("page", ["calibration", "demo", "study"])
-def test_tables_and_commands_in_the_readme_are_as_written_by_their_tools(page):
-    lines = (ROOT / f"docs/{page}.md").read_text().splitlines()
-    figures = [
-        line for line in lines if line.startswith(("| ", "dvc exp run", "    -S", "scikit-learn's"))
-    ]
-    assert len(figures) >= 5
-    assert [line for line in figures if line not in README.splitlines()] == []
+def test_the_review_in_the_readme_is_that_of_the_demo():
+    (row,) = re.findall(r"^\| boston_housing \| \*\*.+", README, re.MULTILINE)
+    _, verdict, _, means, difference, folds = (cell.strip() for cell in row.strip("| ").split("|"))
+    (shown,) = re.findall(r"^\| smoother .+", (ROOT / "docs/demo.md").read_text(), re.MULTILINE)
+    assert means in shown
+    assert f"{verdict}: {difference}, better in {folds} folds" in shown
 
 
-def test_what_the_readme_says_of_the_calibration_is_what_it_measured():
+def test_what_is_said_of_the_calibration_is_what_it_measured():
     page = (ROOT / "docs/calibration.md").read_text()
     assert re.search(r"64, 64 units against 4, 4: .* 4\.3% by more than 10", page)
-    assert "in 4.3% of the folds the small network never learns" in " ".join(README.split())
+    assert "in 4.3% of the folds the small network never learns" in guide("reading-a-review")
 
 
-def test_what_the_readme_says_of_the_study_is_what_it_measured():
+def test_what_is_said_of_the_study_is_what_it_measured():
     rows = {
         line.split(" | ")[0].strip("| "): line
         for line in (ROOT / "docs/study.md").read_text().splitlines()
