@@ -1,6 +1,6 @@
 """Predictions -> metrics and pictures, without TensorFlow -> metrics/<dataset>.json and a folder.
 
-Metrics are rounded to four decimals: across types of processor the last digits of a training differ.
+Metrics are rounded to four decimals: the last digits of a training differ between processors.
 """
 
 import json
@@ -39,7 +39,7 @@ def scores(metrics, targets, predictions) -> dict[str, float]:
 
 
 def over_seeds(metrics, targets, predictions) -> dict[str, dict[str, float]]:
-    """Each metric as mean and standard deviation over the seeds, and of the ensemble that averages them.
+    """Each metric as mean and standard deviation over the seeds, and of their ensemble.
 
     predictions: (seeds, rows, outputs). A single seed has no standard deviation.
     """
@@ -53,7 +53,7 @@ def over_seeds(metrics, targets, predictions) -> dict[str, dict[str, float]]:
 
 
 def over_folds(values, k, bounds) -> dict[str, float]:
-    """Mean, standard deviation and 95 % interval of the mean of a metric over the folds of all repeats.
+    """Mean, standard deviation and 95 % interval of the mean of a metric over all folds.
 
     values: (replicas,). bounds: the least and the most that the metric can be. The interval is
     corrected for the training rows that folds share, and clipped to the bounds.
@@ -63,17 +63,17 @@ def over_folds(values, k, bounds) -> dict[str, float]:
 
 
 def baseline(task, y_train, y_test) -> dict[str, float]:
-    """What a model that looks at no feature reaches: the most frequent class, or the mean, of the training rows."""
+    """What the most frequent class, or the mean, of the training rows reaches as the only answer."""
     metric = main_metric(task)
     answer = np.bincount(y_train).argmax() if task.classifies else y_train.mean()
     return {metric.name: float(metric.by_row(y_test, answer).mean())}
 
 
 def outcome(schema, targets, predictions) -> pd.DataFrame:
-    """What the ensemble predicted: a line for each row or, of classes, for each pair with its number of rows.
+    """What the ensemble predicted: a line for each row; of classes, for each pair that has rows.
 
-    Each class is paired with itself, also where that has no rows: `dvc plots` takes the names of its
-    axes from there.
+    Each class is paired with itself also without rows: `dvc plots` takes the names of its axes from
+    there.
     """
     predicted = predictions.mean(axis=0)
     if not schema.task.classifies:
@@ -87,18 +87,18 @@ def outcome(schema, targets, predictions) -> pd.DataFrame:
 
 
 def by_row(task, targets, predictions) -> pd.DataFrame:
-    """The main metric of each test row for each seed, (rows, seeds): 1 where it is right, or the absolute error."""
+    """The main metric of each test row for each seed: (rows, seeds)."""
     values = np.stack([main_metric(task).rows(targets, of_seed) for of_seed in predictions])
     return pd.DataFrame(values.T.round(DECIMALS), columns=[f"seed_{n}" for n in range(len(values))])
 
 
 def named(metric) -> dict[str, str]:
-    """Keys of the curves that a training left, and what tables call them. metric: name of the main one."""
+    """Keys of the curves that a training left, and what tables call them."""
     return {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
 
 
 def explored(test, metric) -> pd.DataFrame:
-    """The history that the training left: epoch from 1 and, as far as they are there, what `named` names."""
+    """The history that a training left: epoch from 1, and of what `named` names all that is there."""
     columns = {
         name: test[f"history.{key}"]
         for key, name in named(metric).items()
@@ -108,7 +108,7 @@ def explored(test, metric) -> pd.DataFrame:
 
 
 def fold_tables(folds, curves, metric):
-    """The histories of all replicas as two frames: the last epoch of each fold, and each epoch of each fold."""
+    """The histories of all replicas as two frames: of each fold the last epoch, and all epochs."""
     repeats, k = len(folds), int(folds.max()) + 1
     _, epochs = curves["loss"].shape
     index = [range(1, repeats + 1), range(1, k + 1), range(1, epochs + 1)]
@@ -118,7 +118,7 @@ def fold_tables(folds, curves, metric):
     last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
     held_out = [np.flatnonzero(of_repeat == fold) for of_repeat in folds for fold in range(k)]
     last.insert(2, "rows", [len(rows) for rows in held_out])
-    # A fingerprint of the row numbers: where it is the same in two experiments, their folds can be compared.
+    # A fingerprint of the row numbers: folds with the same one can be compared.
     last.insert(
         3, "held_out", [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out]
     )
@@ -126,7 +126,7 @@ def fold_tables(folds, curves, metric):
 
 
 def rounded(values):
-    """Nested values with every float rounded, in the order of their names. Raises FloatingPointError for NaN."""
+    """Nested values, rounded, in the order of their names. Raises FloatingPointError for NaN."""
     if isinstance(values, dict):
         return {name: rounded(values[name]) for name in sorted(values)}
     if isinstance(values, (float, np.floating)):
@@ -136,7 +136,7 @@ def rounded(values):
 
 
 def stop_if_not_finite(*values):
-    """Raise FloatingPointError for the first array of fractions, or number, that holds NaN or is infinite."""
+    """Raise FloatingPointError for the first number, or array, that is not finite."""
     for array in map(np.asarray, values):
         if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
             raise FloatingPointError(
@@ -232,20 +232,16 @@ def main(name):
     schema, targets = Schema.unpack(prepared), (prepared["y_train"], prepared["y_test"])
     found, files = evaluate(source.title, source.unit, origin, schema, targets, test, kfold)
     files[f"../{name}.json"] = (json.dumps(found, indent=2, allow_nan=False) + "\n").encode()
-    with (
-        ExitStack() as stack
-    ):  # all of them take their places at its end, or none where the disk is full
+    with ExitStack() as stack:  # all take their places at its end, or none where the disk is full
         for file, content in files.items():
             stack.enter_context(whole((Path("metrics") / name / file).resolve())).write_bytes(
                 content
             )
     metric = main_metric(schema.task).name
     folds, tested = found["kfold"][metric], found["test"][metric]["mean"]
-    print(
-        f"evaluate {name}: test {metric} {tested:.4f}, K-fold {folds['mean']:.4f} "
-        f"({folds['low']:.4f} to {folds['high']:.4f}), {len(targets[1]):,} test rows, {origin} data, "
-        f"in {time.time() - start:.1f} s"
-    )
+    interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"
+    said = f"test {metric} {tested:.4f}, K-fold {interval}, {len(targets[1]):,} test rows"
+    print(f"evaluate {name}: {said}, {origin} data, in {time.time() - start:.1f} s")
 
 
 if __name__ == "__main__":

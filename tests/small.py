@@ -75,7 +75,7 @@ class Clone:
             text=True,
         )
         for name in filter(None, listed.stdout.split("\0")):
-            is_result = name.startswith(("metrics/", "docs/", "tests/")) or name == "dvc.lock"
+            is_result = name.startswith("metrics/") or name == "dvc.lock"
             if (ROOT / name).is_file() and not is_result:
                 yield name
 

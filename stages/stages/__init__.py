@@ -1,4 +1,4 @@
-"""What `python stages/train.py` imports as `stages`, since Python looks beside a script: how to run it instead."""
+"""Imported in place of `stages` by `python stages/train.py`: says how to run it instead."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `python tools/predict.py` imports as `stages`, beside the script: how to run it instead."""
+"""Imported in place of `stages` by `python stages/train.py`: says how to run it instead."""
 
 import sys
 from pathlib import Path

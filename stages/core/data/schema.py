@@ -43,7 +43,7 @@ class Schema:
 
 
 def learn(source: Source, task: Task, split: Split, shape: tuple[int, ...]) -> Schema:
-    """The schema of these rows. shape: of an encoded row. Raises UnreadableFile for unknown classes."""
+    """The schema of rows, of which an encoded one has this shape. Raises UnreadableFile."""
     return Schema(task, _classes(source, task, split), source.names, shape)
 
 
@@ -58,16 +58,14 @@ def _check(source, x, y):
         raise UnreadableFile(f"expected one label for each row, got labels of shape {y.shape}")
     if isinstance(x, Text):
         if empty := np.count_nonzero(np.diff(x.splits) == 0):
-            raise UnreadableFile(
-                f"expected words in each document, got {empty} of {len(x)} without any"
-            )
+            got = f"{empty} of {len(x)} without any"
+            raise UnreadableFile(f"expected words in each document, got {got}")
         return
     if source.kind == "features" and x.ndim != 2:
         raise UnreadableFile(f"expected rows of numbers, (rows, features), got {x.shape}")
     if source.names and np.prod(x.shape[1:]) != len(source.names):
-        raise UnreadableFile(
-            f"expected the {len(source.names)} columns that the source names, got {np.prod(x.shape[1:])}"
-        )
+        expected, got = len(source.names), np.prod(x.shape[1:])
+        raise UnreadableFile(f"expected the {expected} columns of the source, got {got}")
     if len(wrong := x[source.impossible(x)]):
         expected = f"expected whole numbers from 0 to {source.reader.highest} as pixels"
         raise UnreadableFile(f"{expected}, got {wrong[0]:g}")

@@ -1,7 +1,7 @@
 """Generated stand-ins for the official files: the same schema, size and statistics, other content.
 
-Every number is an argument, so a function serves all data sets of a kind; the numbers stand in their
-source files. The same arguments and seed give the same bytes in every process.
+Every number is an argument, so a function serves all data sets of a kind; the numbers stand in
+their source files. The same arguments and seed give the same bytes in every process.
 No paths, no network.
 """
 

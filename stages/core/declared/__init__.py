@@ -1,1 +1,1 @@
-"""What people declare, as typed objects: params.yaml, source files, arguments of networks, tasks."""
+"""What people declare, as typed objects: params, sources, arguments of networks, tasks."""

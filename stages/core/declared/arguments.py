@@ -136,8 +136,9 @@ def _fields(name, arguments):
         except Exception:  # both may say anything
             got = " = ".join(ast.unparse(part) for part in (argument, default) if part)
             raise WrongNetwork(
-                f"{name}.py: argument {key}: expected a type made of {', '.join(KINDS)}, None, and text, "
-                f"a number, true, false, None, a list or a dict as the default, if any; got {got}"
+                f"{name}.py: argument {key}: expected a type made of {', '.join(KINDS)}, None, and "
+                "text, a number, true, false, None, a list or a dict as the default, if any; "
+                f"got {got}"
             ) from None
         yield key, (kind, ... if default is None else value)
 

@@ -143,7 +143,7 @@ class Review(Section):
 
 
 class DataSet(Section):
-    """All that concerns one data set; the first three follow from its kind, its task and its network."""
+    """All that concerns a data set; the first four follow from its kind, task and network."""
 
     data: Data
     preprocess: Section
@@ -246,14 +246,15 @@ def _misfits(section) -> Iterator[str]:
     encoding, network = preprocess.encoding, section.model.network
     if fit.weighting not in preprocess.weightings:
         expected = " or ".join(preprocess.weightings)
-        yield f"fit.weighting: expected {expected} for the encoding {encoding}, got {fit.weighting!r}"
+        given = f"the encoding {encoding}, got {fit.weighting!r}"
+        yield f"fit.weighting: expected {expected} for {given}"
     if fit.weighting == "nb" and section.data.task != "binary":
         expected = "binary or tf_idf for more than two classes"
         yield f"fit.weighting: expected {expected}, got {fit.weighting!r}"
     takes, gives = arguments.read(network, Section)[1], preprocess.axes
     if takes and takes != gives:
-        expected, got = ", ".join(takes), ", ".join(gives)
-        yield f"model.network: {network} takes ({expected}), but the encoding {encoding} gives ({got})"
+        wanted, given = f"{network} takes ({', '.join(takes)})", ", ".join(gives)
+        yield f"model.network: {wanted}, but the encoding {encoding} gives ({given})"
     if final.epochs == "best" and not final.validation:
         yield "final.epochs: expected a number where final.validation is 0, got 'best'"
     if fit.momentum and fit.optimizer != "sgd":

@@ -55,7 +55,7 @@ def _line(kind, error, above):
 
 
 def _walk(kind, place):
-    """The keys of a place without those that pydantic adds, and the keys that stand beside the last.
+    """The keys of a place without those that pydantic adds, and the keys beside the last.
 
     What it adds is the tag of a union's member: `preprocess.multi_hot.ngrams`.
     """

@@ -50,7 +50,7 @@ class File(Section):
 
     @property
     def is_here(self) -> bool:
-        """Whether it comes with a package or lies beside its source, so that no download is needed."""
+        """Whether it comes with a package or lies beside its source: nothing to download."""
         return self.url is None or self.url.startswith(PACKAGE)
 
     @property
@@ -116,7 +116,7 @@ class Source(Section):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns that a person's rows have; none for text and where nobody named them."""
+        """Names of the columns of a person's rows; none for text and where nobody named them."""
         if self.kind != "images":
             return self.columns
         height, width = self.reader.shape
@@ -127,7 +127,7 @@ class Source(Section):
         return rows / np.float32(self.reader.highest) if self.kind == "images" else rows
 
     def impossible(self, rows: np.ndarray) -> np.ndarray:
-        """Which measured values no pixel can have: bool, in the shape of rows; False for features."""
+        """Which measured values no pixel can have, (rows, ...) bool; False for features."""
         if self.kind != "images":
             return np.zeros(rows.shape, bool)
         return (rows < 0) | (rows > self.reader.highest) | (rows != np.rint(rows))

@@ -17,7 +17,7 @@ class Task:
         return self.metrics[0]
 
     def outputs(self, classes: int) -> int:
-        """Units of the output layer for so many classes: one each, but one alone for two, or for a number."""
+        """Units of the output layer: one for a number and for two classes, else one each."""
         return classes if self.name == "multiclass" else 1
 
 

@@ -39,7 +39,7 @@ def tool(main):
 
 def _module(main):
     """The name of main's module, which calls itself __main__."""
-    return sys.modules[main.__module__].__spec__.name
+    return sys.modules[main.__module__].__spec__.name.removesuffix(".__main__")
 
 
 def parser_of(main) -> argparse.ArgumentParser:

@@ -6,13 +6,10 @@ import re
 import shutil
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import yaml
-from test_pipeline import SHRUNK, Clone
-
-ROOT = Path(__file__).parent.parent
+from small import ROOT, SMALL, Clone
 
 
 def blocks(page):
@@ -45,12 +42,12 @@ def clone(mirror, tmp_path_factory):
     """A clone as a reader has it: a main branch, a remote, .venv; its tests are one quick file."""
     folder = tmp_path_factory.mktemp("reader") / "clone"
     folder.mkdir()
-    clone = Clone(folder, "official")
+    clone = Clone(folder, tuple(SMALL), shipped=True)
     (folder / ".venv").symlink_to(sys.prefix)
     for file in (*folder.glob("requirements*.lock"), folder / "tools/path.pth"):
         os.utime(file, (0, 0))  # or make would set up .venv anew
     for path in (folder / "tests").iterdir():
-        if path.name not in ("conftest.py", "test_files.py"):
+        if path.name not in ("conftest.py", "samples.py", "project", "test_files.py"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     clone.git("config", "user.name", "test")
     clone.git("config", "user.email", "test@example.com")
@@ -58,8 +55,8 @@ def clone(mirror, tmp_path_factory):
     clone.git("remote", "add", "origin", folder.parent / "origin.git")
     clone.mirror, clone.said = str(mirror), {}
     paste(clone, QUICK[0])
-    for command in (["add", "-A"], ["commit", "-qm", "ran"], ["branch", "-qM", "main"]):
-        clone.git(*command)  # before anything is changed
+    clone.commit()  # before anything is changed
+    clone.git("branch", "-qM", "main")
     clone.git("push", "-q", "origin", "main")
     for block in QUICK[1:]:
         paste(clone, block)
@@ -105,7 +102,7 @@ def test_the_official_files_go_through_the_pipeline(clone):
 
 def test_a_run_ends_with_the_results(clone):
     output = clone.said[QUICK[0]]
-    for name in SHRUNK:
+    for name in SMALL:
         assert re.search(
             rf"^{name} +(accuracy|mae) +[\d.]+ +[\d.]+ \([\d.]+ to [\d.]+\)", output, re.MULTILINE
         )

@@ -1,0 +1,63 @@
+"""The recipes of the guides, followed to the letter: a data set, and a network, of one's own."""
+
+import re
+import shutil
+import sys
+
+import pytest
+import yaml
+from small import ROOT, Clone, ran
+
+
+def code_of(guide):
+    """The blocks of Python and of YAML in a guide, in their order."""
+    text = (ROOT / f"docs/{guide}.md").read_text()
+    return re.findall(r"```(?:python|yaml)\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    clone = Clone(tmp_path_factory.mktemp("clone"), ("digits",), shipped=True)
+    clone.repro()
+    clone.commit()
+    return clone
+
+
+def test_a_data_set_is_added_as_the_guide_says(clone):
+    script, source, params = code_of("your-own-data")
+    (clone.folder / "wine.py").write_text(script)
+    made = clone.run(sys.executable, "wine.py")
+    assert made.returncode == 0, made.stderr
+    assert all(line in source for line in made.stdout.splitlines())
+    (clone.folder / "data/sources/wine.yaml").write_text(source)
+    clone.edit(lambda present: present["datasets"].update(yaml.safe_load(params)))
+    stages = [f"{stage}@wine" for stage in ("download", "preprocess", "train", "kfold", "evaluate")]
+    assert sorted(clone.repro()) == sorted(stages)
+    found = clone.figures("wine")
+    assert found["kfold"]["accuracy"]["mean"] > 0.9 > found["baseline"]["accuracy"]
+    assert "barolo" in (clone.folder / "metrics/wine/test.csv").read_text()
+
+
+def test_our_data_sets_are_removed_as_the_guide_says(clone):
+    clone.edit(lambda present: present["datasets"].pop("digits"))
+    (clone.folder / "data/sources/digits.yaml").unlink()
+    for path in (clone.folder / "metrics").glob("digits*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert clone.repro() == []
+    table = clone.run(sys.executable, "-m", "tools.results").stdout
+    assert "wine" in table
+    assert "digits" not in table
+    clone.git("checkout", "-q", ".")
+
+
+def test_a_network_is_added_as_the_guide_says(clone):
+    code, params = code_of("your-own-network")
+    (clone.folder / "stages/networks/residual.py").write_text(code)
+    clone.edit(lambda present: present["datasets"]["digits"].update(yaml.safe_load(params)))
+    chain = clone.run("dvc", "repro", "kfold@digits")
+    assert "functional" in chain.stdout + chain.stderr
+    assert "Traceback" not in chain.stdout + chain.stderr
+    clone.edit(lambda present: present["datasets"]["digits"]["fit"].update(api="functional"))
+    stages = [f"{stage}@digits" for stage in ("train", "kfold", "evaluate")]
+    assert sorted(ran(clone.dvc("repro"))) == sorted(stages)
+    assert "add" in (clone.folder / "metrics/digits/network.txt").read_text()
