@@ -26,7 +26,7 @@ import yaml
 
 from stages.core.data import arrays
 from stages.core.data.datasets import TABLE
-from stages.core.fit import weightings
+from stages.core.fit.learned import WEIGHTINGS
 from stages.core.run.stage import parser_of, tool
 
 RUNS = 3
@@ -71,7 +71,7 @@ def problem(task):
     with np.load(ROOT / "data/arrays" / f"{task.dataset}.npz") as file:
         x, y = arrays.unpack("x_train", file), file["y_train"]
     if sp.issparse(x):
-        x = weightings.WEIGHTINGS["binary"].values(x)
+        x = WEIGHTINGS["binary"].values(x)
     if task.rows > 1:  # made-up data of the same kind: rows drawn with replacement
         drawn = np.random.default_rng(0).integers(len(y), size=task.rows * len(y))
         x, y = x[drawn], y[drawn]
@@ -379,12 +379,11 @@ def this_project(task):
     setup = Problem(  # not `of` a section: its network is that of the other contenders, whatever params.yaml says
         keras_network(keras, x.shape[1], classes, task.units),
         head,
-        weightings.WEIGHTINGS[name],
+        WEIGHTINGS[name],
         x,
+        y,
         head.targets(y, max(1, classes)),
         task.batch_size,
-        weightings.scaler(name, x, y),
-        balance=None,
     )
     members = [
         replicas.Replica(FOLDS * repeat + fold, repeat, own, fold)

@@ -1,6 +1,7 @@
 """params + shape of the rows -> compiled Keras network, built in either of the tutorial's two ways."""
 
 import importlib
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -146,18 +147,46 @@ def _optimizer(fit):
     return keras.optimizers.get({"class_name": fit.optimizer, "config": config})
 
 
+def initial(network, seed: int) -> list[np.ndarray]:
+    """New values of `network.variables`, as `keras.utils.set_random_seed(seed)` and a new build give them.
+
+    Keras draws the seeds of initializers and of dropout from Python's `random`, which all threads of a process share;
+    here they are drawn in the same order from another generator. Building the layers alone saves most of the time of a
+    new network.
+    """
+    draw, values = partial(random.Random(seed).randint, 1, 10**9), {}
+    for layer in network.layers:
+        fresh = type(layer).from_config(_seeded(layer.get_config(), draw))
+        if layer.variables:
+            fresh.build_from_config(layer.get_build_config())
+        pairs = zip(layer.variables, fresh.variables, strict=True)
+        values |= {id(old): new.numpy() for old, new in pairs}
+    return [values[id(variable)] for variable in network.variables]
+
+
+def _seeded(config, draw):
+    """A layer's config with a seed wherever nobody chose one."""
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: draw() if key == "seed" and value is None else _seeded(value, draw)
+        for key, value in config.items()
+    }
+
+
 def complete(network, fitted):
     """The network with these weights, for rows that are not weighted yet: what the fit learned of them is part of it.
 
     fitted: a replicas.Fitted. Factors alone become part of the first kernel; with means there is a layer in front.
     """
+    mean, factor = fitted.learned
     network.set_weights(fitted.weights)
-    if fitted.factor is None:
+    if factor is None:
         return network
-    if fitted.mean is None:
-        network.set_weights([fitted.weights[0] * fitted.factor[:, None], *fitted.weights[1:]])
+    if mean is None:
+        network.set_weights([fitted.weights[0] * factor[:, None], *fitted.weights[1:]])
         return network
-    normalize = keras.layers.Normalization(mean=fitted.mean, variance=1 / np.square(fitted.factor))
+    normalize = keras.layers.Normalization(mean=mean, variance=1 / np.square(factor))
     inputs = keras.Input(network.input_shape[1:])
     return keras.Model(inputs, network(normalize(inputs)))
 
