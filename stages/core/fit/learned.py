@@ -1,4 +1,4 @@
-"""What a fit learns of its training rows before it trains: the weighting of features, and of classes.
+"""What a fit learns of its training rows before it trains: weights of features, and of classes.
 
 A replica never sees the rows that it holds out, so all this is learned anew for each replica.
 """
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 
 class Learned(NamedTuple):
-    """How a network sees its rows: (row - mean) * factor. Each (features,) float32.
+    """How a network sees its rows: (row - mean) * factor, each (features,) float32.
 
     None stands for a mean of 0, which sparse rows need to stay sparse, and for a factor of 1.
     """
@@ -25,20 +25,16 @@ class Learned(NamedTuple):
 class Weighting:
     """How features are weighted.
 
-    values: all rows -> the rows as a fit takes them. learn: (training rows, their labels) -> Learned;
-    None where there is nothing to learn.
+    values: all rows -> the rows as a fit takes them. learn: (training rows, their labels) ->
+    Learned; None where there is nothing to learn.
     """
 
     values: Callable
     learn: Callable | None = None
 
     def learned(self, rows, labels, training) -> Learned:
-        """What is learned of the rows with the numbers `training`. rows: as `values` gave them. labels: (rows,)."""
+        """What is learned of the rows, as `values` gave them, with the numbers `training`."""
         return self.learn(rows[training], labels[training]) if self.learn else Learned()
-
-
-def _as_they_are(rows):
-    return rows
 
 
 def _ones(rows):
@@ -70,17 +66,19 @@ def _inverse_document_frequency(rows, _):
 
 
 def _log_count_ratio(rows, labels):
-    """How much more often documents of class 1 have the word than those of class 0 (Wang and Manning, 2012)."""
-    positive, negative = (
-        1 + np.bincount(rows[labels == label].indices, minlength=rows.shape[1]) for label in (1, 0)
+    """How much more often documents of class 1 have the word than those of class 0.
+
+    See Wang and Manning, 2012.
+    """
+    good, bad = (
+        1 + np.bincount(rows[labels == i].indices, minlength=rows.shape[1]) for i in (1, 0)
     )
-    factor = np.log(positive / positive.sum() / (negative / negative.sum()))
-    return Learned(factor=factor.astype("float32"))
+    return Learned(factor=np.log(good / good.sum() / (bad / bad.sum())).astype("float32"))
 
 
 WEIGHTINGS = {
-    "none": Weighting(_as_they_are),
-    "standardize": Weighting(_as_they_are, _standardize),
+    "none": Weighting(np.asarray),
+    "standardize": Weighting(np.asarray, _standardize),
     "binary": Weighting(_ones),
     "tf_idf": Weighting(_log_counts, _inverse_document_frequency),
     "nb": Weighting(_ones, _log_count_ratio),

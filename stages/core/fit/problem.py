@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.fit import learned, networks, replicas
+from stages.core.fit import networks, replicas
+from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced
 from stages.core.run.lean_keras import keras
 
 
@@ -15,15 +16,15 @@ class Problem:
     """What all fits to the training rows of a data set share.
 
     model: compiled: the network, its loss (by name) and its optimizer; fits leave it as it is.
-    head: metric and form of the targets. weighting: of the features, which rows to predict need too.
-    rows: (n, ...) array, or (n, words) CSR matrix for a network that begins with a Dense layer, as weighting gave them.
-    labels: (n,). targets: (n, outputs) float32, or (n,) int32 for sparse_categorical_crossentropy.
-    balance: whether each class has the same share in the loss.
+    head: the metric and the form of the targets. weighting: of features, in rows to predict too.
+    rows: as the weighting gave them: (n, ...) array, or (n, words) CSR matrix for a network that
+    begins with a Dense layer. labels: (n,). targets: (n, outputs) float32, or (n,) int32 for
+    sparse_categorical_crossentropy. balance: whether each class has the same share in the loss.
     """
 
     model: keras.Model
     head: networks.Head
-    weighting: learned.Weighting
+    weighting: Weighting
     rows: np.ndarray | sp.csr_matrix
     labels: np.ndarray
     targets: np.ndarray
@@ -34,26 +35,25 @@ class Problem:
     def of(cls, section, rows, labels, outputs: int) -> "Problem":
         """The problem that a section of params.yaml poses.
 
-        rows: (n, ...) array or (n, words) CSR matrix of counts, as `preprocess` left them. labels: (n,)
-        classes or numbers. outputs: units of the output layer.
+        rows: (n, ...) array or (n, words) CSR matrix of counts, as `preprocess` left them.
+        labels: (n,) classes or numbers. outputs: units of the output layer.
         """
         fit, head = section.fit, networks.head(section.fit)
-        weighting = learned.WEIGHTINGS[fit.weighting]
-        rows = weighting.values(rows)
+        weighting = WEIGHTINGS[fit.weighting]
+        rows, targets = weighting.values(rows), head.targets(labels, outputs)
         model = networks.build(section, rows.shape[1:], outputs)
-        targets = head.targets(labels, outputs)
         balance = getattr(fit, "class_weights", None) == "balanced"
         return cls(model, head, weighting, rows, labels, targets, fit.batch_size, balance)
 
-    def learned(self, training) -> learned.Learned:
+    def learned(self, training) -> Learned:
         """What a replica learns that trains on the rows with these numbers."""
         return self.weighting.learned(self.rows, self.labels, training)
 
     def row_weights(self, members) -> np.ndarray | None:
-        """The weight of each row in the loss of each replica: (replicas, n) float32; None where all count the same."""
+        """Each row's weight in the loss of each member: (members, n) float32; None for equal ones."""
         if not self.balance:
             return None
-        return np.stack([learned.balanced(self.labels, each.training_rows) for each in members])
+        return np.stack([balanced(self.labels, member.training_rows) for member in members])
 
     def fit(self, members, epochs: int, title: str = "") -> Iterator[replicas.Fitted]:
         """A Fitted for each member, in their order; see `replicas.fit`."""

@@ -1,9 +1,9 @@
-"""The compiled program: copies of a network, a step that trains all of them, and the judging of held-out rows.
+"""The compiled program: copies of a network, a step that trains all, and the judging of held-out rows.
 
-Every weight of the network becomes one variable that holds the values of all replicas. Keras' `stateless_call` is a
-pure function of (weights, state, inputs), so `tf.vectorized_map` runs it for all replicas in one call. Replicas share
-no weight, so the gradient of the *sum* of their losses is the gradient of each. A Keras optimizer works element by
-element and updates the stacked variables as they are.
+Every weight of the network becomes one variable that holds the values of all replicas. Keras'
+`stateless_call` is a pure function of (weights, state, inputs), so `tf.vectorized_map` runs it for
+all replicas in one call. Replicas share no weight, so the gradient of the *sum* of their losses is
+the gradient of each. A Keras optimizer works element by element and updates the stacked variables.
 """
 
 import numpy as np
@@ -16,30 +16,22 @@ from stages.core.run.lean_keras import tensorflow as tf
 
 
 class DenseRows:
-    """Dense rows on their way into the networks. They are cheap to gather: replicas of any streams train together."""
+    """Dense rows on their way into `network`; for sparse rows there is `SparseRows` in its place."""
 
-    by_stream = False
+    wide = None  # the variable that is stacked along its last axis, (..., replicas x units)
 
     def __init__(self, model, rows):
         self.network, self.rows = model, tf.constant(rows)
-        # XLA makes small dense networks faster; recurrent layers and stacked convolutions fail under it.
+        # XLA makes small dense networks faster; recurrent layers and stacked convolutions fail.
         weighted = [layer for layer in model.layers if layer.variables]
         self.xla = all(isinstance(layer, keras.layers.Dense) for layer in weighted)
 
     def batches(self, rows):
-        """What `inputs` takes: arrays with an axis of steps, made of row numbers (steps, replicas, width)."""
+        """Row numbers (steps, replicas, width) as `inputs` takes them: arrays with an axis of steps."""
         return (rows,)
 
-    def stack(self, variable, values):
-        """A variable's values in each replica as one array: (replicas, ...)."""
-        return np.stack(values)
-
-    def split(self, variable, stacked):
-        """The values of each replica, of what `stack` gave."""
-        return list(stacked)
-
     def stack_learned(self, learned):
-        """What each replica learned, as `inputs` takes it: means and factors (replicas, features)."""
+        """What each replica learned as `inputs` takes it: means and factors (replicas, features)."""
         if learned[0].factor is None:
             return Learned()
         return Learned(*map(np.stack, zip(*learned, strict=True)))
@@ -52,43 +44,62 @@ class DenseRows:
         return (inputs - learned.mean[:, None]) * learned.factor[:, None]
 
     def held_out_inputs(self, rows, weights, learned):
-        """The same for rows of which each belongs to one replica: numbers (replicas, width)."""
+        """The same for rows that the replicas do not share: numbers (replicas, width)."""
         return self.inputs((rows,), weights, learned)
 
 
-def kind_of(rows):
-    """The class for rows like these."""
-    return SparseRows if sp.issparse(rows) else DenseRows
-
-
 class Copies:
-    """`count` copies of a model: each variable holds the values of all. They predict for these rows."""
+    """`count` copies of a model, for these rows: each variable holds the values of all copies."""
 
     def __init__(self, model, rows, count):
-        self.model, self.count, self.rows = model, count, kind_of(rows)(model, rows)
-        self.stacks = {
-            id(v): keras.Variable(
-                self.rows.stack(v, [np.zeros(v.shape)] * count),
-                dtype=v.dtype,
-                trainable=v.trainable,
-            )
-            for v in model.variables
-        }
+        self.model, self.count = model, count
+        self.rows = (SparseRows if sp.issparse(rows) else DenseRows)(model, rows)
+        self.stacks = {id(variable): self._empty(variable) for variable in model.variables}
         self.trainable = [self.stacks[id(v)] for v in model.trainable_variables]
         self.state = [self.stacks[id(v)] for v in model.non_trainable_variables]
         places = {id(v): place for place, v in enumerate(model.trainable_variables)}
         self.places = [places[id(v)] for v in self.rows.network.trainable_variables]
         self._predict = tf.function(self._predictions, autograph=False)
 
+    def _stack(self, variable, values):
+        return np.concatenate(values, -1) if variable is self.rows.wide else np.stack(values)
+
+    def _split(self, variable):
+        stacked = self.stacks[id(variable)].numpy()
+        if variable is self.rows.wide:
+            return np.split(stacked, self.count, axis=-1)
+        return list(stacked)
+
+    def _empty(self, variable):
+        values = self._stack(variable, [np.zeros(variable.shape, "int8")] * self.count)
+        return keras.Variable(values, dtype=variable.dtype, trainable=variable.trainable)
+
     def assign(self, variables, values):
-        """Give these variables of the model each copy's values: a list of arrays, in their order, for each copy."""
+        """Give variables of the model new values: for each copy a list of arrays in their order."""
         for variable, *each in zip(variables, *values, strict=True):
-            self.stacks[id(variable)].assign(self.rows.stack(variable, each))
+            self.stacks[id(variable)].assign(self._stack(variable, each))
 
     def weights(self):
         """The weights of each copy: a list of arrays in the order of `model.get_weights()`."""
-        stacked = [self.rows.split(v, self.stacks[id(v)].numpy()) for v in self.model.weights]
-        return [list(weights) for weights in zip(*stacked, strict=True)]
+        return [list(copy) for copy in zip(*map(self._split, self.model.weights), strict=True)]
+
+    def read(self):
+        """The trainable variables as tensors."""
+        return [tf.convert_to_tensor(variable.value) for variable in self.trainable]
+
+    def call(self, weights, inputs, training):
+        """Run all copies: predictions (replicas, width, outputs) and new state.
+
+        weights: as `read` gives them. inputs: as `rows.inputs` does.
+        """
+
+        def run(copy):
+            output, state = self.rows.network.stateless_call(*copy, training=training)
+            return output, list(state)
+
+        state = [tf.convert_to_tensor(variable.value) for variable in self.state]
+        copies = [weights[place] for place in self.places], state, inputs
+        return tf.vectorized_map(run, copies, fallback_to_while_loop=True)
 
     def predict(self, numbers, learned):
         """Predictions of all copies for the rows with these numbers: (replicas, rows, outputs)."""
@@ -97,18 +108,8 @@ class Copies:
         return self._predict(batch, learned).numpy()
 
     def _predictions(self, batch, learned):
-        weights = read(self.trainable)
+        weights = self.read()
         return self.call(weights, self.rows.inputs(batch, weights, learned), training=False)[0]
-
-    def call(self, weights, inputs, training):
-        """Run all copies: predictions (replicas, width, outputs) and new state. weights: `read(trainable)`."""
-
-        def network(copy):
-            output, state = self.rows.network.stateless_call(*copy, training=training)
-            return output, list(state)
-
-        copies = [weights[place] for place in self.places], read(self.state), inputs
-        return tf.vectorized_map(network, copies, fallback_to_while_loop=True)
 
 
 class Program:
@@ -122,8 +123,7 @@ class Program:
         self.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         self.optimizer.build(self.copies.trainable)
         self.optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
-        # One replica alone would be many times slower under XLA. There, as wherever XLA does harm, it
-        # compiles the optimizer's update alone.
+        # One replica alone is many times slower under XLA. Then it compiles the update alone.
         xla = self.copies.rows.xla and count > 1
         self._train = tf.function(self._train_epoch, jit_compile=xla, autograph=False)
         self._update = tf.function(self._apply, jit_compile=True, autograph=False)
@@ -137,23 +137,23 @@ class Program:
             variable.assign(value)
 
     def epoch(self, rows, taken, batch, learned, row_weights):
-        """Train on the batches of an epoch; returns its mean loss and metric: {"loss": (replicas,) float32, ...}.
+        """Train on the batches of an epoch; returns their means: {"loss": (replicas,) float32, ...}.
 
-        rows, taken: as `streams.batches` gives them. batch: as `rows.batches` does. row_weights: (replicas, n) or None.
+        rows, taken: as `streams.batches` gives them. batch: as `rows.batches` makes it of the rows.
+        row_weights: (replicas, n), or None.
         """
         share = taken / taken.sum(axis=2, keepdims=True)
         if row_weights is not None:
             share *= row_weights[np.arange(self.copies.count)[:, None], rows]
-        sums = self._train(
-            *map(tf.constant, (rows, taken, share)), [*map(tf.constant, batch)], learned
-        )
+        steps = map(tf.constant, (rows, taken, share))
+        sums = self._train(*steps, [tf.constant(array) for array in batch], learned)
         loss, metric = sums.numpy() / taken.sum(axis=(0, 2))
         return {"loss": loss, "metric": metric}
 
     def judge(self, rows, counted, learned):
-        """Judge each replica on its held-out rows: {"val_loss": (replicas,) float32, ...} and its predictions.
+        """Means over each replica's held-out rows, {"val_loss": (replicas,) float32, ...}; predictions.
 
-        rows: (replicas, longest) int32. counted: the same, float32, 1 where a row counts.
+        rows: (replicas, longest) int32. counted: as rows, float32, 1 where a row counts.
         """
         judged, predictions = self._judge(rows, counted, learned)
         return {name: value.numpy() for name, value in judged.items()}, predictions.numpy()
@@ -162,7 +162,7 @@ class Program:
         self.optimizer.apply(gradients, self.copies.trainable)
 
     def _train_epoch(self, rows, taken, share, batch, learned):
-        """Train on each step's rows in turn; returns the sums of loss and metric over an epoch: (2, replicas).
+        """Train on each step's rows in turn; returns sums of loss and metric: (2, replicas).
 
         share: of a row in the loss of its step.
         """
@@ -171,7 +171,7 @@ class Program:
         def step(number, sums):
             targets = tf.gather(self.targets, rows[number])
             with tf.GradientTape() as tape:
-                weights = read(copies.trainable)
+                weights = copies.read()
                 tape.watch(weights)
                 inputs = copies.rows.inputs([array[number] for array in batch], weights, learned)
                 predictions, state = copies.call(weights, inputs, training=True)
@@ -193,7 +193,7 @@ class Program:
         return sum((v.regularizer(stacked) for v, stacked in pairs if v.regularizer), tf.zeros(()))
 
     def _judge_held_out(self, rows, counted, learned):
-        weights = read(self.copies.trainable)
+        weights = self.copies.read()
         inputs = self.copies.rows.held_out_inputs(rows, weights, learned)
         predictions, _ = self.copies.call(weights, inputs, training=False)
         targets = tf.gather(self.targets, rows)
@@ -202,8 +202,3 @@ class Program:
             for measure in (self.loss, self.metric)
         )
         return {"val_loss": loss, "val_metric": metric}, predictions
-
-
-def read(variables):
-    """The values of these variables as tensors."""
-    return [tf.convert_to_tensor(variable.value) for variable in variables]

@@ -1,9 +1,9 @@
 """Sparse rows (text) on their way into the networks; they are never made dense.
 
-Such rows are dear to gather, so the replicas of one stream train together: what they take in a step is mostly the same
-rows, and each of these is gathered and multiplied once. The first Dense layer of all replicas is one sparse product,
-(rows, words) times (words, replicas x units), and its gradient is the transposed product. The networks are cut behind
-that layer: here are its kernels, its biases and its activation.
+Such rows are dear to gather, so the replicas of one stream train together: what they take in a step
+is mostly the same rows, and each of these is gathered and multiplied once. The first Dense layer of
+all replicas is one sparse product, (rows, words) times (words, replicas x units), and its gradient
+is the transposed product. The networks are cut behind that layer, which is worked out here.
 """
 
 from functools import reduce
@@ -11,7 +11,6 @@ from functools import reduce
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.fit import streams
 from stages.core.fit.learned import Learned
 from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
@@ -20,41 +19,37 @@ from stages.core.run.lean_keras import tensorflow as tf
 class SparseRows:
     """In place of `program.DenseRows`, with the same methods.
 
-    Weights come in the order of `model.trainable_variables`: first the kernels of the first layer, then its biases.
+    Weights come in the order of `model.trainable_variables`: the first layer's kernel, its bias.
     """
 
-    by_stream = True
     xla = False  # it makes the sparse product slower
 
     def __init__(self, model, matrix):
         self.first = next(layer for layer in model.layers if layer.variables)
-        self.network = _behind(self.first, model)
+        self.network, self.wide = _behind(self.first, model), self.first.kernel
         matrix = sp.csr_matrix(matrix)
         matrix.sum_duplicates()  # TensorFlow takes each row's words in ascending order, each once
         place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
         shift = np.zeros((matrix.nnz, 2), "int64")  # from (row, place in the row) to (row, word)
         shift[:, 1] = matrix.indices - place
-        self.words = matrix.shape[1]
-        self.splits, self.shift = tf.constant(matrix.indptr.astype("int64")), tf.constant(shift)
-        ones = (matrix.data == 1).all()
+        self.words, self.splits = matrix.shape[1], tf.constant(matrix.indptr.astype("int64"))
+        self.shift, ones = tf.constant(shift), (matrix.data == 1).all()
         self.values = None if ones else tf.constant(matrix.data.astype("float32"))
 
     def batches(self, rows):
-        """Each step's different rows, which are gathered once, and where each replica's are among them."""
-        return streams.union(rows)
+        """The different rows of each step, and the place of each replica's rows among them.
 
-    def stack(self, variable, values):
-        """The first kernels side by side, (words, replicas x units); others as (replicas, ...)."""
-        return np.concatenate(values, 1) if variable is self.first.kernel else np.stack(values)
-
-    def split(self, variable, stacked):
-        """The values of each replica, of what `stack` gave."""
-        if variable is not self.first.kernel:
-            return list(stacked)
-        return np.split(stacked, stacked.shape[1] // self.first.units, axis=1)
+        The former, (steps, most), are padded to a multiple of 16, so that most epochs have the same
+        shape and share what is compiled. The places have the shape of rows. Both are int32.
+        """
+        pairs = [np.unique(step, return_inverse=True) for step in rows]
+        most = -(-max(len(different) for different, _ in pairs) // 16) * 16
+        padded = [np.pad(each, (0, most - len(each)), mode="edge") for each, _ in pairs]
+        places = [place.reshape(rows.shape[1:]) for _, place in pairs]
+        return np.stack(padded).astype("int32"), np.stack(places).astype("int32")
 
     def stack_learned(self, learned):
-        """Factors of all replicas in the shape of the kernels: words are weighted there, not in the rows."""
+        """Factors in the shape of the kernels: words are weighted there, not in the rows."""
         if learned[0].factor is None:
             return Learned()
         factors = np.stack([each.factor for each in learned], axis=1)
@@ -69,17 +64,16 @@ class SparseRows:
         return self._activated(hidden, weights)
 
     def held_out_inputs(self, rows, weights, learned):
-        """The same for rows of which each belongs to one replica: (replicas, width) -> (replicas, width, units)."""
+        """The same for rows that the replicas do not share: each times its replica's kernel."""
         kernels = tf.split(_weighted(weights[0], learned), rows.shape[0], axis=1)
-        matrices = map(self._matrix, tf.unstack(rows))
-        hidden = tf.stack(list(map(_product, matrices, kernels)))
+        hidden = tf.stack(list(map(_product, map(self._matrix, tf.unstack(rows)), kernels)))
         hidden = tf.ensure_shape(hidden, (rows.shape[0], None, self.first.units))
         return self._activated(hidden, weights)
 
     def _activated(self, hidden, weights):
-        return self.first.activation(
-            hidden + weights[1][:, None] if self.first.use_bias else hidden
-        )
+        if self.first.use_bias:
+            hidden += weights[1][:, None]
+        return self.first.activation(hidden)
 
     def _matrix(self, rows):
         """The rows with these numbers as TensorFlow's sparse matrix: (rows, words)."""
@@ -111,24 +105,20 @@ def _behind(first, model):
         return keras.Model(first.output, identity(model.outputs[0]))
     hidden = keras.Input((first.units,))  # its layers may have outputs of earlier calls
     layers = model.layers[model.layers.index(first) + 1 :]
-    return keras.Model(
-        hidden, reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden))
-    )
+    outputs = reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden))
+    return keras.Model(hidden, outputs)
 
 
 def _weighted(kernel, learned):
     return kernel if learned.factor is None else kernel * learned.factor
 
 
+@tf.custom_gradient
 def _product(sparse, kernel):
-    """Sparse (rows, words) times kernel (words, columns), with the transposed product as its gradient."""
+    """Sparse (rows, words) times kernel (words, columns); its gradient by the transposed product."""
 
-    @tf.custom_gradient
-    def multiply(kernel):
-        def gradient(upstream):
-            transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=tf.float32)
-            return tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
+    def gradient(upstream):
+        transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=tf.float32)
+        return None, tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
 
-        return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel), gradient
-
-    return multiply(kernel)
+    return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel), gradient
