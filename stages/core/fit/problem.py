@@ -50,7 +50,7 @@ class Problem:
         return self.weighting.learned(self.rows, self.labels, training)
 
     def row_weights(self, members) -> np.ndarray | None:
-        """Each row's weight in the loss of each member: (members, n) float32; None for equal ones."""
+        """Weights of rows in the loss of each member: (members, n) float32; None for equal ones."""
         if not self.balance:
             return None
         return np.stack([balanced(self.labels, member.training_rows) for member in members])

@@ -1,4 +1,4 @@
-"""The compiled program: copies of a network, a step that trains all, and the judging of held-out rows.
+"""The compiled program: copies of a network, a step that trains all, and judging them.
 
 Every weight of the network becomes one variable that holds the values of all replicas. Keras'
 `stateless_call` is a pure function of (weights, state, inputs), so `tf.vectorized_map` runs it for
@@ -16,7 +16,7 @@ from stages.core.run.lean_keras import tensorflow as tf
 
 
 class DenseRows:
-    """Dense rows on their way into `network`; for sparse rows there is `SparseRows` in its place."""
+    """Dense rows on their way into `network`. `SparseRows` stands in its place for sparse ones."""
 
     wide = None  # the variable that is stacked along its last axis, (..., replicas x units)
 
@@ -27,11 +27,11 @@ class DenseRows:
         self.xla = all(isinstance(layer, keras.layers.Dense) for layer in weighted)
 
     def batches(self, rows):
-        """Row numbers (steps, replicas, width) as `inputs` takes them: arrays with an axis of steps."""
+        """Row numbers (steps, replicas, width) as `inputs` takes them: arrays of (steps, ...)."""
         return (rows,)
 
     def stack_learned(self, learned):
-        """What each replica learned as `inputs` takes it: means and factors (replicas, features)."""
+        """What all learned as `inputs` takes it: means and factors (replicas, features)."""
         if learned[0].factor is None:
             return Learned()
         return Learned(*map(np.stack, zip(*learned, strict=True)))
@@ -113,7 +113,7 @@ class Copies:
 
 
 class Program:
-    """The training of `count` replicas of a problem. What is compiled serves all slices of this size."""
+    """The training of `count` replicas; what is compiled serves all slices of this size."""
 
     def __init__(self, problem, count):
         model = problem.model
@@ -151,7 +151,7 @@ class Program:
         return {"loss": loss, "metric": metric}
 
     def judge(self, rows, counted, learned):
-        """Means over each replica's held-out rows, {"val_loss": (replicas,) float32, ...}; predictions.
+        """Means over held-out rows, {"val_loss": (replicas,) float32, ...}, and predictions.
 
         rows: (replicas, longest) int32. counted: as rows, float32, 1 where a row counts.
         """

@@ -179,7 +179,7 @@ class _Trainer:
             return fitted
 
     def _epochs(self, members, learned, bar):
-        """Train; returns {"loss": (epochs, members), ...} and the last predictions of held-out rows."""
+        """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows."""
         problem, program, rows = self.problem, self.program, self.program.copies.rows
         program.start([networks.initial(problem.model, member.seed) for member in members])
         learned, row_weights = rows.stack_learned(learned), problem.row_weights(members)

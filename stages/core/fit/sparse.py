@@ -115,7 +115,7 @@ def _weighted(kernel, learned):
 
 @tf.custom_gradient
 def _product(sparse, kernel):
-    """Sparse (rows, words) times kernel (words, columns); its gradient by the transposed product."""
+    """Sparse (rows, words) times kernel (words, columns); its gradient, by the transpose."""
 
     def gradient(upstream):
         transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=tf.float32)
