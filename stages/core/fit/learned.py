@@ -38,15 +38,11 @@ class Weighting:
 
 
 def _ones(rows):
-    return _with_data(rows, np.ones_like(rows.data))
+    return rows.sign()
 
 
 def _log_counts(rows):
-    return _with_data(rows, 1 + np.log(rows.data))
-
-
-def _with_data(rows, data):
-    return sp.csr_matrix((data.astype("float32"), rows.indices, rows.indptr), shape=rows.shape)
+    return sp.csr_matrix((1 + np.log(rows.data), rows.indices, rows.indptr), shape=rows.shape)
 
 
 def _standardize(rows, _):
@@ -66,10 +62,7 @@ def _inverse_document_frequency(rows, _):
 
 
 def _log_count_ratio(rows, labels):
-    """How much more often documents of class 1 have the word than those of class 0.
-
-    See Wang and Manning, 2012.
-    """
+    """How much more often documents of class 1 have the word (Wang and Manning, 2012)."""
     good, bad = (
         1 + np.bincount(rows[labels == i].indices, minlength=rows.shape[1]) for i in (1, 0)
     )

@@ -54,7 +54,12 @@ class Copies:
     def __init__(self, model, rows, count):
         self.model, self.count = model, count
         self.rows = (SparseRows if sp.issparse(rows) else DenseRows)(model, rows)
-        self.stacks = {id(variable): self._empty(variable) for variable in model.variables}
+        self.stacks = {
+            id(v): keras.Variable(
+                self._stack(v, [np.zeros(v.shape)] * count), dtype=v.dtype, trainable=v.trainable
+            )
+            for v in model.variables
+        }
         self.trainable = [self.stacks[id(v)] for v in model.trainable_variables]
         self.state = [self.stacks[id(v)] for v in model.non_trainable_variables]
         places = {id(v): place for place, v in enumerate(model.trainable_variables)}
@@ -64,16 +69,6 @@ class Copies:
     def _stack(self, variable, values):
         return np.concatenate(values, -1) if variable is self.rows.wide else np.stack(values)
 
-    def _split(self, variable):
-        stacked = self.stacks[id(variable)].numpy()
-        if variable is self.rows.wide:
-            return np.split(stacked, self.count, axis=-1)
-        return list(stacked)
-
-    def _empty(self, variable):
-        values = self._stack(variable, [np.zeros(variable.shape, "int8")] * self.count)
-        return keras.Variable(values, dtype=variable.dtype, trainable=variable.trainable)
-
     def assign(self, variables, values):
         """Give variables of the model new values: for each copy a list of arrays in their order."""
         for variable, *each in zip(variables, *values, strict=True):
@@ -81,14 +76,19 @@ class Copies:
 
     def weights(self):
         """The weights of each copy: a list of arrays in the order of `model.get_weights()`."""
-        return [list(copy) for copy in zip(*map(self._split, self.model.weights), strict=True)]
+
+        def split(variable):
+            stacked = self.stacks[id(variable)].numpy()
+            return np.split(stacked, self.count, -1) if variable is self.rows.wide else stacked
+
+        return [list(copy) for copy in zip(*map(split, self.model.weights), strict=True)]
 
     def read(self):
         """The trainable variables as tensors."""
         return [tf.convert_to_tensor(variable.value) for variable in self.trainable]
 
     def call(self, weights, inputs, training):
-        """Run all copies: predictions (replicas, width, outputs) and new state.
+        """Predictions of all copies, (replicas, width, outputs), and new state.
 
         weights: as `read` gives them. inputs: as `rows.inputs` does.
         """
@@ -125,10 +125,10 @@ class Program:
         self.optimizer_start = [variable.numpy() for variable in self.optimizer.variables]
         # One replica alone is many times slower under XLA. Then it compiles the update alone.
         xla = self.copies.rows.xla and count > 1
-        self._train = tf.function(self._train_epoch, jit_compile=xla, autograph=False)
+        self._train = tf.function(self._steps, jit_compile=xla, autograph=False)
         self._update = tf.function(self._apply, jit_compile=True, autograph=False)
         # Not under XLA: it runs once an epoch, and compiling it took longer than it saved.
-        self._judge = tf.function(self._judge_held_out, autograph=False)
+        self._judge = tf.function(self._judged, autograph=False)
 
     def start(self, initial):
         """Begin anew. initial: for each replica its values in the order of `model.variables`."""
@@ -155,13 +155,13 @@ class Program:
 
         rows: (replicas, longest) int32. counted: as rows, float32, 1 where a row counts.
         """
-        judged, predictions = self._judge(rows, counted, learned)
-        return {name: value.numpy() for name, value in judged.items()}, predictions.numpy()
+        loss, metric, predictions = (value.numpy() for value in self._judge(rows, counted, learned))
+        return {"val_loss": loss, "val_metric": metric}, predictions
 
     def _apply(self, gradients):
         self.optimizer.apply(gradients, self.copies.trainable)
 
-    def _train_epoch(self, rows, taken, share, batch, learned):
+    def _steps(self, rows, taken, share, batch, learned):
         """Train on each step's rows in turn; returns sums of loss and metric: (2, replicas).
 
         share: of a row in the loss of its step.
@@ -192,7 +192,7 @@ class Program:
         pairs = zip(self.copies.model.trainable_variables, weights, strict=True)
         return sum((v.regularizer(stacked) for v, stacked in pairs if v.regularizer), tf.zeros(()))
 
-    def _judge_held_out(self, rows, counted, learned):
+    def _judged(self, rows, counted, learned):
         weights = self.copies.read()
         inputs = self.copies.rows.held_out_inputs(rows, weights, learned)
         predictions, _ = self.copies.call(weights, inputs, training=False)
@@ -201,4 +201,4 @@ class Program:
             tf.reduce_sum(measure(targets, predictions) * counted, 1) / tf.reduce_sum(counted, 1)
             for measure in (self.loss, self.metric)
         )
-        return {"val_loss": loss, "val_metric": metric}, predictions
+        return loss, metric, predictions

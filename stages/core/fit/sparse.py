@@ -32,9 +32,11 @@ class SparseRows:
         place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
         shift = np.zeros((matrix.nnz, 2), "int64")  # from (row, place in the row) to (row, word)
         shift[:, 1] = matrix.indices - place
-        self.words, self.splits = matrix.shape[1], tf.constant(matrix.indptr.astype("int64"))
-        self.shift, ones = tf.constant(shift), (matrix.data == 1).all()
-        self.values = None if ones else tf.constant(matrix.data.astype("float32"))
+        self.words, splits = matrix.shape[1], matrix.indptr.astype("int64")
+        self.shift = tf.RaggedTensor.from_row_splits(shift, splits)
+        self.values = None  # all ones
+        if (matrix.data != 1).any():
+            self.values = self.shift.with_values(matrix.data.astype("float32"))
 
     def batches(self, rows):
         """The different rows of each step, and the place of each replica's rows among them.
@@ -77,24 +79,15 @@ class SparseRows:
 
     def _matrix(self, rows):
         """The rows with these numbers as TensorFlow's sparse matrix: (rows, words)."""
-        (splits,), shift = self._gather(self.shift, rows)
+        shift = tf.gather(self.shift, rows)
         if self.values is None:
-            values = tf.ones(tf.shape(shift)[:1])
+            values = shift.with_values(tf.ones(tf.shape(shift.values)[:1]))
         else:
-            _, values = self._gather(self.values, rows)
-        ragged = tf.raw_ops.RaggedTensorToSparse(rt_nested_splits=[splits], rt_dense_values=values)
+            values = tf.gather(self.values, rows)
         return tf.raw_ops.SparseTensorToCSRSparseMatrix(
-            indices=ragged.sparse_indices + shift,
-            values=values,
+            indices=values.to_sparse().indices + shift.values,
+            values=values.values,
             dense_shape=tf.stack([tf.size(rows, tf.int64), self.words]),
-        )
-
-    def _gather(self, values, rows):
-        return tf.raw_ops.RaggedGather(
-            params_nested_splits=[self.splits],
-            params_dense_values=values,
-            indices=rows,
-            OUTPUT_RAGGED_RANK=1,
         )
 
 
