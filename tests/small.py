@@ -1,4 +1,4 @@
-"""A small project of its own for the tests of faults."""
+"""A small project beside this one for the tests of faults."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def shrink(params, names):
 
 
 class Clone:
-    """The files of the project as a repository of its own with small data sets, which needs no network."""
+    """The files of the project as another repository: small data sets, which need no network."""
 
     def __init__(self, folder: Path, names=tuple(SMALL)):
         self.folder = folder
@@ -85,10 +85,10 @@ class Clone:
         change(params)
         path.write_text(yaml.safe_dump(params, sort_keys=False))
 
-    def environment(self, **own):
+    def environment(self, **changes):
         """Of a process in this clone: the interpreter of the tests comes first."""
         plain = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        return plain | {"PATH": f"{Path(sys.executable).parent}:{plain['PATH']}"} | own
+        return plain | {"PATH": f"{Path(sys.executable).parent}:{plain['PATH']}"} | changes
 
     def run(self, *command, **environment):
         """Run a command to its end."""
@@ -102,7 +102,7 @@ class Clone:
         )
 
     def start(self, *command, **environment):
-        """Start a command as the leader of a process group of its own."""
+        """Start a command as the leader of a new process group."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""What a fit learns of its training rows is what scikit-learn, NumPy or a hand works out, and nothing else moves it."""
+"""What a fit learns of its training rows is what scikit-learn, NumPy or a hand gets from them."""
 
 import numpy as np
 import pytest

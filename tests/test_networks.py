@@ -76,7 +76,7 @@ def test_hidden_layers_have_the_units_the_activation_and_the_dropout_of_params(k
 
 @pytest.fixture
 def mine(monkeypatch, tmp_path):
-    """mine(body): the name of a network whose build gives what this expression of `x` and `layers` does."""
+    """mine(body): the name of a network whose build returns this expression of `x` and `layers`."""
     monkeypatch.setattr(arguments, "FOLDER", tmp_path)
     monkeypatch.setattr("stages.networks.__path__", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "stages.networks.mine", raising=False)
@@ -95,7 +95,7 @@ def mine(monkeypatch, tmp_path):
 
 
 NO_CHAINS = {
-    "a residual connection": "(lambda hidden: layers.Dense(4)(hidden) + hidden)(layers.Dense(4)(x))",
+    "a residual connection": "(lambda y: layers.Dense(4)(y) + y)(layers.Dense(4)(x))",
     "a layer of two calls": "(lambda layer: layer(layer(x)))(layers.Dense(7))",
     "a function of keras.ops": "keras.ops.square(layers.Dense(4)(x))",
 }
@@ -157,12 +157,12 @@ def test_output_and_loss_follow_from_params(keys, activation, loss):
 
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
-def test_losses_and_metrics_give_one_figure_a_row(keys, activation, loss):
+def test_losses_and_metrics_give_a_value_for_each_row(keys, activation, loss):
     head = networks.head(section(**keys).fit)
     labels = np.array([0, 1, 1])
     outputs = np.array([[0.2, 0.8]] * 3 if activation == "softmax" else [[0.7]] * 3, "float32")
-    for figure in (keras.losses.get(loss), head.metric):
-        assert figure(head.targets(labels, outputs.shape[1]), outputs).shape == (3,)
+    for measure in (keras.losses.get(loss), head.metric):
+        assert measure(head.targets(labels, outputs.shape[1]), outputs).shape == (3,)
 
 
 @pytest.mark.parametrize("labels", networks.LABELS)
@@ -188,9 +188,9 @@ def test_both_forms_of_labels_train_the_same(rows):
         network = build(5, (50,), labels=labels, learning_rate=0.1)
         problem = Problem(network, head, WEIGHTINGS["none"], x, y, head.targets(y, 5), 32)
         fits.append(list(problem.fit(members, 3)))
-    for one, other in zip(*fits, strict=True):
-        for name in one.history:
-            np.testing.assert_allclose(one.history[name], other.history[name], rtol=1e-5)
+    for first, second in zip(*fits, strict=True):
+        for name, values in first.history.items():
+            np.testing.assert_allclose(values, second.history[name], rtol=1e-5)
 
 
 def test_binary_accuracy_counts_rows():

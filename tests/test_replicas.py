@@ -45,7 +45,7 @@ def largest_difference(first, second):
 
 
 def by_keras(model, member, x, y, balance=False, epochs=EPOCHS):
-    """A twin of the model, trained by `model.fit` as this replica trains, and its last epoch's metrics."""
+    """A twin of the model that `model.fit` trains as this replica trains; its last metrics."""
     single = keras.models.clone_model(model)
     single.compile(
         type(model.optimizer).from_config(model.optimizer.get_config()),
@@ -76,16 +76,17 @@ def by_keras(model, member, x, y, balance=False, epochs=EPOCHS):
 
 
 def assert_the_same(fitted, single, log, x, y, held_out, atol=2e-6):
-    """The replica has the weights, predictions and figures of the network that `by_keras` trained."""
+    """The replica has the weights, predictions and history of what `by_keras` trained."""
     for ours, keras_own in zip(fitted.weights, single.get_weights(), strict=True):
         np.testing.assert_allclose(ours, keras_own, atol=atol)
     np.testing.assert_allclose(
         fitted.held_out, single.predict(x[held_out], verbose=0), atol=5 * atol
     )
     names = {"loss": "sparse_categorical_crossentropy", "metric": "sparse_categorical_accuracy"}
-    for name, own in names.items():
-        assert fitted.history[name][-1] == pytest.approx(log[own], rel=5 * atol)
-        assert fitted.history[f"val_{name}"][-1] == pytest.approx(log[f"val_{own}"], rel=5 * atol)
+    for ours, theirs in names.items():
+        for prefix in ("", "val_"):
+            expected = pytest.approx(log[prefix + theirs], rel=5 * atol)
+            assert fitted.history[prefix + ours][-1] == expected
 
 
 OPTIMIZERS = {
@@ -99,7 +100,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("count", [1, 4])
-def test_weights_and_figures_are_those_of_model_fit(rows, as_stored, optimizer, count):
+def test_weights_and_history_are_those_of_model_fit(rows, as_stored, optimizer, count):
     x, y, folds = rows
     model = network(optimizer(), penalty=1e-3)
     members = four(folds)[-count:]
@@ -118,7 +119,7 @@ def test_with_balance_weights_are_those_of_model_fit_with_sample_weights(rows, a
     )[:2]:
         single, log = by_keras(model, member, x, y, balance=True)
         assert_the_same(fitted, single, log, x, y, member.held_out_rows)
-        assert abs(log["loss"] - fitted.history["loss"][-1]) > 0.01  # Keras' own is weighted
+        assert abs(log["loss"] - fitted.history["loss"][-1]) > 0.01  # that of Keras is weighted
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -133,8 +134,8 @@ def test_a_replica_is_the_same_alone_and_beside_others(rows, as_stored, dropout)
 
 def test_the_same_slice_gives_the_same_bytes(rows, as_stored):
     x, y, folds = rows
-    one, other = (fit(network(dropout=0.5), as_stored(x), y, four(folds)) for _ in range(2))
-    assert all(largest_difference(a, b) == 0 for a, b in zip(one, other, strict=True))
+    first, second = (fit(network(dropout=0.5), as_stored(x), y, four(folds)) for _ in range(2))
+    assert all(largest_difference(a, b) == 0 for a, b in zip(first, second, strict=True))
 
 
 def test_sparse_and_dense_rows_train_the_same(rows):
@@ -142,10 +143,10 @@ def test_sparse_and_dense_rows_train_the_same(rows):
     dense, sparse = (
         fit(network(penalty=1e-3), kind(x), y, four(folds)) for kind in (np.asarray, sp.csr_matrix)
     )
-    for one, other in zip(dense, sparse, strict=True):
-        assert largest_difference(one, other) < 1e-6
-        for name in one.history:
-            np.testing.assert_allclose(one.history[name], other.history[name], rtol=1e-5, atol=1e-6)
+    for first, second in zip(dense, sparse, strict=True):
+        assert largest_difference(first, second) < 1e-6
+        for name, values in first.history.items():
+            np.testing.assert_allclose(values, second.history[name], rtol=1e-5, atol=1e-6)
 
 
 def test_a_held_out_label_changes_nothing_in_the_training_of_its_replica(rows, as_stored):
@@ -214,8 +215,9 @@ def test_predict_weighs_rows_as_each_replica_learned(rows, counts, weighting):
     x = counts if weighting == "tf_idf" else x
     model, members = network(), four(folds)
     fitted = fit(model, x, y, members, weighting=weighting)
-    for member, one, own in zip(members, fitted, replicas.predict(model, fitted, x), strict=True):
-        np.testing.assert_allclose(own[member.held_out_rows], one.held_out, atol=1e-6)
+    predictions = replicas.predict(model, fitted, x)
+    for member, replica, predicted in zip(members, fitted, predictions, strict=True):
+        np.testing.assert_allclose(predicted[member.held_out_rows], replica.held_out, atol=1e-6)
 
 
 def test_a_constant_feature_does_no_harm(rows):
@@ -238,7 +240,7 @@ SHAPES = {  # network -> keys of params.yaml, rows
 
 @keras.saving.register_keras_serializable()
 class Summed(keras.optimizers.RMSprop):
-    """Adds up the parts of an embedding's gradient. Keras' own squares each apart where a word comes twice."""
+    """Adds up the parts of an embedding's gradient; Keras squares each where a word comes twice."""
 
     def apply(self, gradients, variables):
         super().apply([tensorflow.convert_to_tensor(gradient) for gradient in gradients], variables)
@@ -286,8 +288,8 @@ def test_each_replica_passes_once_over_its_rows_in_batches_of_the_given_size(fol
 def test_batches_draw_equally_from_every_fold(rows):
     _, _, folds = rows
     batches, taken = streams.batches(four(folds), BATCH, 0)
-    for own, weights in zip(batches[:-1, 0], taken[:-1, 0], strict=True):
-        counts = np.bincount(folds[own[weights == 1]], minlength=4)[1:]
+    for step, weights in zip(batches[:-1, 0], taken[:-1, 0], strict=True):
+        counts = np.bincount(folds[step[weights == 1]], minlength=4)[1:]
         assert counts.max() - counts.min() <= 1
 
 
@@ -305,7 +307,7 @@ def test_epochs_and_orders_shuffle_anew(rows):
     assert (streams.stream(member, 0) != streams.stream(other, 0)).any()
 
 
-KINDS = {"dense": ({}, np.zeros((1, 50))), **{kind: own for kind, own in SHAPES.items()}}
+KINDS = {"dense": ({}, np.zeros((1, 50))), **SHAPES}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -324,8 +326,8 @@ def test_initial_weights_are_those_of_a_new_build_after_set_random_seed(kind):
 
 def test_seeds_differ_in_initial_weights_and_dropout(rows, as_stored):
     x, y, folds = rows
-    one, other = (replicas.Replica(seed, 7, folds, 0) for seed in (1, 2))
-    first, second = fit(network(dropout=0.5), as_stored(x), y, [one, other], epochs=1)
+    members = [replicas.Replica(seed, 7, folds, 0) for seed in (1, 2)]
+    first, second = fit(network(dropout=0.5), as_stored(x), y, members, epochs=1)
     assert largest_difference(first, second) > 0.1
 
 
@@ -334,8 +336,9 @@ def test_many_replicas_are_cut_into_slices_and_give_the_same(rows, as_stored, mo
     members = four(folds, order=1) + four(folds, order=2)
     whole = fit(network(), as_stored(x), y, members, epochs=1)
     monkeypatch.setattr(replicas, "SLICE", 3)
-    for one, other in zip(whole, fit(network(), as_stored(x), y, members, epochs=1), strict=True):
-        assert largest_difference(one, other) < 1e-6
+    parts = fit(network(), as_stored(x), y, members, epochs=1)
+    for first, second in zip(whole, parts, strict=True):
+        assert largest_difference(first, second) < 1e-6
 
 
 def test_predict_gives_the_predictions_of_each_network(rows, as_stored, monkeypatch):
@@ -344,9 +347,9 @@ def test_predict_gives_the_predictions_of_each_network(rows, as_stored, monkeypa
     model = network(dropout=0.5)
     fitted = fit(model, as_stored(x), y, four(folds), epochs=1)
     predictions = replicas.predict(model, fitted, as_stored(x))
-    for one, own in zip(fitted, predictions, strict=True):
-        model.set_weights(one.weights)
-        np.testing.assert_allclose(own, model.predict(x, verbose=0), atol=1e-6)
+    for replica, predicted in zip(fitted, predictions, strict=True):
+        model.set_weights(replica.weights)
+        np.testing.assert_allclose(predicted, model.predict(x, verbose=0), atol=1e-6)
 
 
 def test_all_rows_train_where_the_held_out_fold_is_empty(rows, as_stored):

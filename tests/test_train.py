@@ -29,19 +29,19 @@ def problem():
     return made()
 
 
-def same_weights(one, other):
-    return all((a == b).all() for a, b in zip(one.weights, other.weights, strict=True))
+def same_weights(first, second):
+    return all((a == b).all() for a, b in zip(first.weights, second.weights, strict=True))
 
 
 def test_the_exploring_fit_never_trains_on_the_first_rows(problem):
     changed = problem.targets.copy()
     changed[:VALIDATION] = 1 - changed[:VALIDATION]
     changed = replace(problem, targets=changed)
-    one, other = (train.explore(either, VALIDATION, EPOCHS, 0, "") for either in (problem, changed))
-    assert same_weights(one, other)
-    assert (one.history["val_metric"] == 1 - other.history["val_metric"]).all()
-    assert len(one.held_out) == VALIDATION
-    assert len(one.history["loss"]) == EPOCHS
+    first, second = (train.explore(each, VALIDATION, EPOCHS, 0, "") for each in (problem, changed))
+    assert same_weights(first, second)
+    assert (first.history["val_metric"] == 1 - second.history["val_metric"]).all()
+    assert len(first.held_out) == VALIDATION
+    assert len(first.history["loss"]) == EPOCHS
 
 
 def test_final_fits_are_new_networks_on_all_rows(problem):

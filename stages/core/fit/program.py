@@ -137,7 +137,7 @@ class Program:
             variable.assign(value)
 
     def epoch(self, rows, taken, batch, learned, row_weights):
-        """Train on the batches of an epoch; returns their means: {"loss": (replicas,) float32, ...}.
+        """Train on the batches of an epoch; returns means over rows: {"loss": (replicas,), ...}.
 
         rows, taken: as `streams.batches` gives them. batch: as `rows.batches` makes it of the rows.
         row_weights: (replicas, n), or None.

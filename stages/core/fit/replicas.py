@@ -64,7 +64,7 @@ class Replica:
         """Numbers of the rows that this replica never trains on, ascending."""
         return np.flatnonzero(self.folds == self.held_out)
 
-    @cached_property
+    @property
     def training_rows(self) -> np.ndarray:
         """Numbers of the others."""
         return np.flatnonzero(self.folds != self.held_out)
