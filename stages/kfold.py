@@ -1,4 +1,4 @@
-"""Iterated K-fold evaluation: k folds x repeats, all replicas of one program -> data/folds/<dataset>.npz."""
+"""Iterated K-fold evaluation: k folds x repeats, trained at once -> data/folds/<dataset>.npz."""
 
 import time
 from pathlib import Path
@@ -9,36 +9,33 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from stages.core.data import arrays
 from stages.core.data.schema import Schema
 from stages.core.declared import params
-from stages.core.fit import replicas
 from stages.core.fit.problem import Problem
+from stages.core.fit.replicas import Replica, seed_of
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
 
 def deal(labels, k, repeats, split_seed, classifies) -> np.ndarray:
-    """The fold of each row in each repeat: (repeats, rows) int16 from 0, with equal shares of each class.
+    """The fold of each row in each repeat: (repeats, rows) int16, with equal shares of each class.
 
     It depends on these arguments alone, so experiments that share them share their folds.
     """
     splitter = StratifiedKFold if classifies else KFold
     folds = np.empty((repeats, len(labels)), "int16")
     for repeat in range(repeats):
-        random_state = replicas.seed_of(split_seed, "split", repeat)
-        splits = splitter(k, shuffle=True, random_state=random_state).split(
-            np.zeros(len(labels)), labels
-        )
-        for fold, (_, held_out) in enumerate(splits):
+        splits = splitter(k, shuffle=True, random_state=seed_of(split_seed, "split", repeat))
+        for fold, (_, held_out) in enumerate(splits.split(labels, labels)):
             folds[repeat, held_out] = fold
     return folds
 
 
-def members(folds, seed) -> list[replicas.Replica]:
-    """A replica for each fold of each repeat; the folds of a repeat share their shuffles, repeats do not."""
+def members(folds, seed) -> list[Replica]:
+    """A replica for each fold of each repeat; the folds of a repeat share their shuffles."""
     return [
-        replicas.Replica(replicas.seed_of(seed, "kfold", repeat, fold), order, own, fold)
-        for repeat, own in enumerate(folds)
-        for order in [replicas.seed_of(seed, "order", "kfold", repeat)]
-        for fold in range(own.max() + 1)
+        Replica(seed_of(seed, "kfold", repeat, fold), order, dealt, fold)
+        for repeat, dealt in enumerate(folds)
+        for order in [seed_of(seed, "order", "kfold", repeat)]
+        for fold in range(dealt.max() + 1)
     ]
 
 
@@ -69,10 +66,9 @@ def main(name):
     curves = {key: np.stack([history[key] for history in histories]) for key in histories[0]}
     with whole(Path("data/folds") / f"{name}.npz") as path, path.open("wb") as file:
         np.savez(file, folds=folds, predictions=predictions, **curves)
-    replicas_of = f"{settings.k} folds x {settings.repeats} repeats = {len(planned)} replicas"
-    rows = f"{len(y):,} rows"
     print(
-        f"kfold {name}: {replicas_of}, {settings.epochs} epochs on {rows}, in {time.time() - start:.1f} s"
+        f"kfold {name}: {settings.k} folds x {settings.repeats} repeats = {len(planned)} replicas, "
+        f"{settings.epochs} epochs on {len(y):,} rows, in {time.time() - start:.1f} s"
     )
 
 

@@ -1,10 +1,9 @@
-"""Explore, choose the epoch, fit a NEW network with several seeds, predict the test rows -> data/models/<dataset>/.
+"""Explore, choose the epoch, fit NEW networks with several seeds, predict -> data/models/<dataset>.
 
-The tutorial says that it starts anew after exploring and then goes on training the network that has seen 20 epochs;
-here the final fits start from new weights, on all training rows.
+The tutorial says that it starts anew after exploring and then goes on training the network that has
+seen 20 epochs; here the final fits start from new weights, on all training rows.
 """
 
-import json
 import re
 import time
 import zipfile
@@ -15,33 +14,27 @@ import numpy as np
 from stages.core.data import arrays
 from stages.core.data.schema import Schema
 from stages.core.declared import params
-from stages.core.fit import networks, replicas
+from stages.core.fit import networks
 from stages.core.fit.problem import Problem
+from stages.core.fit.replicas import Replica, seed_of
 from stages.core.run.files import whole
 from stages.core.run.lean_keras import keras
 from stages.core.run.stage import run
 
 
 def explore(problem, validation, epochs, seed, title):
-    """A replica that is judged on the first `validation` rows, and trains on the others: a Fitted."""
+    """A replica judged on the first `validation` rows, and trained on the others: a Fitted."""
     folds = np.where(np.arange(len(problem.targets)) < validation, 0, -1)
-    replica = replicas.Replica(
-        replicas.seed_of(seed, "explore"), replicas.seed_of(seed, "order"), folds, held_out=0
-    )
+    replica = Replica(seed_of(seed, "explore"), seed_of(seed, "order"), folds, held_out=0)
     (fitted,) = problem.fit([replica], epochs, title)
     return fitted
 
 
 def final(problem, seeds, epochs, seed, title):
     """New replicas on all rows, `seeds` of them: a list of Fitted."""
-    nothing_held_out = np.full(len(problem.targets), -1)
+    folds = np.full(len(problem.targets), -1)
     members = [
-        replicas.Replica(
-            replicas.seed_of(seed, "final", number),
-            replicas.seed_of(seed, "order", number),
-            nothing_held_out,
-            0,
-        )
+        Replica(seed_of(seed, "final", number), seed_of(seed, "order", number), folds, held_out=0)
         for number in range(seeds)
     ]
     return list(problem.fit(members, epochs, title))
@@ -52,28 +45,18 @@ def best_epoch(history) -> int:
     return int(np.argmin(history["val_loss"])) + 1
 
 
-def mean_history(fitted):
-    """The mean over replicas of each figure of the history: {figure: (epochs,)}."""
-    return {
-        name: np.mean([replica.history[name] for replica in fitted], axis=0)
-        for name in fitted[0].history
-    }
-
-
 def save(network, path: Path):
     """Write a .keras file whose bytes depend on the network alone.
 
-    Keras puts the time into its own, and the addresses that shared objects happen to have in memory. The optimizer is
-    left out: it belongs to all replicas, and `load_model` refuses one without its state.
+    Keras puts the time into its file, and the addresses that shared objects have in memory. The
+    optimizer is left out: it belongs to all replicas, and `load_model` refuses one without state.
     """
     bare = keras.models.clone_model(network)
     bare.set_weights(network.get_weights())
     bare.save(path)
     with zipfile.ZipFile(path) as archive:
         contents = {name: archive.read(name) for name in sorted(archive.namelist())}
-    metadata = json.loads(contents["metadata.json"])
-    del metadata["date_saved"]
-    contents["metadata.json"] = json.dumps(metadata).encode()
+    contents["metadata.json"] = re.sub(rb', "date_saved": "[^"]*"', b"", contents["metadata.json"])
     addresses: dict[bytes, int] = {}
     contents["config.json"] = re.sub(
         rb'(?<="shared_object_id": )\d+',
@@ -97,39 +80,35 @@ def main(name):
             f"training rows, got {settings.validation:,}"
         )
     problem = Problem.of(section, arrays.unpack("x_train", file), y_train, schema.outputs)
-
-    done, epochs, history = "", settings.epochs, None
+    done, epochs, explored = "", settings.epochs, []
     if settings.validation:
-        explored = explore(
-            problem, settings.validation, settings.exploring_epochs, chosen.seed, f"{name} explore"
-        )
-        history, best = explored.history, best_epoch(explored.history)
+        exploring, title = settings.exploring_epochs, f"{name} explore"
+        explored = [explore(problem, settings.validation, exploring, chosen.seed, title)]
+        best = best_epoch(explored[0].history)
         epochs = best if epochs == "best" else epochs
         rows = f"{len(y_train) - settings.validation:,} of {len(y_train):,} rows"
-        done = f"explored {settings.exploring_epochs} epochs on {rows}, validation loss lowest after {best}; "
+        done = f"explored {exploring} epochs on {rows}, validation loss lowest after {best}; "
     fitted = final(problem, settings.seeds, epochs, chosen.seed, f"{name} final fit")
 
+    histories = [replica.history for replica in explored or fitted]
+    parameters = problem.model.count_params()
     with whole(Path("data/models") / name) as folder:
         folder.mkdir()
         for number, replica in enumerate(fitted):
             save(networks.complete(problem.model, replica), folder / f"seed_{number}.keras")
-        figures = {
-            f"history.{key}": values for key, values in (history or mean_history(fitted)).items()
-        }
-        figures |= {
-            "parameters": problem.model.count_params(),
-            "quantity": problem.head.quantity,
-            "epochs": epochs,
-        }
-        figures |= {
-            "predictions": problem.predict(fitted, x_test),
-            "summary": networks.summary(problem.model),
-        }
-        np.savez(folder / "test.npz", **figures)
-    parameters = f"{problem.model.count_params():,} parameters"
+        np.savez(
+            folder / "test.npz",
+            **{f"history.{key}": np.mean([h[key] for h in histories], 0) for key in histories[0]},
+            parameters=parameters,
+            quantity=problem.head.quantity,
+            epochs=epochs,
+            predictions=problem.predict(fitted, x_test),
+            summary=networks.summary(problem.model),
+        )
     print(
-        f"train {name}: {done}{settings.seeds} new networks of {parameters}, {epochs} epochs on "
-        f"{len(y_train):,} rows, tested on {x_test.shape[0]:,}, in {time.time() - start:.1f} s"
+        f"train {name}: {done}{settings.seeds} new networks of {parameters:,} parameters, "
+        f"{epochs} epochs on {len(y_train):,} rows, tested on {x_test.shape[0]:,}, "
+        f"in {time.time() - start:.1f} s"
     )
 
 

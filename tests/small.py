@@ -120,10 +120,10 @@ class Clone:
         change(params)
         path.write_text(yaml.safe_dump(params, sort_keys=False))
 
-    def environment(self, **own):
+    def environment(self, **changes):
         """Of a process in this clone: the interpreter of the tests comes first."""
         plain = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        return plain | {"PATH": f"{Path(sys.executable).parent}:{plain['PATH']}"} | own
+        return plain | {"PATH": f"{Path(sys.executable).parent}:{plain['PATH']}"} | changes
 
     def run(self, *command, **environment):
         """Run a command to its end."""
@@ -137,7 +137,7 @@ class Clone:
         )
 
     def start(self, *command, **environment):
-        """Start a command as the leader of a process group of its own."""
+        """Start a command as the leader of a new process group."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(
             command,

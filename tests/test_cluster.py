@@ -32,8 +32,8 @@ def workers(monkeypatch):
 
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests'}")  # of the workers
     yield start
-    for own in started:
-        own.close()
+    for local in started:
+        local.close()
 
 
 class Shared:
@@ -112,7 +112,7 @@ def test_a_cluster_without_workers_is_a_clear_error(workers, tmp_path, monkeypat
 def test_workers_with_other_versions_are_refused_before_any_work(workers, tmp_path, monkeypatch):
     workers(1)
     here = cluster.versions()
-    monkeypatch.setattr(cluster, "version", lambda name: "1.0")  # the worker has its own
+    monkeypatch.setattr(cluster, "version", lambda name: "1.0")  # the worker has another
     with pytest.raises(
         cluster.Unusable, match=f"tensorflow: expected 1.0, got {here['tensorflow']}"
     ):
@@ -188,10 +188,9 @@ def test_in_the_process_and_on_1_and_4_workers_the_bytes_are_the_same(workers, m
 
     def fitted():
         for sparse in (False, True):
-            for one in problem(sparse).fit(members(np.arange(60) % 3, streams=4), epochs=2):
-                yield [
-                    array.tobytes() for array in (*one.weights, one.held_out, *one.history.values())
-                ]
+            for replica in problem(sparse).fit(members(np.arange(60) % 3, streams=4), epochs=2):
+                arrays = *replica.weights, replica.held_out, *replica.history.values()
+                yield [array.tobytes() for array in arrays]
 
     here = list(fitted())
     assert len(here) == 24

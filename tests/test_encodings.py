@@ -8,7 +8,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from stages.core.data import arrays, encodings
 from stages.core.declared import params
-from stages.core.fit.weightings import WEIGHTINGS
+from stages.core.fit.learned import WEIGHTINGS
 from stages.core.run.lean_keras import keras
 
 

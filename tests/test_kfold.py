@@ -12,8 +12,8 @@ def labels():
 def test_each_row_is_held_out_once_in_each_repeat_and_repeats_differ(labels):
     folds = kfold.deal(labels, k=4, repeats=3, split_seed=0, classifies=False)
     assert folds.shape == (3, 200)
-    for own in folds:
-        assert np.bincount(own).tolist() == [50] * 4
+    for dealt in folds:
+        assert np.bincount(dealt).tolist() == [50] * 4
     assert (folds[0] != folds[1]).any()
 
 
@@ -25,9 +25,9 @@ def test_folds_have_equal_shares_of_each_class(labels):
 
 
 def test_folds_depend_on_the_split_seed_alone(labels):
-    one, same, other = (kfold.deal(labels, 4, 2, seed, True) for seed in (0, 0, 1))
-    assert (one == same).all()
-    assert (one != other).any()
+    first, same, other = (kfold.deal(labels, 4, 2, seed, True) for seed in (0, 0, 1))
+    assert (first == same).all()
+    assert (first != other).any()
 
 
 def test_more_repeats_leave_the_first_ones_as_they_were(labels):

@@ -6,7 +6,9 @@ import scipy.sparse as sp
 from samples import section
 
 from stages.core.declared import arguments
-from stages.core.fit import networks, replicas, weightings
+from stages.core.fit import networks, replicas
+from stages.core.fit.learned import WEIGHTINGS, Learned
+from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import keras
 
 
@@ -74,7 +76,7 @@ def test_hidden_layers_have_the_units_the_activation_and_the_dropout_of_params(k
 
 @pytest.fixture
 def mine(monkeypatch, tmp_path):
-    """mine(body): the name of a network whose build gives what this expression of `x` and `layers` does."""
+    """mine(body): the name of a network whose build returns this expression of `x` and `layers`."""
     monkeypatch.setattr(arguments, "FOLDER", tmp_path)
     monkeypatch.setattr("stages.networks.__path__", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "stages.networks.mine", raising=False)
@@ -93,7 +95,7 @@ def mine(monkeypatch, tmp_path):
 
 
 NO_CHAINS = {
-    "a residual connection": "(lambda hidden: layers.Dense(4)(hidden) + hidden)(layers.Dense(4)(x))",
+    "a residual connection": "(lambda y: layers.Dense(4)(y) + y)(layers.Dense(4)(x))",
     "a layer of two calls": "(lambda layer: layer(layer(x)))(layers.Dense(7))",
     "a function of keras.ops": "keras.ops.square(layers.Dense(4)(x))",
 }
@@ -155,12 +157,12 @@ def test_output_and_loss_follow_from_params(keys, activation, loss):
 
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
-def test_losses_and_metrics_give_one_figure_a_row(keys, activation, loss):
+def test_losses_and_metrics_give_a_value_for_each_row(keys, activation, loss):
     head = networks.head(section(**keys).fit)
     labels = np.array([0, 1, 1])
     outputs = np.array([[0.2, 0.8]] * 3 if activation == "softmax" else [[0.7]] * 3, "float32")
-    for figure in (keras.losses.get(loss), head.metric):
-        assert figure(head.targets(labels, outputs.shape[1]), outputs).shape == (3,)
+    for measure in (keras.losses.get(loss), head.metric):
+        assert measure(head.targets(labels, outputs.shape[1]), outputs).shape == (3,)
 
 
 @pytest.mark.parametrize("labels", networks.LABELS)
@@ -184,10 +186,11 @@ def test_both_forms_of_labels_train_the_same(rows):
     for labels in networks.LABELS:
         head = networks.head(section(labels=labels).fit)
         network = build(5, (50,), labels=labels, learning_rate=0.1)
-        fits.append(list(replicas.fit(network, head.metric, x, head.targets(y, 5), members, 3, 32)))
-    for one, other in zip(*fits, strict=True):
-        for name in one.history:
-            np.testing.assert_allclose(one.history[name], other.history[name], rtol=1e-5)
+        problem = Problem(network, head, WEIGHTINGS["none"], x, y, head.targets(y, 5), 32)
+        fits.append(list(problem.fit(members, 3)))
+    for first, second in zip(*fits, strict=True):
+        for name, values in first.history.items():
+            np.testing.assert_allclose(values, second.history[name], rtol=1e-5)
 
 
 def test_binary_accuracy_counts_rows():
@@ -240,19 +243,18 @@ WEIGHTED = {
 }
 
 
-@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_a_complete_network_takes_rows_that_are_not_weighted_by_what_the_fit_learned(weighting):
     network = build()
-    rows = weightings.WEIGHTINGS[weighting].values(WEIGHTED[weighting])
-    scaler = weightings.scaler(weighting, rows, np.arange(20) % 2)
-    mean, factor = scaler(np.arange(12)) if scaler else (None, None)
-    assert (factor is None) == (weighting in ("none", "binary"))
-    fitted = replicas.Fitted(build().get_weights(), mean, factor, {}, np.empty((0, 1)))
+    rows = WEIGHTINGS[weighting].values(WEIGHTED[weighting])
+    learned = WEIGHTINGS[weighting].learned(rows, np.arange(20) % 2, np.arange(12))
+    assert (learned.factor is None) == (weighting in ("none", "binary"))
+    fitted = replicas.Fitted(build().get_weights(), learned, {}, np.empty((0, 1)))
     (expected,) = replicas.predict(network, [fitted], rows)
     complete = networks.complete(network, fitted)
     dense = rows.toarray() if sp.issparse(rows) else rows
     np.testing.assert_allclose(complete.predict(dense, verbose=0), expected, rtol=1e-4, atol=1e-6)
-    if factor is not None:
+    if learned.factor is not None:
         network.set_weights(fitted.weights)
         assert np.abs(network.predict(dense, verbose=0) - expected).max() > 0.01
 
@@ -261,7 +263,8 @@ def test_a_complete_network_keeps_nothing_of_the_one_before():
     network = build()
     for start in (1.0, 2.0):
         weights = [np.full_like(values, start) for values in network.get_weights()]
-        fitted = replicas.Fitted(weights, None, np.full(7, 3.0, "float32"), {}, np.empty((0, 1)))
+        learned = Learned(factor=np.full(7, 3.0, "float32"))
+        fitted = replicas.Fitted(weights, learned, {}, np.empty((0, 1)))
         kernel, *others = networks.complete(network, fitted).get_weights()
         assert (kernel == 3 * start).all()
         assert all((values == start).all() for values in others)

@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 from samples import section
 
-from stages.core.fit import replicas, weightings
+from stages.core.fit import replicas
+from stages.core.fit.learned import WEIGHTINGS
 from stages.core.fit.problem import Problem
 
 RANDOM = np.random.default_rng(0)
@@ -16,7 +17,7 @@ COUNTS = sp.csr_matrix(RANDOM.poisson(0.8, (40, 6)).astype("float32"))  # many w
 ROWS = {"none": NUMBERS, "standardize": NUMBERS, "binary": COUNTS, "tf_idf": COUNTS, "nb": COUNTS}
 
 
-@pytest.mark.parametrize("weighting", weightings.WEIGHTINGS)
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_rows_to_predict_are_weighted_as_the_training_rows_of_each_replica(weighting):
     rows, chosen = ROWS[weighting], section(weighting=weighting, learning_rate=0.01)
     problem = Problem.of(chosen, rows, LABELS, 1)
@@ -26,3 +27,11 @@ def test_rows_to_predict_are_weighted_as_the_training_rows_of_each_replica(weigh
     assert predictions.shape == (2, 40, 1)
     for member, replica, predicted in zip(members, fitted, predictions, strict=True):
         np.testing.assert_allclose(predicted[member.held_out_rows], replica.held_out, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"class_weights": "equal"}, {"loss": "mse"}], ids=["classes", "numbers"]
+)
+def test_without_balance_rows_have_no_weights(changes):
+    problem = Problem.of(section(**changes), NUMBERS, LABELS, 1)
+    assert problem.row_weights([replicas.Replica(0, 0, FOLDS, 0)]) is None

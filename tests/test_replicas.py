@@ -7,10 +7,10 @@ import pytest
 import scipy.sparse as sp
 from samples import section
 
-from stages.core.fit import networks, replicas, weightings
+from stages.core.fit import learned, networks, replicas, streams
+from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import keras, tensorflow
 
-ACCURACY = keras.metrics.sparse_categorical_accuracy
 BATCH, EPOCHS = 32, 3
 
 
@@ -34,16 +34,18 @@ def four(folds, order=7):
     ]
 
 
-def fit(model, x, y, members, epochs=EPOCHS, **options):
-    return list(replicas.fit(model, ACCURACY, x, y, members, epochs, BATCH, **options))
+def fit(model, x, y, members, epochs=EPOCHS, weighting="none", balance=False):
+    weighting = learned.WEIGHTINGS[weighting]
+    problem = Problem(model, networks.LABELS["integer"], weighting, x, y, y, BATCH, balance)
+    return list(problem.fit(members, epochs))
 
 
-def largest_difference(one, other):
-    return max(np.abs(a - b).max() for a, b in zip(one.weights, other.weights, strict=True))
+def largest_difference(first, second):
+    return max(np.abs(a - b).max() for a, b in zip(first.weights, second.weights, strict=True))
 
 
-def by_keras(model, member, x, y, balance=None, epochs=EPOCHS):
-    """A twin of the model, trained by `model.fit` as this replica trains, and the figures of its last epoch."""
+def by_keras(model, member, x, y, balance=False, epochs=EPOCHS):
+    """A twin of the model that `model.fit` trains as this replica trains; its last metrics."""
     single = keras.models.clone_model(model)
     single.compile(
         type(model.optimizer).from_config(model.optimizer.get_config()),
@@ -53,13 +55,13 @@ def by_keras(model, member, x, y, balance=None, epochs=EPOCHS):
             "sparse_categorical_crossentropy",
         ],  # the loss without penalties
     )
-    initial = replicas._initial(model, member.seed)
-    single.set_weights([initial[id(variable)] for variable in model.weights])
+    for variable, value in zip(single.variables, networks.initial(model, member.seed), strict=True):
+        variable.assign(value)
     held_out, weights = member.held_out_rows, None
     if balance:
-        weights = balance(np.flatnonzero(member.folds != member.held_out))
+        weights = learned.balanced(y, member.training_rows)
     for epoch in range(epochs):
-        order = replicas._stream(member, epoch)
+        order = streams.stream(member, epoch)
         order = order[member.folds[order] != member.held_out]
         log = single.fit(
             x[order],
@@ -74,16 +76,17 @@ def by_keras(model, member, x, y, balance=None, epochs=EPOCHS):
 
 
 def assert_the_same(fitted, single, log, x, y, held_out, atol=2e-6):
-    """The replica has the weights, predictions and figures of the network that `by_keras` trained."""
+    """The replica has the weights, predictions and history of what `by_keras` trained."""
     for ours, keras_own in zip(fitted.weights, single.get_weights(), strict=True):
         np.testing.assert_allclose(ours, keras_own, atol=atol)
     np.testing.assert_allclose(
         fitted.held_out, single.predict(x[held_out], verbose=0), atol=5 * atol
     )
     names = {"loss": "sparse_categorical_crossentropy", "metric": "sparse_categorical_accuracy"}
-    for name, own in names.items():
-        assert fitted.history[name][-1] == pytest.approx(log[own], rel=5 * atol)
-        assert fitted.history[f"val_{name}"][-1] == pytest.approx(log[f"val_{own}"], rel=5 * atol)
+    for ours, theirs in names.items():
+        for prefix in ("", "val_"):
+            expected = pytest.approx(log[prefix + theirs], rel=5 * atol)
+            assert fitted.history[prefix + ours][-1] == expected
 
 
 OPTIMIZERS = {
@@ -97,7 +100,7 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("count", [1, 4])
-def test_weights_and_figures_are_those_of_model_fit(rows, as_stored, optimizer, count):
+def test_weights_and_history_are_those_of_model_fit(rows, as_stored, optimizer, count):
     x, y, folds = rows
     model = network(optimizer(), penalty=1e-3)
     members = four(folds)[-count:]
@@ -110,14 +113,13 @@ def test_with_balance_weights_are_those_of_model_fit_with_sample_weights(rows, a
     x, y, folds = rows
     y = np.minimum(y, 2)  # three fifths of the rows are of one class
     model, members = network(), four(folds)[-count:]
-    balance = weightings.balance("balanced", y)
-    assert np.ptp(balance(members[0].held_out_rows)) > 1
+    assert np.ptp(learned.balanced(y, members[0].training_rows)) > 1
     for member, fitted in list(
-        zip(members, fit(model, as_stored(x), y, members, balance=balance), strict=True)
+        zip(members, fit(model, as_stored(x), y, members, balance=True), strict=True)
     )[:2]:
-        single, log = by_keras(model, member, x, y, balance)
+        single, log = by_keras(model, member, x, y, balance=True)
         assert_the_same(fitted, single, log, x, y, member.held_out_rows)
-        assert abs(log["loss"] - fitted.history["loss"][-1]) > 0.01  # Keras' own is weighted
+        assert abs(log["loss"] - fitted.history["loss"][-1]) > 0.01  # that of Keras is weighted
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -132,8 +134,8 @@ def test_a_replica_is_the_same_alone_and_beside_others(rows, as_stored, dropout)
 
 def test_the_same_slice_gives_the_same_bytes(rows, as_stored):
     x, y, folds = rows
-    one, other = (fit(network(dropout=0.5), as_stored(x), y, four(folds)) for _ in range(2))
-    assert all(largest_difference(a, b) == 0 for a, b in zip(one, other, strict=True))
+    first, second = (fit(network(dropout=0.5), as_stored(x), y, four(folds)) for _ in range(2))
+    assert all(largest_difference(a, b) == 0 for a, b in zip(first, second, strict=True))
 
 
 def test_sparse_and_dense_rows_train_the_same(rows):
@@ -141,10 +143,10 @@ def test_sparse_and_dense_rows_train_the_same(rows):
     dense, sparse = (
         fit(network(penalty=1e-3), kind(x), y, four(folds)) for kind in (np.asarray, sp.csr_matrix)
     )
-    for one, other in zip(dense, sparse, strict=True):
-        assert largest_difference(one, other) < 1e-6
-        for name in one.history:
-            np.testing.assert_allclose(one.history[name], other.history[name], rtol=1e-5, atol=1e-6)
+    for first, second in zip(dense, sparse, strict=True):
+        assert largest_difference(first, second) < 1e-6
+        for name, values in first.history.items():
+            np.testing.assert_allclose(values, second.history[name], rtol=1e-5, atol=1e-6)
 
 
 def test_a_held_out_label_changes_nothing_in_the_training_of_its_replica(rows, as_stored):
@@ -157,90 +159,72 @@ def test_a_held_out_label_changes_nothing_in_the_training_of_its_replica(rows, a
     assert largest_difference(before[1], after[1]) > 1e-4
 
 
-def test_held_out_rows_do_not_move_the_scaler_of_their_replica(rows):
+def test_held_out_rows_do_not_move_what_their_replica_learns(rows):
     x, y, folds = rows
     moved = x.copy()
     moved[folds == 2] += 100
     before, after = (
-        fit(
-            network(),
-            features,
-            y,
-            four(folds),
-            scaler=weightings.scaler("standardize", features, y),
-        )
-        for features in (x, moved)
+        fit(network(), features, y, four(folds), weighting="standardize") for features in (x, moved)
     )
     assert largest_difference(before[2], after[2]) == 0
     training = x[folds != 2]
-    np.testing.assert_allclose(after[2].mean, training.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(after[2].factor, 1 / training.std(axis=0), rtol=1e-5)
-    assert (before[1].mean != after[1].mean).all()
+    np.testing.assert_allclose(after[2].learned.mean, training.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(after[2].learned.factor, 1 / training.std(axis=0), rtol=1e-5)
+    assert (before[1].learned.mean != after[1].learned.mean).all()
 
 
-def test_held_out_labels_move_neither_scaler_nor_balance_of_their_replica(rows):
+def test_held_out_labels_move_neither_weighting_nor_balance_of_their_replica(rows):
     x, y, folds = rows
     x, other = sp.csr_matrix(x), np.where(folds == 2, 1, y).astype("int32")
     before, after = (
-        fit(
-            network(),
-            x,
-            labels,
-            four(folds),
-            scaler=weightings.scaler("nb", x, labels),
-            balance=weightings.balance("balanced", labels),
-        )
+        fit(network(), x, labels, four(folds), weighting="nb", balance=True)
         for labels in (y, other)
     )
     assert largest_difference(before[2], after[2]) == 0
-    np.testing.assert_array_equal(before[2].factor, after[2].factor)
-    assert (before[1].factor != after[1].factor).any()
+    np.testing.assert_array_equal(before[2].learned.factor, after[2].learned.factor)
+    assert (before[1].learned.factor != after[1].learned.factor).any()
     assert largest_difference(before[1], after[1]) > 1e-4
 
 
 @pytest.fixture
 def counts(rows):
-    """Sparse rows of counts that a scaler learns from: log counts, and the scaler of tf_idf."""
-    x, y, _ = rows
-    values = weightings.WEIGHTINGS["tf_idf"].values(
-        sp.csr_matrix(x * (1 + np.arange(50, dtype="float32") % 3))
-    )
-    return values, weightings.scaler("tf_idf", values, y)
+    """Sparse rows that tf_idf learns from: log counts."""
+    counts = sp.csr_matrix(rows[0] * (1 + np.arange(50, dtype="float32") % 3))
+    return learned.WEIGHTINGS["tf_idf"].values(counts)
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_sparse_rows_with_a_factor_train_as_dense_rows_multiplied_beforehand(rows, counts, count):
     _, y, folds = rows
-    x, scaler = counts
     members = four(folds)[-count:]
-    together = fit(network(penalty=1e-3), x, y, members, scaler=scaler)
+    together = fit(network(penalty=1e-3), counts, y, members, weighting="tf_idf")
     for member, fitted in zip(members, together, strict=True):
-        _, factor = scaler(np.flatnonzero(folds != member.held_out))
-        (alone,) = fit(network(penalty=1e-3), x.toarray() * factor, y, [member])
-        np.testing.assert_array_equal(fitted.factor, factor)
-        assert fitted.mean is None
+        training = np.flatnonzero(folds != member.held_out)
+        _, factor = learned.WEIGHTINGS["tf_idf"].learned(counts, y, training)
+        (alone,) = fit(network(penalty=1e-3), counts.toarray() * factor, y, [member])
+        np.testing.assert_array_equal(fitted.learned.factor, factor)
+        assert fitted.learned.mean is None
         assert largest_difference(fitted, alone) < 1e-5
         np.testing.assert_allclose(fitted.held_out, alone.held_out, atol=1e-5)
-    assert count == 1 or (together[0].factor != together[1].factor).any()
+    assert count == 1 or (together[0].learned.factor != together[1].learned.factor).any()
 
 
 @pytest.mark.parametrize("weighting", ["tf_idf", "standardize"])
 def test_predict_weighs_rows_as_each_replica_learned(rows, counts, weighting):
     x, y, folds = rows
-    x, scaler = counts if weighting == "tf_idf" else (x, weightings.scaler(weighting, x, y))
+    x = counts if weighting == "tf_idf" else x
     model, members = network(), four(folds)
-    fitted = fit(model, x, y, members, scaler=scaler)
-    for member, one, own in zip(members, fitted, replicas.predict(model, fitted, x), strict=True):
-        np.testing.assert_allclose(own[member.held_out_rows], one.held_out, atol=1e-6)
+    fitted = fit(model, x, y, members, weighting=weighting)
+    predictions = replicas.predict(model, fitted, x)
+    for member, replica, predicted in zip(members, fitted, predictions, strict=True):
+        np.testing.assert_allclose(predicted[member.held_out_rows], replica.held_out, atol=1e-6)
 
 
 def test_a_constant_feature_does_no_harm(rows):
     x, y, folds = rows
     constant = x.copy()
     constant[:, 3] = 7
-    for fitted in fit(
-        network(), constant, y, four(folds), scaler=weightings.scaler("standardize", constant, y)
-    ):
+    for fitted in fit(network(), constant, y, four(folds), weighting="standardize"):
         assert all(np.isfinite(values).all() for values in fitted.weights)
 
 
@@ -256,7 +240,7 @@ SHAPES = {  # network -> keys of params.yaml, rows
 
 @keras.saving.register_keras_serializable()
 class Summed(keras.optimizers.RMSprop):
-    """Adds up the parts of an embedding's gradient. Keras' own squares each apart where a word comes twice."""
+    """Adds up the parts of an embedding's gradient; Keras squares each where a word comes twice."""
 
     def apply(self, gradients, variables):
         super().apply([tensorflow.convert_to_tensor(gradient) for gradient in gradients], variables)
@@ -292,7 +276,7 @@ def test_recurrent_and_convolutional_networks_train_as_in_model_fit_and_beside_o
 def test_each_replica_passes_once_over_its_rows_in_batches_of_the_given_size(folds_of, batch_size):
     folds = np.random.default_rng(1).permutation(101) % folds_of
     members = [replicas.Replica(0, 5, folds, fold) for fold in range(folds_of)]
-    rows, taken, *_ = replicas._batches(members, batch_size, False, 0)
+    rows, taken = streams.batches(members, batch_size, 0)
     for number, member in enumerate(members):
         seen = rows[:, number][taken[:, number] == 1]
         assert sorted(seen) == sorted(np.flatnonzero(folds != member.held_out))
@@ -303,15 +287,15 @@ def test_each_replica_passes_once_over_its_rows_in_batches_of_the_given_size(fol
 
 def test_batches_draw_equally_from_every_fold(rows):
     _, _, folds = rows
-    batches, taken, *_ = replicas._batches(four(folds), BATCH, False, 0)
-    for own, weights in zip(batches[:-1, 0], taken[:-1, 0], strict=True):
-        counts = np.bincount(folds[own[weights == 1]], minlength=4)[1:]
+    batches, taken = streams.batches(four(folds), BATCH, 0)
+    for step, weights in zip(batches[:-1, 0], taken[:-1, 0], strict=True):
+        counts = np.bincount(folds[step[weights == 1]], minlength=4)[1:]
         assert counts.max() - counts.min() <= 1
 
 
 def test_replicas_of_a_stream_take_mostly_the_same_rows(rows):
     _, _, folds = rows
-    batches, taken, *_ = replicas._batches(four(folds), BATCH, False, 0)
+    batches, taken = streams.batches(four(folds), BATCH, 0)
     for step, weights in zip(batches[:-1], taken[:-1], strict=True):
         assert len(np.unique(step[weights == 1])) <= BATCH * 4 / 3 + 4
 
@@ -319,11 +303,11 @@ def test_replicas_of_a_stream_take_mostly_the_same_rows(rows):
 def test_epochs_and_orders_shuffle_anew(rows):
     _, _, folds = rows
     member, other = replicas.Replica(0, 5, folds, 0), replicas.Replica(0, 6, folds, 0)
-    assert (replicas._stream(member, 0) != replicas._stream(member, 1)).any()
-    assert (replicas._stream(member, 0) != replicas._stream(other, 0)).any()
+    assert (streams.stream(member, 0) != streams.stream(member, 1)).any()
+    assert (streams.stream(member, 0) != streams.stream(other, 0)).any()
 
 
-KINDS = {"dense": ({}, np.zeros((1, 50))), **{kind: own for kind, own in SHAPES.items()}}
+KINDS = {"dense": ({}, np.zeros((1, 50))), **SHAPES}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -334,16 +318,16 @@ def test_initial_weights_are_those_of_a_new_build_after_set_random_seed(kind):
     keras.utils.set_random_seed(3)
     built = networks.build(chosen, x.shape[1:], 5)
     before = random.getstate()
-    drawn = replicas._initial(model, 3)
+    drawn = networks.initial(model, 3)
     assert random.getstate() == before, "all threads share it"
-    for ours, keras_own in zip(model.variables, built.variables, strict=True):
-        np.testing.assert_array_equal(drawn[id(ours)], keras_own.numpy())
+    for ours, variable in zip(drawn, built.variables, strict=True):
+        np.testing.assert_array_equal(ours, variable.numpy())
 
 
 def test_seeds_differ_in_initial_weights_and_dropout(rows, as_stored):
     x, y, folds = rows
-    one, other = (replicas.Replica(seed, 7, folds, 0) for seed in (1, 2))
-    first, second = fit(network(dropout=0.5), as_stored(x), y, [one, other], epochs=1)
+    members = [replicas.Replica(seed, 7, folds, 0) for seed in (1, 2)]
+    first, second = fit(network(dropout=0.5), as_stored(x), y, members, epochs=1)
     assert largest_difference(first, second) > 0.1
 
 
@@ -352,8 +336,9 @@ def test_many_replicas_are_cut_into_slices_and_give_the_same(rows, as_stored, mo
     members = four(folds, order=1) + four(folds, order=2)
     whole = fit(network(), as_stored(x), y, members, epochs=1)
     monkeypatch.setattr(replicas, "SLICE", 3)
-    for one, other in zip(whole, fit(network(), as_stored(x), y, members, epochs=1), strict=True):
-        assert largest_difference(one, other) < 1e-6
+    parts = fit(network(), as_stored(x), y, members, epochs=1)
+    for first, second in zip(whole, parts, strict=True):
+        assert largest_difference(first, second) < 1e-6
 
 
 def test_predict_gives_the_predictions_of_each_network(rows, as_stored, monkeypatch):
@@ -362,9 +347,9 @@ def test_predict_gives_the_predictions_of_each_network(rows, as_stored, monkeypa
     model = network(dropout=0.5)
     fitted = fit(model, as_stored(x), y, four(folds), epochs=1)
     predictions = replicas.predict(model, fitted, as_stored(x))
-    for one, own in zip(fitted, predictions, strict=True):
-        model.set_weights(one.weights)
-        np.testing.assert_allclose(own, model.predict(x, verbose=0), atol=1e-6)
+    for replica, predicted in zip(fitted, predictions, strict=True):
+        model.set_weights(replica.weights)
+        np.testing.assert_allclose(predicted, model.predict(x, verbose=0), atol=1e-6)
 
 
 def test_all_rows_train_where_the_held_out_fold_is_empty(rows, as_stored):

@@ -10,6 +10,7 @@ from samples import section
 
 from stages import train
 from stages.core.fit import networks, replicas
+from stages.core.fit.learned import Learned
 from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import keras
 
@@ -28,19 +29,19 @@ def problem():
     return made()
 
 
-def same_weights(one, other):
-    return all((a == b).all() for a, b in zip(one.weights, other.weights, strict=True))
+def same_weights(first, second):
+    return all((a == b).all() for a, b in zip(first.weights, second.weights, strict=True))
 
 
 def test_the_exploring_fit_never_trains_on_the_first_rows(problem):
     changed = problem.targets.copy()
     changed[:VALIDATION] = 1 - changed[:VALIDATION]
     changed = replace(problem, targets=changed)
-    one, other = (train.explore(either, VALIDATION, EPOCHS, 0, "") for either in (problem, changed))
-    assert same_weights(one, other)
-    assert (one.history["val_metric"] == 1 - other.history["val_metric"]).all()
-    assert len(one.held_out) == VALIDATION
-    assert len(one.history["loss"]) == EPOCHS
+    first, second = (train.explore(each, VALIDATION, EPOCHS, 0, "") for each in (problem, changed))
+    assert same_weights(first, second)
+    assert (first.history["val_metric"] == 1 - second.history["val_metric"]).all()
+    assert len(first.held_out) == VALIDATION
+    assert len(first.history["loss"]) == EPOCHS
 
 
 def test_final_fits_are_new_networks_on_all_rows(problem):
@@ -50,20 +51,19 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
     explored = train.explore(problem, VALIDATION, EPOCHS, 0, "")
     started = [
-        replicas._initial(problem.model, replicas.seed_of(0, *purpose))
+        networks.initial(problem.model, replicas.seed_of(0, *purpose))
         for purpose in [("explore",), ("final", 0)]
     ]
-    kernel = id(problem.model.trainable_variables[0])
-    assert np.abs(started[0][kernel] - started[1][kernel]).max() > 0.01
+    assert np.abs(started[0][0] - started[1][0]).max() > 0.01  # the first kernels
     assert np.abs(explored.weights[0] - fitted[0].weights[0]).max() > 0.01
 
 
-def test_each_fit_learns_its_scaler_from_the_rows_that_it_trains_on():
+def test_each_fit_learns_its_weighting_from_the_rows_that_it_trains_on():
     scaled = made(weighting="standardize")
     explored = train.explore(scaled, VALIDATION, EPOCHS, 0, "")
-    np.testing.assert_allclose(explored.mean, ROWS[VALIDATION:].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(explored.learned.mean, ROWS[VALIDATION:].mean(axis=0), rtol=1e-5)
     for fitted in train.final(scaled, 2, 1, 0, ""):
-        np.testing.assert_allclose(fitted.mean, ROWS.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(fitted.learned.mean, ROWS.mean(axis=0), rtol=1e-5)
 
 
 def test_each_fit_is_balanced_where_that_is_asked_for(problem):
@@ -98,7 +98,7 @@ def test_a_saved_network_that_weighs_its_rows_opens_too(problem, tmp_path, mean)
     factor = np.array([0.5, 1, 2, 3], "float32")
     weights = problem.model.get_weights()
     complete = networks.complete(
-        problem.model, replicas.Fitted(weights, mean, factor, {}, np.empty((0, 1)))
+        problem.model, replicas.Fitted(weights, Learned(mean, factor), {}, np.empty((0, 1)))
     )
     train.save(complete, tmp_path / "complete.keras")
     opened = keras.models.load_model(tmp_path / "complete.keras").predict(problem.rows, verbose=0)

@@ -25,7 +25,7 @@ from stages.core.data.datasets import TABLE
 from stages.core.data import encodings
 from stages.core.data.arrays import Text, UnreadableFile, stored, word_index
 from stages.core.declared import params
-from stages.core.fit.weightings import WEIGHTINGS
+from stages.core.fit.learned import WEIGHTINGS
 from stages.core.run.stage import parser_of, tool
 from tools import review
 

@@ -12,6 +12,7 @@ from stages import kfold
 from stages.core.data import encodings
 from stages.core.data.arrays import Text
 from stages.core.fit import replicas
+from stages.core.fit.learned import Learned
 from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import tensorflow
 from stages.core.run.stage import one_message
@@ -65,7 +66,7 @@ def test_weights_so_large_that_predictions_are_no_numbers_are_noticed(numbers, t
     x, y = numbers
     problem = Problem.of(section(loss="mse"), x, y, 1)
     weights = problem.model.get_weights()
-    fine = replicas.Fitted(weights, None, None, {}, np.empty((0, 1)))
+    fine = replicas.Fitted(weights, Learned(), {}, np.empty((0, 1)))
     huge = replace(fine, weights=[np.full_like(values, 3e38) for values in weights])
     with pytest.raises(
         replicas.Diverged, match="replica 1 of 2 predicts what is no number after its last epoch"
@@ -114,7 +115,7 @@ def test_a_constant_feature_stays_what_it_is(numbers, value, tried):
     fitted = fit(x, y, folds)
     assert finite(fitted)
     held_out = fitted[folds[0, 0]]
-    assert (held_out.mean[1], held_out.factor[1]) == (np.float32(value), 1)
+    assert (held_out.learned.mean[1], held_out.learned.factor[1]) == (np.float32(value), 1)
     tried("a constant feature (standard deviation 0)", "a right result")
 
 

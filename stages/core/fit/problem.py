@@ -1,11 +1,13 @@
 """What a fit needs, set up in one place: a network, rows, targets, and what is learned of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
-from stages.core.fit import networks, replicas, weightings
+from stages.core.fit import networks, replicas
+from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced
 from stages.core.run.lean_keras import keras
 
 
@@ -13,54 +15,49 @@ from stages.core.run.lean_keras import keras
 class Problem:
     """What all fits to the training rows of a data set share.
 
-    model, rows, targets, batch_size, scaler, balance: as `replicas.fit` takes them. head: the loss,
-    the metric and the form of the targets. weighting: of the features, which rows to predict need too.
+    model: compiled: the network, its loss (by name) and its optimizer; fits leave it as it is.
+    head: the metric and the form of the targets. weighting: of features, in rows to predict too.
+    rows: as the weighting gave them: (n, ...) array, or (n, words) CSR matrix for a network that
+    begins with a Dense layer. labels: (n,). targets: (n, outputs) float32, or (n,) int32 for
+    sparse_categorical_crossentropy. balance: whether each class has the same share in the loss.
     """
 
     model: keras.Model
     head: networks.Head
-    weighting: weightings.Weighting
-    rows: np.ndarray
+    weighting: Weighting
+    rows: np.ndarray | sp.csr_matrix
+    labels: np.ndarray
     targets: np.ndarray
     batch_size: int
-    scaler: Callable | None
-    balance: Callable | None
+    balance: bool = False
 
     @classmethod
     def of(cls, section, rows, labels, outputs: int) -> "Problem":
         """The problem that a section of params.yaml poses.
 
-        rows: (n, ...) array or (n, words) CSR matrix of counts, as `preprocess` left them. labels: (n,)
-        classes or numbers. outputs: units of the output layer.
+        rows: (n, ...) array or (n, words) CSR matrix of counts, as `preprocess` left them.
+        labels: (n,) classes or numbers. outputs: units of the output layer.
         """
         fit, head = section.fit, networks.head(section.fit)
-        weighting = weightings.WEIGHTINGS[fit.weighting]
-        rows = weighting.values(rows)
-        return cls(
-            networks.build(section, rows.shape[1:], outputs),
-            head,
-            weighting,
-            rows,
-            head.targets(labels, outputs),
-            fit.batch_size,
-            weightings.scaler(fit.weighting, rows, labels),
-            weightings.balance(getattr(fit, "class_weights", None), labels),
-        )
+        weighting = WEIGHTINGS[fit.weighting]
+        rows, targets = weighting.values(rows), head.targets(labels, outputs)
+        model = networks.build(section, rows.shape[1:], outputs)
+        balance = getattr(fit, "class_weights", None) == "balanced"
+        return cls(model, head, weighting, rows, labels, targets, fit.batch_size, balance)
+
+    def learned(self, training) -> Learned:
+        """What a replica learns that trains on the rows with these numbers."""
+        return self.weighting.learned(self.rows, self.labels, training)
+
+    def row_weights(self, members) -> np.ndarray | None:
+        """Weights of rows in the loss of each member: (members, n) float32; None for equal ones."""
+        if not self.balance:
+            return None
+        return np.stack([balanced(self.labels, member.training_rows) for member in members])
 
     def fit(self, members, epochs: int, title: str = "") -> Iterator[replicas.Fitted]:
         """A Fitted for each member, in their order; see `replicas.fit`."""
-        return replicas.fit(
-            self.model,
-            self.head.metric,
-            self.rows,
-            self.targets,
-            members,
-            epochs,
-            self.batch_size,
-            title,
-            scaler=self.scaler,
-            balance=self.balance,
-        )
+        return replicas.fit(self, members, epochs, title)
 
     def predict(self, fitted, rows) -> np.ndarray:
         """Predictions for other rows: (replicas, rows, outputs) float32; see `replicas.predict`."""

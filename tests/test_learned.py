@@ -1,4 +1,4 @@
-"""What a fit learns of its training rows is what scikit-learn, NumPy or a hand works out, and nothing else moves it."""
+"""What a fit learns of its training rows is what scikit-learn, NumPy or a hand gets from them."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.utils.class_weight import compute_sample_weight
 
-from stages.core.fit import weightings
+from stages.core.fit.learned import WEIGHTINGS, Learned, balanced
 
 RANDOM = np.random.default_rng(0)
 COUNTS = sp.csr_matrix(RANDOM.poisson(0.3, (80, 12)).astype("float32"))
@@ -17,8 +17,8 @@ ALL, SOME = np.arange(80), np.arange(10, 50)
 
 @pytest.mark.parametrize("training", [ALL, SOME, np.arange(3)], ids=["all", "some", "three"])
 def test_tf_idf_is_that_of_scikit_learn_fitted_on_the_training_rows(training):
-    values = weightings.WEIGHTINGS["tf_idf"].values(COUNTS)
-    mean, factor = weightings.scaler("tf_idf", values, LABELS)(training)
+    values = WEIGHTINGS["tf_idf"].values(COUNTS)
+    mean, factor = WEIGHTINGS["tf_idf"].learned(values, LABELS, training)
     transformer = TfidfTransformer(norm=None, sublinear_tf=True, smooth_idf=True).fit(
         COUNTS[training]
     )
@@ -32,8 +32,9 @@ def test_tf_idf_is_that_of_scikit_learn_fitted_on_the_training_rows(training):
 
 def test_the_log_count_ratio_is_that_worked_by_hand():
     counts = sp.csr_matrix(np.array([[2, 1, 0], [1, 0, 0], [0, 4, 1], [9, 9, 9]], "float32"))
-    values = weightings.WEIGHTINGS["nb"].values(counts)
-    mean, factor = weightings.scaler("nb", values, np.array([1, 1, 0, 0]))(np.array([0, 1, 2]))
+    values = WEIGHTINGS["nb"].values(counts)
+    labels, training = np.array([1, 1, 0, 0]), np.array([0, 1, 2])
+    mean, factor = WEIGHTINGS["nb"].learned(values, labels, training)
     assert mean is None
     # Documents with each word, and one more: 3, 2, 1 of 6 in class 1; 1, 2, 2 of 5 in class 0.
     np.testing.assert_allclose(
@@ -42,7 +43,7 @@ def test_the_log_count_ratio_is_that_worked_by_hand():
 
 
 def test_standardize_gives_mean_0_and_deviation_1_on_the_training_rows():
-    mean, factor = weightings.scaler("standardize", NUMBERS, LABELS)(SOME)
+    mean, factor = WEIGHTINGS["standardize"].learned(NUMBERS, LABELS, SOME)
     assert (mean.dtype, factor.dtype) == ("float32", "float32")
     np.testing.assert_allclose(mean, NUMBERS[SOME].mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(factor, 1 / NUMBERS[SOME].std(axis=0), rtol=1e-6)
@@ -52,43 +53,44 @@ def test_standardize_gives_mean_0_and_deviation_1_on_the_training_rows():
 def test_a_feature_that_is_constant_in_the_training_rows_keeps_its_scale(value):
     constant = NUMBERS.copy()
     constant[SOME, 3] = value
-    mean, factor = weightings.scaler("standardize", constant, LABELS)(SOME)
+    mean, factor = WEIGHTINGS["standardize"].learned(constant, LABELS, SOME)
     assert (mean[3], factor[3]) == (value, 1)
 
 
 @pytest.mark.parametrize("name", ["binary", "nb"])
 def test_words_that_are_there_are_ones_and_counts_stay_as_they_were(name):
     before = COUNTS.copy()
-    values = weightings.WEIGHTINGS[name].values(COUNTS)
+    values = WEIGHTINGS[name].values(COUNTS)
     np.testing.assert_array_equal(values.toarray(), before.toarray() > 0)
     assert (before != COUNTS).nnz == 0
 
 
 def test_none_leaves_rows_as_they_are():
-    assert weightings.WEIGHTINGS["none"].values(NUMBERS) is NUMBERS
+    assert WEIGHTINGS["none"].values(NUMBERS) is NUMBERS
 
 
 @pytest.mark.parametrize("name", ["none", "binary"])
-def test_where_nothing_is_learned_there_is_no_scaler(name):
-    assert weightings.scaler(name, COUNTS, LABELS) is None
+def test_where_nothing_is_to_be_learned_means_are_0_and_factors_1(name):
+    assert WEIGHTINGS[name].learned(COUNTS, LABELS, ALL) == Learned(None, None)
 
 
 @pytest.mark.parametrize("name", ["standardize", "tf_idf", "nb"])
-def test_rows_and_labels_outside_the_training_rows_move_no_scaler(name):
+def test_rows_and_labels_outside_the_training_rows_move_nothing_that_is_learned(name):
     rows = NUMBERS if name == "standardize" else COUNTS
     inside = np.isin(ALL, SOME)
     moved, other = rows[np.where(inside, ALL, 0)], np.where(inside, LABELS, 2 - LABELS)
-    before, after = (weightings.scaler(name, x, y) for x, y in ((rows, LABELS), (moved, other)))
-    np.testing.assert_array_equal(before(SOME)[1], after(SOME)[1])
-    np.testing.assert_array_equal(before(SOME)[0], after(SOME)[0])
-    assert (before(ALL)[1] != after(ALL)[1]).any()
+    learned = WEIGHTINGS[name].learned
+    before, after = learned(rows, LABELS, SOME), learned(moved, other, SOME)
+    np.testing.assert_array_equal(before.factor, after.factor)
+    np.testing.assert_array_equal(before.mean, after.mean)
+    assert (learned(rows, LABELS, ALL).factor != learned(moved, other, ALL).factor).any()
 
 
 @pytest.mark.parametrize(
     "training", [ALL, SOME, np.flatnonzero(LABELS != 1)], ids=["all", "some", "a class missing"]
 )
 def test_balanced_weights_are_those_of_scikit_learn(training):
-    weights = weightings.balance("balanced", LABELS)(training)
+    weights = balanced(LABELS, training)
     assert (weights.shape, weights.dtype) == (LABELS.shape, "float32")
     np.testing.assert_allclose(
         weights[training], compute_sample_weight("balanced", LABELS[training]), rtol=1e-6
@@ -97,12 +99,5 @@ def test_balanced_weights_are_those_of_scikit_learn(training):
 
 def test_labels_outside_the_training_rows_move_no_weight_of_a_training_row():
     other = np.where(np.isin(ALL, SOME), LABELS, 2 - LABELS)
-    before, after = (
-        weightings.balance("balanced", labels)(SOME)[SOME] for labels in (LABELS, other)
-    )
+    before, after = (balanced(labels, SOME)[SOME] for labels in (LABELS, other))
     np.testing.assert_array_equal(before, after)
-
-
-@pytest.mark.parametrize("class_weights", ["equal", None])
-def test_without_balance_there_are_no_weights(class_weights):
-    assert weightings.balance(class_weights, LABELS) is None

@@ -1,0 +1,117 @@
+"""Sparse rows (text) on their way into the networks; they are never made dense.
+
+Such rows are dear to gather, so the replicas of one stream train together: what they take in a step
+is mostly the same rows, and each of these is gathered and multiplied once. The first Dense layer of
+all replicas is one sparse product, (rows, words) times (words, replicas x units), and its gradient
+is the transposed product. The networks are cut behind that layer, which is worked out here.
+"""
+
+from functools import reduce
+
+import numpy as np
+import scipy.sparse as sp
+
+from stages.core.fit.learned import Learned
+from stages.core.run.lean_keras import keras
+from stages.core.run.lean_keras import tensorflow as tf
+
+
+class SparseRows:
+    """In place of `program.DenseRows`, with the same methods.
+
+    Weights come in the order of `model.trainable_variables`: the first layer's kernel, its bias.
+    """
+
+    xla = False  # it makes the sparse product slower
+
+    def __init__(self, model, matrix):
+        self.first = next(layer for layer in model.layers if layer.variables)
+        self.network, self.wide = _behind(self.first, model), self.first.kernel
+        matrix = sp.csr_matrix(matrix)
+        matrix.sum_duplicates()  # TensorFlow takes each row's words in ascending order, each once
+        place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+        shift = np.zeros((matrix.nnz, 2), "int64")  # from (row, place in the row) to (row, word)
+        shift[:, 1] = matrix.indices - place
+        self.words, splits = matrix.shape[1], matrix.indptr.astype("int64")
+        self.shift = tf.RaggedTensor.from_row_splits(shift, splits)
+        self.values = None  # all ones
+        if (matrix.data != 1).any():
+            self.values = self.shift.with_values(matrix.data.astype("float32"))
+
+    def batches(self, rows):
+        """The different rows of each step, and the place of each replica's rows among them.
+
+        The former, (steps, most), are padded to a multiple of 16, so that most epochs have the same
+        shape and share what is compiled. The places have the shape of rows. Both are int32.
+        """
+        pairs = [np.unique(step, return_inverse=True) for step in rows]
+        most = -(-max(len(different) for different, _ in pairs) // 16) * 16
+        padded = [np.pad(each, (0, most - len(each)), mode="edge") for each, _ in pairs]
+        places = [place.reshape(rows.shape[1:]) for _, place in pairs]
+        return np.stack(padded).astype("int32"), np.stack(places).astype("int32")
+
+    def stack_learned(self, learned):
+        """Factors in the shape of the kernels: words are weighted there, not in the rows."""
+        if learned[0].factor is None:
+            return Learned()
+        factors = np.stack([each.factor for each in learned], axis=1)
+        return Learned(factor=tf.constant(np.repeat(factors, self.first.units, axis=1)))
+
+    def inputs(self, batch, weights, learned):
+        """The first layer's output for each replica's rows of a batch: (replicas, width, units)."""
+        different, place = batch
+        columns = _product(self._matrix(different), _weighted(weights[0], learned))
+        columns = tf.reshape(columns, (-1, place.shape[0], self.first.units))
+        hidden = tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
+        return self._activated(hidden, weights)
+
+    def held_out_inputs(self, rows, weights, learned):
+        """The same for rows that the replicas do not share: each times its replica's kernel."""
+        kernels = tf.split(_weighted(weights[0], learned), rows.shape[0], axis=1)
+        hidden = tf.stack(list(map(_product, map(self._matrix, tf.unstack(rows)), kernels)))
+        hidden = tf.ensure_shape(hidden, (rows.shape[0], None, self.first.units))
+        return self._activated(hidden, weights)
+
+    def _activated(self, hidden, weights):
+        if self.first.use_bias:
+            hidden += weights[1][:, None]
+        return self.first.activation(hidden)
+
+    def _matrix(self, rows):
+        """The rows with these numbers as TensorFlow's sparse matrix: (rows, words)."""
+        shift = tf.gather(self.shift, rows)
+        if self.values is None:
+            values = shift.with_values(tf.ones(tf.shape(shift.values)[:1]))
+        else:
+            values = tf.gather(self.values, rows)
+        return tf.raw_ops.SparseTensorToCSRSparseMatrix(
+            indices=values.to_sparse().indices + shift.values,
+            values=values.values,
+            dense_shape=tf.stack([tf.size(rows, tf.int64), self.words]),
+        )
+
+
+def _behind(first, model):
+    """The network that takes the output of this layer of the model."""
+    identity = keras.layers.Identity()  # for a network whose first layer is its last
+    if not isinstance(model, keras.Sequential):
+        return keras.Model(first.output, identity(model.outputs[0]))
+    hidden = keras.Input((first.units,))  # its layers may have outputs of earlier calls
+    layers = model.layers[model.layers.index(first) + 1 :]
+    outputs = reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden))
+    return keras.Model(hidden, outputs)
+
+
+def _weighted(kernel, learned):
+    return kernel if learned.factor is None else kernel * learned.factor
+
+
+@tf.custom_gradient
+def _product(sparse, kernel):
+    """Sparse (rows, words) times kernel (words, columns); its gradient, by the transpose."""
+
+    def gradient(upstream):
+        transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=tf.float32)
+        return None, tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
+
+    return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel), gradient
