@@ -269,7 +269,7 @@ def stand_in(name, source) -> dict[str, bytes]:
             f"out of `datasets`, or give {path} numbers for one under stand_in."
         )
     try:
-        return synthetic.generate(source.kind, name, source.stand_in)
+        return synthetic.generate(source.reader, source.stand_in)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise SystemExit(f"{path}: stand_in gives no rows: {error}") from None
 

@@ -63,7 +63,7 @@ def over_folds(values, k, bounds) -> dict[str, float]:
 
 
 def baseline(task, y_train, y_test) -> dict[str, float]:
-    """What the most frequent class, or the mean, of the training rows reaches as the only answer."""
+    """What the most frequent class, or the mean, of the training rows reaches as only answer."""
     metric = main_metric(task)
     answer = np.bincount(y_train).argmax() if task.classifies else y_train.mean()
     return {metric.name: float(metric.by_row(y_test, answer).mean())}
@@ -98,7 +98,7 @@ def named(metric) -> dict[str, str]:
 
 
 def explored(test, metric) -> pd.DataFrame:
-    """The history that a training left: epoch from 1, and of what `named` names all that is there."""
+    """The history that a training left: epoch from 1, and what is there of `named`."""
     columns = {
         name: test[f"history.{key}"]
         for key, name in named(metric).items()
@@ -154,7 +154,7 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
 
     title, unit: of the data set. origin: `source` of params.yaml. targets: of training and of test
     rows. test: predictions (seeds, rows, outputs), parameters and epochs of the final fits, the
-    quantity that the loss measures, a summary of the network and, by epoch, history.loss and its like
+    quantity that the loss measures, a summary of the network and, by epoch, the history.loss, ...
     of the exploring fit. kfold: folds (repeats, rows) and, as (replicas, epochs) arrays, loss,
     metric, val_loss and val_metric.
 

@@ -75,10 +75,9 @@ def main(name):
     file = arrays.stored(Path("data/arrays") / f"{name}.npz")
     x_test, y_train, schema = arrays.unpack("x_test", file), file["y_train"], Schema.unpack(file)
     if settings.validation >= len(y_train):
-        raise SystemExit(
-            f"params.yaml: datasets.{name}.final.validation: expected less than the {len(y_train):,} "
-            f"training rows, got {settings.validation:,}"
-        )
+        path, expected = f"datasets.{name}.final.validation", f"the {len(y_train):,} training rows"
+        got = f"{settings.validation:,}"
+        raise SystemExit(f"params.yaml: {path}: expected less than {expected}, got {got}")
     problem = Problem.of(section, arrays.unpack("x_train", file), y_train, schema.outputs)
     done, epochs, explored = "", settings.epochs, []
     if settings.validation:

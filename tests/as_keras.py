@@ -9,7 +9,9 @@ from stages.core.data import encodings
 
 
 def as_keras_ids(text, num_words):
-    """Documents of ranks as the Keras loaders give them, one after the other, and the length of each."""
+    """Documents of ranks as the Keras loaders give them, one after the other, and the length of
+    each.
+    """
     ids = text.ranks + 3
     ids[ids >= num_words] = 2
     return np.insert(ids, text.splits[:-1], 1), np.diff(text.splits) + 1
@@ -22,7 +24,9 @@ def assert_same_documents(text, sequences, num_words):
 
 
 def assert_same_rows(text, sequences, num_words, first):
-    """All rows count the ids that Keras gives; the first of them are above 0 where the tutorial's matrix has a 1."""
+    """All rows count the ids that Keras gives; the first of them are above 0 where the
+    tutorial's matrix has a 1.
+    """
     matrix = encodings.counts(text, num_words)
     assert matrix.shape == (len(sequences), num_words)
     lengths = [len(sequence) for sequence in sequences]

@@ -47,7 +47,9 @@ def mirror():
 
 @pytest.fixture(scope="session")
 def rows():
-    """Small multi-hot rows, their classes and four folds: (300, 50) float32, (300,) int32, (300,)."""
+    """Small multi-hot rows, their classes and four folds: (300, 50) float32, (300,) int32,
+    (300,).
+    """
     random = np.random.default_rng(0)
     x = (random.random((300, 50)) < 0.1).astype("float32")
     return x, random.integers(0, 5, 300).astype("int32"), random.permutation(300) % 4
@@ -55,7 +57,9 @@ def rows():
 
 @pytest.fixture
 def keras_split(monkeypatch):
-    """The function that gives ((x_train, y_train), (x_test, y_test)) as Keras' loader reads them from this file."""
+    """The function that gives ((x_train, y_train), (x_test, y_test)) as Keras' loader reads them
+    from this file.
+    """
 
     from stages.core.run.lean_keras import keras
 

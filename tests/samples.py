@@ -39,7 +39,9 @@ def split_of(name, files):
 
 
 def objects(*items):
-    """An object array with these items, which NumPy would else make a matrix of when they are equally long."""
+    """An object array with these items, which NumPy would else make a matrix of when they are
+    equally long.
+    """
     array = np.empty(len(items), dtype=object)
     for place, item in enumerate(items):
         array[place] = item

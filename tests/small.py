@@ -1,4 +1,6 @@
-"""Small projects of their own: the data sets of the tests, or the shipped ones, with shrunk params."""
+"""Small projects of their own: the data sets of the tests, or the shipped ones, with shrunk
+params.
+"""
 
 import hashlib
 import json
@@ -50,7 +52,7 @@ def ran(output):
 class Clone:
     """The files of the project as a repository of its own, with small params.
 
-    shipped: with the shipped data sets in place of those of the tests, which are small and generated.
+    shipped: with the shipped data sets, not those of the tests, which are small and generated.
     """
 
     def __init__(self, folder: Path, names=FEW, shipped=False):

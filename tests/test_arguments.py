@@ -1,4 +1,6 @@
-"""The keys of `model` are the arguments of a network's `build`: read from its file, checked before any work."""
+"""The keys of `model` are the arguments of a network's `build`: read from its file, checked
+before any work.
+"""
 
 import shutil
 import subprocess

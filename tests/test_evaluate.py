@@ -100,7 +100,8 @@ def test_the_interval_of_the_k_fold_mean_is_corrected_for_shared_training_rows()
 
 @pytest.mark.parametrize("name", ["imdb", "boston_housing"])
 def test_no_interval_of_a_metrics_file_goes_beyond_what_the_metric_can_be(name):
-    # Half of the folds at the bound, the others far from it: unclipped, every interval would leave the bounds.
+    # Half of the folds at the bound, the others far from it: unclipped, every interval would
+    # leave the bounds.
     arguments = made(name)
     at_the_bound, far = (1.0, 0.2) if name == "imdb" else (0.0, 30.0)
     arguments["kfold"]["val_metric"][:, -1] = [at_the_bound, far] * 4
@@ -139,7 +140,9 @@ def test_pairs_of_classes_are_counted_and_named_also_where_a_class_has_no_rows()
 
 
 def made(name):
-    """What training leaves for the evaluation of a data set, with made predictions: arguments of `evaluate`."""
+    """What training leaves for the evaluation of a data set, with made predictions: arguments of
+    `evaluate`.
+    """
     schema, random = SCHEMAS[name], np.random.default_rng(0)
     y = random.normal(20, 5, 40).astype("float32")
     if schema.task.classifies:

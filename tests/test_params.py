@@ -1,4 +1,6 @@
-"""params.yaml: what is right parses, what is wrong stops with the key's path, what was expected and what was given."""
+"""params.yaml: what is right parses, what is wrong stops with the key's path, what was expected
+and what was given.
+"""
 
 import copy
 import os

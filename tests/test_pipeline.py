@@ -120,7 +120,9 @@ STAGES = "download", "preprocess", "train", "kfold", "evaluate"
 
 @pytest.fixture
 def fifth(clone):
-    """The name of a data set of numbers in a file that lies beside its source, added to the clone."""
+    """The name of a data set of numbers in a file that lies beside its source, added to the
+    clone.
+    """
     name, random = "my-own_2", np.random.default_rng(0)
     content = npz(x=random.normal(size=(60, 3)), y=random.integers(0, 2, 60))
     source = {

@@ -1,4 +1,6 @@
-"""What is read here is, element by element, what the Keras loaders and the tutorial make of the same file."""
+"""What is read here is, element by element, what the Keras loaders and the tutorial make of the
+same file.
+"""
 
 import gzip
 

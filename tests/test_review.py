@@ -1,4 +1,6 @@
-"""The review on tiny repositories with made-up metrics: 4 folds x 2 repeats, 3 seeds, 10 test rows, 2 epochs."""
+"""The review on tiny repositories with made-up metrics: 4 folds x 2 repeats, 3 seeds, 10 test
+rows, 2 epochs.
+"""
 
 import dataclasses
 import hashlib
@@ -57,7 +59,9 @@ def params() -> dict:
 
 
 class Project:
-    """A repository with the files that a review reads. Every data set begins with the same results in every test."""
+    """A repository with the files that a review reads. Every data set begins with the same
+    results in every test.
+    """
 
     def __init__(self, folder):
         self.folder, self.params, self.data = (
@@ -184,7 +188,9 @@ class Project:
         self.put(f"metrics/{name}/network.txt", f"dense\noutput\nparameters: {parameters:,}\n")
 
     def texts(self, words, documents=ROWS):
-        """Write data/ with these words in the index; each document is one of them and then all, by rank."""
+        """Write data/ with these words in the index; each document is one of them and then all,
+        by rank.
+        """
         index = {word: rank for rank, word in enumerate(words, start=1)}
         ranks = np.array(
             [[i % len(words) + 1, *range(1, len(words) + 1)] for i in range(documents)]
@@ -197,7 +203,9 @@ class Project:
 
 
 def made(folder, monkeypatch) -> Project:
-    """A project in the present folder, with one commit on main, whatever the Git of this machine is set to."""
+    """A project in the present folder, with one commit on main, whatever the Git of this machine
+    is set to.
+    """
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
@@ -232,7 +240,9 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture
 def refused(run, capsys):
-    """Run the review where it must stop -> its message, which Python prints before it exits with status 1."""
+    """Run the review where it must stop -> its message, which Python prints before it exits with
+    status 1.
+    """
 
     def refused(*arguments):
         with pytest.raises(SystemExit) as stopped:
@@ -250,7 +260,9 @@ def cells(line) -> list[str]:
 
 
 def top(text) -> dict[str, list[str]]:
-    """{data set: verdict, figure, base → head, difference, wins} from the table on top of a review."""
+    """{data set: verdict, figure, base → head, difference, wins} from the table on top of a
+    review.
+    """
     rows = [
         cells(line)
         for line in text.split("## What changed")[0].splitlines()
@@ -270,7 +282,8 @@ def figures(text) -> dict[str, list[str]]:
     return {name: others for name, *others in rows}
 
 
-# mean and noise of the change of accuracy, where 0.005 is taken as none; of the error ten times as much, and negative
+# mean and noise of the change of accuracy, where 0.005 is taken as none; of the error ten times
+# as much, and negative
 VERDICTS = {
     "better": (0.03, 0.002),
     "worse": (-0.03, 0.002),
@@ -951,7 +964,8 @@ def test_a_param_that_no_stage_has_recorded_makes_nothing_out_of_date(project, r
 
 
 def test_a_number_that_yaml_reads_as_text_is_not_out_of_date(project, run):
-    # params.py takes 1e-4, which PyYAML reads as text and DVC as the number that it then writes to dvc.lock as 0.0001
+    # params.py takes 1e-4, which PyYAML reads as text and DVC as the number that it then
+    # writes to dvc.lock as 0.0001
     project.params["datasets"]["imdb"]["fit"]["learning_rate"] = 0.0001
     project.save()
     content = (project.folder / "params.yaml").read_text()
@@ -1032,7 +1046,8 @@ def test_at_most_so_many_texts_are_shown_each_way(project, run):
 
 
 def test_texts_of_other_data_are_not_shown(project, run):
-    # data/ is that of a run on something else: here it has fewer test rows than the two that are compared
+    # data/ is that of a run on something else: here it has fewer test rows than the two that
+    # are compared
     project.results("imdb", main=(0.03, 0.002), right=FLIPPED)
     project.texts(["one", "two"], documents=3)
     text = section(run("main"), "imdb")
@@ -1047,7 +1062,9 @@ def test_flips_are_found_between_different_numbers_of_seeds(project, run):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """A review by a process of its own, all data sets changed, hostile words and names: page, Markdown, modules."""
+    """A review by a process of its own, all data sets changed, hostile words and names: page,
+    Markdown, modules.
+    """
     folder = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as monkeypatch:
         project = made(folder, monkeypatch)

@@ -20,7 +20,9 @@ COMMANDS = [
 
 @pytest.fixture
 def clone(tmp_path):
-    """What Git would hold of the present files, as a repository with a main branch and a branch of a change."""
+    """What Git would hold of the present files, as a repository with a main branch and a branch
+    of a change.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
     )

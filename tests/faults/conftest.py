@@ -1,4 +1,6 @@
-"""What was tried and what came of it is kept, and written to docs/reliability.md by `make test-faults`."""
+"""What was tried and what came of it is kept, and written to docs/reliability.md by `make test-
+faults`.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -11,8 +13,9 @@ from stages.core.run.files import whole
 TRIED = pytest.StashKey[Counter]()
 HEAD = """# What was tried, and what came of it
 
-Written by `make test-faults` from what its tests saw: a fault is counted when it was brought about and the outcome was
-the one that stands here; where any is not, the suite fails and this page stays as it was.
+Written by `make test-faults` from what its tests saw: a fault is counted when it was brought
+about and the outcome was the one that stands here; where any is not, the suite fails and this page
+stays as it was.
 
 | fault | tried | outcome |
 |---|---|---|

@@ -1,4 +1,6 @@
-"""A full disk, a folder that cannot be written and two runs at once: a clear error or the right result."""
+"""A full disk, a folder that cannot be written and two runs at once: a clear error or the right
+result.
+"""
 
 import contextlib
 import shutil
@@ -12,7 +14,9 @@ from small import FEW, Clone
 
 @contextlib.contextmanager
 def small_disk(folder):
-    """A new tmpfs at the folder; yields remount(options) to make it smaller, larger or read-only."""
+    """A new tmpfs at the folder; yields remount(options) to make it smaller, larger or read-
+    only.
+    """
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "tmpfs", folder]
     if subprocess.run(mount, capture_output=True).returncode:

@@ -21,7 +21,7 @@ from stages.core.data import arrays, readers, schema, synthetic
 from tools import predict
 
 OFFICIAL = {
-    name: synthetic.generate(source.kind, name, source.stand_in)
+    name: synthetic.generate(source.reader, source.stand_in)
     for name, source in SOURCES.items()
     if name != "imdb"
 }
@@ -195,7 +195,9 @@ SHAPES = {"boston_housing": (13,), "digits": (8, 8, 1)}
 
 
 def is_right(split, name):
-    """Whether rows and labels are what stages count on, looked at by other means than the readers'."""
+    """Whether rows and labels are what stages count on, looked at by other means than the
+    readers'.
+    """
     for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
         if len(x) != len(y) or not len(y) or y.ndim != 1 or not np.isfinite(y).all():
             return False
@@ -216,7 +218,9 @@ def is_right(split, name):
 
 
 def damaged(count, data):
-    """One file that is spoilt, or something inside it, so that the checksums of zip and gzip are right."""
+    """One file that is spoilt, or something inside it, so that the checksums of zip and gzip are
+    right.
+    """
     file, inside = data.draw(st.sampled_from(list(READ))), data.draw(st.booleans())
     members = opened(file) if inside else {"all": CONTENTS[file]}
     member = data.draw(st.sampled_from(sorted(members)))
@@ -360,7 +364,9 @@ def test_a_cached_file_that_lost_bytes_is_made_anew_or_refused(clone, name, stag
 
 
 def cut_short(path, lost):
-    """Take the last bytes of a file, whose mode stays: of DVC's cache, read-only, so that DVC trusts it."""
+    """Take the last bytes of a file, whose mode stays: of DVC's cache, read-only, so that DVC
+    trusts it.
+    """
     mode = path.stat().st_mode
     path.chmod(0o644)
     os.truncate(path, max(0, path.stat().st_size - lost))

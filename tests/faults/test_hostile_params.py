@@ -69,7 +69,9 @@ def shown(keys):
 
 @st.composite
 def documents(draw):
-    """params.yaml with one to three keys changed, lost or added, and paths to them, no longer than a group's."""
+    """params.yaml with one to three keys changed, lost or added, and paths to them, no longer
+    than a group's.
+    """
     tree, touched = copy.deepcopy(TREE), set()
     for _ in range(draw(st.integers(1, 3))):
         *parents, key = draw(st.sampled_from(PATHS))
@@ -94,7 +96,9 @@ def documents(draw):
 
 
 def judged(document, touched=None):
-    """Whether the document is taken. When refused, each line must begin with a path, to one of the keys touched."""
+    """Whether the document is taken. When refused, each line must begin with a path, to one of
+    the keys touched.
+    """
     try:
         params.parse(document)
     except params.WrongParams as error:
@@ -292,7 +296,9 @@ def test_bombs_of_anchors_are_refused_at_once(tried):
 
 
 def test_an_anchor_may_be_used_again():
-    """As in `imdb: &all {...}` and `again: {<<: *all, fit: {...}}`: what stands there itself comes first."""
+    """As in `imdb: &all {...}` and `again: {<<: *all, fit: {...}}`: what stands there itself
+    comes first.
+    """
     tree = copy.deepcopy(TREE)
     digits, reuters = tree["datasets"].pop("digits"), tree["datasets"].pop("reuters")
     shared = {key: reuters[key] for key in ("fit", "final")}
@@ -322,7 +328,8 @@ ALMOST_1 = math.nextafter(1, 0)
 SMALLEST = math.nextafter(0, 1)
 CONV2D = {"network": "conv2d", "units": [4]}
 IMAGE = {"preprocess": {"encoding": "image"}, "model": CONV2D, "fit.weighting": "none"}
-AT_THE_EDGE = [  # values of a key, and some that only go together; most are taken, most of those run
+# values of a key, and some that only go together; most are taken, most of those run
+AT_THE_EDGE = [
     *(
         {"model.units": value}
         for value in ([], [1], [2, 1, 2, 1, 2], [arguments.LARGEST], [arguments.LARGEST + 1])
@@ -376,7 +383,9 @@ OF_TEXT = [
 
 
 def changed(tree, name, changes):
-    """The params with these changes, as far as there are such keys: at the top, or in the section of the data set."""
+    """The params with these changes, as far as there are such keys: at the top, or in the
+    section of the data set.
+    """
     tree = copy.deepcopy(tree)
     for path, value in {
         path: value for change in changes for path, value in change.items()

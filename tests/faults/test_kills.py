@@ -59,7 +59,9 @@ def kill(leader, how):
 
 
 def gone(members, seconds=10):
-    """Whether none of the processes runs any more, after so many seconds at most; a zombie runs no more."""
+    """Whether none of the processes runs any more, after so many seconds at most; a zombie runs
+    no more.
+    """
     _, alive = psutil.wait_procs(members, timeout=seconds)
     return all(
         process.status() == psutil.STATUS_ZOMBIE for process in alive if process.is_running()
@@ -81,7 +83,9 @@ def plan(number):
 
 
 def strike(clone, number):
-    """Kill one forced run of one stage at a random moment of the stage; a run that was faster than that is repeated."""
+    """Kill one forced run of one stage at a random moment of the stage; a run that was faster
+    than that is repeated.
+    """
     target, how = plan(number)
     for attempt in range(20):
         chance = random.Random(f"{number} {attempt}")
@@ -105,7 +109,9 @@ def at_work(process):
 
 
 def forget(clone, target, everywhere):
-    """Remove the outputs of a stage; everywhere: from the cache too, so that DVC must run it to have them again."""
+    """Remove the outputs of a stage; everywhere: from the cache too, so that DVC must run it to
+    have them again.
+    """
     stage = yaml.safe_load((clone.folder / "dvc.lock").read_text())["stages"][target]
     cache = clone.folder / ".dvc/cache"
     for out in stage["outs"]:
@@ -128,7 +134,9 @@ def left(clone):
 
 
 def half_written(clone, before):
-    """Output files that are neither what they were nor absent; DVC writes its own files, of which one can be so."""
+    """Output files that are neither what they were nor absent; DVC writes its own files, of
+    which one can be so.
+    """
     return [
         path
         for path, content in clone.state().items()
@@ -149,7 +157,9 @@ def finish(clone):
 
 
 def kill_and_finish(clone, number, tried):
-    """Strike, look at what is left, finish; returns whether the stage ran anew for that. Numbers cover all evenly."""
+    """Strike, look at what is left, finish; returns whether the stage ran anew for that. Numbers
+    cover all evenly.
+    """
     before = clone.state()
     target = strike(clone, number)
     assert not half_written(clone, before), plan(number)

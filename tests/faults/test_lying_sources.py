@@ -114,7 +114,9 @@ class Liar(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    """The address of a server that lies, and how often each way of lying was asked for; little patience with it."""
+    """The address of a server that lies, and how often each way of lying was asked for; little
+    patience with it.
+    """
     monkeypatch.setenv("NO_PROXY", "*")
     for name, value in {
         "TIMEOUT": 0.5,

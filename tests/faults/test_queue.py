@@ -23,7 +23,9 @@ variants.run({settings})
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory):
-    """A small clone of its own, in which long variants can be run; nothing of it runs on afterwards."""
+    """A small clone of its own, in which long variants can be run; nothing of it runs on
+    afterwards.
+    """
     clone = Clone(tmp_path_factory.mktemp("queue"), ["digits"])
     clone.edit(lambda params: params["datasets"]["digits"]["kfold"].update(repeats=40))
     clone.repro()

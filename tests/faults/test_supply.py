@@ -1,4 +1,6 @@
-"""What the project is made of: hashes for everything, nothing secret, nothing that runs what it reads."""
+"""What the project is made of: hashes for everything, nothing secret, nothing that runs what it
+reads.
+"""
 
 import json
 import re

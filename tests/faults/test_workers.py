@@ -1,4 +1,6 @@
-"""The pipeline on a cluster of this machine: the same bytes, also when a worker is killed while a stage trains."""
+"""The pipeline on a cluster of this machine: the same bytes, also when a worker is killed while
+a stage trains.
+"""
 
 import subprocess
 import sys

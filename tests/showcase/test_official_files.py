@@ -1,4 +1,6 @@
-"""The shipped data sets, element by element what the Keras loaders and the tutorial make of them."""
+"""The shipped data sets, element by element what the Keras loaders and the tutorial make of
+them.
+"""
 
 from pathlib import Path
 

@@ -193,9 +193,11 @@ def _word_index(vocabulary):
 GENERATORS = {"text": text, "features": features, "images": images}  # by kind of data
 
 
-def generate(kind: str, name: str, numbers: dict) -> dict[str, bytes]:
-    """{file name: content} of the stand-in for a data set. numbers: arguments of its generator.
+def generate(reader, numbers: dict) -> dict[str, bytes]:
+    """{file name: content} of a stand-in. reader: of its source. numbers: of its generator.
 
     Raises TypeError, ValueError, KeyError or AttributeError where they are not as that wants them.
     """
-    return GENERATORS[kind](name, **numbers)
+    made = GENERATORS[reader.kind]("made", **numbers).values()
+    names = [reader.file] + ([reader.word_index] if reader.kind == "text" else [])
+    return dict(zip(names, made, strict=True))
