@@ -15,7 +15,8 @@ from stages import kfold
 from stages.core import params
 from stages.core.data.datasets import TABLE
 from stages.core.run.stage import parser_of, tool
-from tools import review, variants
+from tools import variants
+from tools.review import markdown, revisions, verdicts
 
 HEADER = "| name | `dvc metrics diff` | `make review` |\n|---|---|---|"
 
@@ -25,11 +26,11 @@ def line(name) -> str:
     dataset = changed(name)
     metric = TABLE[dataset].task.metric
     shown = json.loads(variants.output("dvc", "metrics", "diff", "--json", "HEAD", name))
-    figure = shown[f"metrics/{dataset}.json"][f"kfold.{metric}.mean"]
-    own = reviewed(name)
-    found, verdict = own.comparisons[metric], review.verdict(own, metric, review.corrected([own]))
-    says = f"**{verdict}**: {review.number(found.mean, '+')} ({review.span(found.low, found.high)})"
-    diff = f"{dataset} kfold.{metric}.mean {figure['old']} → {figure['new']}"
+    means = shown[f"metrics/{dataset}.json"][f"kfold.{metric}.mean"]
+    alone = reviewed(name)
+    found = alone.comparisons[metric]
+    says = f"**{alone.verdict(alone.metric)}**: {markdown.change(found)}"
+    diff = f"{dataset} kfold.{metric}.mean {means['old']} → {means['new']}"
     return f"| {name} | {diff} | {says}, better in {found.wins} of {found.folds} folds |"
 
 
@@ -43,15 +44,14 @@ def compared(names, shown=()) -> str:
 def tested(name) -> str:
     """A line of the second table: figures on the test rows, one model and the ensemble."""
     dataset = changed(name)
-    metric, head = TABLE[dataset].task.metric, review.resolve(name)
-    figures = [
-        side.json(f"metrics/{dataset}.json")["test"] for side in (review.resolve("HEAD"), head)
-    ]
+    metric = TABLE[dataset].task.metric
+    sides = [revisions.resolve(revision) for revision in ("HEAD", name)]
+    tests = [side.json(f"metrics/{dataset}.json")["test"] for side in sides]
     metrics = [metric, "macro_f1" if TABLE[dataset].task.classifies else "rmse"]
     cells = [
-        f"{own[key]['mean']:.4f} ± {own[key]['std']:.4f}, {own[key]['ensemble']:.4f}"
+        f"{test[key]['mean']:.4f} ± {test[key]['std']:.4f}, {test[key]['ensemble']:.4f}"
         for key in metrics
-        for own in figures
+        for test in tests
     ]
     return f"| {name} | {metrics[0]} | {cells[0]} | {cells[1]} | {metrics[1]} | {cells[2]} | {cells[3]} |"
 
@@ -62,14 +62,11 @@ def changed(name) -> str:
     return dataset
 
 
-def reviewed(name) -> review.Reviewed:
-    """The review of the variant's data set against the last commit."""
-    (own,) = [
-        own
-        for own in review.review(review.resolve("HEAD"), review.resolve(name))
-        if own.name == changed(name)
-    ]
-    return own
+def reviewed(name) -> verdicts.Reviewed:
+    """The variant's data set, reviewed against the last commit as if there were no other."""
+    found = verdicts.review(revisions.resolve("HEAD"), revisions.resolve(name))
+    (alone,) = verdicts.corrected([dataset for dataset in found if dataset.name == changed(name)])
+    return alone
 
 
 def boosting(name) -> float:

@@ -9,7 +9,9 @@ from pathlib import Path
 from stages.core.data.datasets import TABLE
 from stages.core.judge import pictures
 from stages.core.run.stage import parser_of, tool
-from tools import review, variants
+from tools import variants
+from tools.review import verdicts
+from tools.review.revisions import resolve
 
 DOCS = Path("docs")
 DATASETS = ["imdb", "reuters", "boston_housing"]
@@ -23,14 +25,13 @@ def losses(revision, name):
 
 def line(original, revision) -> str:
     """A line of the table: for each data set the K-fold figure, its standard deviation over the folds, the verdict."""
-    own = {own.name: own for own in review.review(original, revision)}
+    reviewed = {dataset.name: dataset for dataset in verdicts.review(original, revision)}
     cells = []
     for name in DATASETS:
-        metric = own[name].task.metric
-        figure = revision.json(f"metrics/{name}.json")["kfold"][metric]
-        verdict = review.verdict(own[name], metric, review.corrected([own[name]]))
-        said = "" if revision is original else f", **{verdict}**"
-        cells.append(f"{figure['mean']:.4f} ± {figure['std']:.4f}{said}")
+        (alone,) = verdicts.corrected([reviewed[name]])
+        found = revision.json(f"metrics/{name}.json")["kfold"][alone.metric.name]
+        said = "" if revision is original else f", **{alone.verdict(alone.metric)}**"
+        cells.append(f"{found['mean']:.4f} ± {found['std']:.4f}{said}")
     return f"| {revision.name} | {' | '.join(cells)} |"
 
 
@@ -38,7 +39,7 @@ def main():
     """Run what has no result yet, draw, and write the table."""
     parser_of(main).parse_args()
     variants.run(variants.STUDY)
-    revisions = [review.resolve(name) for name in variants.STUDY]
+    revisions = [resolve(name) for name in variants.STUDY]
     original, curves, labels = revisions[0], {}, {}
     for name in DATASETS:
         curves[TABLE[name].title] = {

@@ -17,7 +17,7 @@ import yaml
 from stages import evaluate
 from stages.core.data.datasets import TABLE
 from stages.core.judge import pictures
-from tools import review
+from tools.review import markdown, page, report, revisions, verdicts
 
 ROOT = Path(__file__).parent.parent
 BROWSER = next(
@@ -200,15 +200,15 @@ WIDTHS = [375, 800, 1280, 1920]
 
 
 def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
-    workspace = review.Revision("workspace")
-    verdicts = review.top(review.review(workspace, workspace), {})
-    longest = review.table(
+    workspace = revisions.Revision("workspace")
+    shown = markdown.verdict_table(verdicts.review(workspace, workspace))
+    longest = markdown.table(
         ["param", "base", "head"],
         [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]],
     )
-    page = review.page([f"# Review\n\n{verdicts}\n\n{longest}"], [])
+    content = page.page(report.Report("Review", f"{shown}\n\n{longest}", []))
     frames = "".join(
-        f'<iframe width="{width}" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS
+        f'<iframe width="{width}" srcdoc="{html.escape(content)}"></iframe>' for width in WIDTHS
     )
     script = """<script>onload = () => document.title = [...document.querySelectorAll("iframe")].flatMap(frame =>
         [...frame.contentDocument.querySelectorAll("table")].map(table => table.scrollWidth - table.clientWidth))

@@ -19,6 +19,8 @@ from matplotlib.text import Text
 from stages.core.data.datasets import TABLE
 from stages.core.judge import comparison, pictures
 from tools import review
+from tools.review import markdown, page, revisions, sentences, verdicts
+from tools.shared import described, texts
 
 ROOT = Path(__file__).parent.parent
 NAMES = ["imdb", "reuters", "boston_housing"]
@@ -126,7 +128,7 @@ class Project:
         parameters=1000,
         measured=None,
     ):
-        """Write the metrics of a data set. main, loss: (mean, noise) of what is added to the figures of the folds.
+        """Write the metrics of a data set. main, loss: (mean, noise) of what is added to the metrics of the folds.
 
         measured: by the loss, where it is not what MEASURED says.
         """
@@ -142,8 +144,8 @@ class Project:
         folds[metric] = np.linspace(*MAINS[metric], k * repeats) + main[0] + main[1] * noise
         curves = folds[["repeat", "fold"]].loc[folds.index.repeat(EPOCHS)].reset_index(drop=True)
         curves["epoch"] = [*range(1, EPOCHS + 1)] * (k * repeats)
-        for figure in ("loss", metric):
-            curves[figure] = curves[f"val_{figure}"] = np.repeat(folds[figure].to_numpy(), EPOCHS)
+        for column in ("loss", metric):
+            curves[column] = curves[f"val_{column}"] = np.repeat(folds[column].to_numpy(), EPOCHS)
         if TABLE[name].task.classifies:
             outcome = pd.DataFrame({"actual": [0, 0, 1, 1], "predicted": [0, 1, 0, 1]})
             outcome["rows"] = [5, 0, ROWS - 5 - int(right[0].sum()) % 5, int(right[0].sum()) % 5]
@@ -153,16 +155,16 @@ class Project:
             )
             right = np.abs(right + main[0])
         spread = {
-            figure: {
+            column: {
                 "high": 1.0,
                 "low": 0.0,
-                "mean": round(float(folds[figure].mean()), 4),
+                "mean": round(float(folds[column].mean()), 4),
                 "std": 0.01,
             }
-            for figure in (metric, "loss")
+            for column in (metric, "loss")
         }
         tested = {"ensemble": 0.9, "mean": round(float(right.mean()), 4), "std": 0.0}
-        figures = {
+        content = {
             "baseline": {metric: 0.5},
             "kfold": {**spread, "replicas": k * repeats},
             "network": {
@@ -173,7 +175,7 @@ class Project:
             "source": self.params["source"],
             "test": {metric: tested},
         }
-        self.put(f"metrics/{name}.json", json.dumps(figures))
+        self.put(f"metrics/{name}.json", json.dumps(content))
         self.put(f"metrics/{name}/folds.csv", folds)
         self.put(f"metrics/{name}/fold_curves.csv", curves)
         self.put(f"metrics/{name}/test.csv", outcome)
@@ -245,12 +247,17 @@ def refused(run, capsys):
     return refused
 
 
+def compared() -> list[verdicts.Reviewed]:
+    """The review of the workspace against main."""
+    return verdicts.review(revisions.resolve("main"), revisions.Revision("workspace"))
+
+
 def cells(line) -> list[str]:
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 def top(text) -> dict[str, list[str]]:
-    """{data set: verdict, figure, base → head, difference, wins} from the table on top of a review."""
+    """{data set: verdict, metric, base → head, difference, wins} from the table on top of a review."""
     rows = [
         cells(line)
         for line in text.split("## What changed")[0].splitlines()
@@ -264,8 +271,8 @@ def section(text, name) -> str:
     return text.split(f"## {TABLE[name].title}\n")[1].split("\n## ")[0]
 
 
-def figures(text) -> dict[str, list[str]]:
-    """{figure: base, head, difference, p} from the table of one data set."""
+def metrics(text) -> dict[str, list[str]]:
+    """{metric: base, head, difference, p} from the table of one data set."""
     rows = [cells(line) for line in text.splitlines() if line.startswith("| ")]
     return {name: others for name, *others in rows}
 
@@ -290,7 +297,7 @@ def test_the_top_line_has_the_verdict_on_each_data_set(project, run, verdict, ch
     assert {name: row[0] for name, row in top(run("main")).items()} == dict.fromkeys(NAMES, verdict)
 
 
-def test_the_top_line_has_the_figures(project, run):
+def test_the_top_line_has_the_metrics(project, run):
     project.results("imdb", main=(0.03, 0.002))
     project.results("boston_housing", main=(0.3, 0.02))
     rows = top(run("main"))
@@ -324,7 +331,7 @@ def test_two_revisions_that_are_the_same_need_no_table(project, run):
     assert text.startswith("# Review: main → HEAD\n")
     assert {row[0] for row in top(text).values()} == {"the same"}
     for name in NAMES:
-        assert section(text, name).strip() == "Every figure is the same in both."
+        assert section(text, name).strip() == "Every metric is the same in both."
 
 
 def test_the_workspace_is_reviewed_where_no_head_is_named(project, run):
@@ -374,7 +381,7 @@ def test_what_cannot_be_compared_says_why(project, run, change, reason):
     assert (verdict, means, wins) == ("not comparable", "0.8500 → 0.8800", "-")
     assert reason in difference
     assert f"Not comparable fold by fold: {difference}." in section(text, "imdb")
-    assert figures(section(text, "imdb"))["kfold accuracy"][2:] == ["+0.0300", "-"]
+    assert metrics(section(text, "imdb"))["kfold accuracy"][2:] == ["+0.0300", "-"]
 
 
 def test_folds_that_stand_out_do_not_hide_what_happened_in_the_others(project, run):
@@ -403,10 +410,10 @@ def test_folds_that_hold_out_other_rows_cannot_be_compared(project, run):
 
 def test_fingerprints_that_look_like_numbers_are_not_read_as_numbers(project, run):
     # 00000010 and 10 are one number, and so are 1e100000 and 2e100000
-    for own, other in (("000000", "0"), ("1e10", "2e10")):
-        project.results("imdb", main=(0.03, 0.002), held_out=own)
+    for before, after in (("000000", "0"), ("1e10", "2e10")):
+        project.results("imdb", main=(0.03, 0.002), held_out=before)
         project.commit()
-        project.results("imdb", main=(0.03, 0.002), held_out=other)
+        project.results("imdb", main=(0.03, 0.002), held_out=after)
         assert top(run("HEAD"))["imdb"][3] == "the folds hold out different rows"
 
 
@@ -433,7 +440,7 @@ def test_a_data_set_that_one_side_lacks_is_not_comparable(project, run):
     for base, head in (("HEAD~1", "HEAD"), ("HEAD", "HEAD~1")):
         text = run(base, head)
         assert top(text)["reuters"][0] == "not comparable"
-        assert top(text)["reuters"][3] == "HEAD has no figures for it"
+        assert top(text)["reuters"][3] == "HEAD has no metrics for it"
         assert top(text)["imdb"][0] == "the same"
 
 
@@ -445,29 +452,29 @@ def test_a_base_of_an_older_layout_is_said_so(project, run):
     assert "older layout" in top(run("HEAD"))["imdb"][3]
 
 
-def test_p_is_corrected_for_all_figures_of_all_data_sets_that_differ(project, run):
+def test_p_is_corrected_for_all_metrics_of_all_data_sets_that_differ(project, run):
     change = (0.0195, 0.01)
     raw = comparison.compare(np.zeros(8), change[0] + change[1] * np.array([-1, 1] * 4), 4, True).p
     assert 0.025 < raw < 0.04
 
     def seen():
         text = run("main")
-        return top(text)["imdb"][0], figures(section(text, "imdb"))["kfold accuracy"][3]
+        return top(text)["imdb"][0], metrics(section(text, "imdb"))["kfold accuracy"][3]
 
     project.results("imdb", main=change)
     assert seen() == (
         "better",
         f"{raw:.3f}",
-    )  # figures that are the same are no further chances of an alarm
+    )  # metrics that are the same are no further chances of an alarm
     project.results("imdb", main=change, loss=(0, 0.01))
     assert seen() == ("no evidence", f"{2 * raw:.3f}")
     project.results("reuters", main=(0, 0.01), loss=(0, 0.01))
     assert seen() == ("no evidence", f"{4 * raw:.3f}")
 
 
-def test_the_table_of_figures_has_both_sides_difference_and_p(project, run):
+def test_the_table_of_metrics_has_both_sides_difference_and_p(project, run):
     project.results("imdb", main=(0.03, 0.002), loss=(-0.1, 0.01), parameters=2000)
-    rows = figures(section(run("main"), "imdb"))
+    rows = metrics(section(run("main"), "imdb"))
     assert rows["kfold accuracy"][:2] == ["0.8500 ± 0.0100", "0.8800 ± 0.0100"]
     assert re.fullmatch(r"\+0\.0300 \(\+0\.02\d\d to \+0\.03\d\d\)", rows["kfold accuracy"][2])
     assert re.fullmatch(r"-0\.1000 \(-0\.1\d{3} to -0\.0\d{3}\)", rows["kfold loss"][2])
@@ -506,10 +513,10 @@ def test_a_probability_or_a_share_never_looks_like_0_or_1():
         0.9996: ">0.999",
         1: ">0.999",
     }
-    assert {value: review.share(value) for value in shown} == shown
+    assert {value: markdown.share(value) for value in shown} == shown
     shown = {0: "<1%", 0.004: "<1%", 0.01: "1%", 0.99: "99%", 0.994: ">99%", 1: ">99%"}
-    assert {value: review.share(value, ".0%", 0.01) for value in shown} == shown
-    assert review.number(-1e-17, "+") == "+0.0000"
+    assert {value: markdown.share(value, ".0%", 0.01) for value in shown} == shown
+    assert markdown.number(-1e-17, "+") == "+0.0000"
 
 
 @pytest.mark.parametrize(
@@ -555,7 +562,7 @@ def test_metrics_with_different_keys_stand_side_by_side(project, run):
     project.results("imdb", main=(0.03, 0.002))
     text = run("main")
     assert top(text)["imdb"][0] == "better"
-    rows = figures(section(text, "imdb"))
+    rows = metrics(section(text, "imdb"))
     assert rows["kfold f1"] == ["0.7000", "-", "-", "-"]
     assert rows["validation best_epoch"] == ["5", "-", "-", "-"]
     assert rows["network parameters"] == ["-", "1,000", "-", "-"]
@@ -565,12 +572,12 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
     change = (-0.195, 0.1)
     project.results("boston_housing", main=change, loss=(0, 0.01), measured="mean absolute error")
     text = run("main", "--html", str(tmp_path / "page.html"))
-    own = section(text, "boston_housing")
+    part = section(text, "boston_housing")
     assert (
         "- The losses measure different things (mean squared error, mean absolute error) and are not compared."
-        in own
+        in part
     )
-    rows = figures(own)
+    rows = metrics(part)
     assert rows["network loss"] == ["mean squared error", "mean absolute error", "-", "-"]
     assert rows["kfold loss"][3] == "-"
     raw = comparison.compare(np.zeros(8), change[0] + change[1] * np.array([-1, 1] * 4), 4, False).p
@@ -581,15 +588,15 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
     assert drawn == ["Each fold&#x27;s difference", "K-fold curves", "Predicted against actual"]
 
 
-def test_curves_are_drawn_of_figures_that_mean_the_same_in_both(project, monkeypatch):
+def test_curves_are_drawn_of_metrics_that_mean_the_same_in_both(project, monkeypatch):
     asked = []
     monkeypatch.setattr(
         pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b""
     )
     for measured in (None, "Huber loss"):
         project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
-        reviewed = review.review(review.resolve("main"), review.Revision("workspace"))
-        review.drawn(next(own for own in reviewed if own.name == "boston_housing"))
+        reviewed = compared()
+        page.drawn(next(found for found in reviewed if found.name == "boston_housing"))
     mae = {"mae": "mean absolute error (thousand dollars)"}
     assert asked == [{"loss": "loss: mean squared error (thousand dollars squared)", **mae}, mae]
 
@@ -601,9 +608,9 @@ def test_a_base_that_does_not_say_what_its_loss_measures_is_compared(project, ru
     path.write_text(json.dumps(old))
     project.commit()
     project.results("imdb", main=(0.03, 0.002), loss=(0.1, 0.01))
-    own = section(run("main"), "imdb")
-    assert figures(own)["kfold loss"][3] != "-"
-    assert "different things" not in own
+    part = section(run("main"), "imdb")
+    assert metrics(part)["kfold loss"][3] != "-"
+    assert "different things" not in part
 
 
 @pytest.mark.parametrize("side", ["base", "head"])
@@ -735,12 +742,12 @@ def test_a_damaged_table_is_one_message(project, run, content, message):
         run("main")
 
 
-def test_folds_whose_figures_are_no_numbers_are_not_compared(project, run):
+def test_folds_whose_metrics_are_no_numbers_are_not_compared(project, run):
     path = project.folder / "metrics/imdb/folds.csv"
     table = pd.read_csv(path, dtype={"held_out": str})
     table.loc[0, "accuracy"] = np.nan
     project.put("metrics/imdb/folds.csv", table)
-    assert top(run("main"))["imdb"][3] == "workspace has folds whose figures are no numbers"
+    assert top(run("main"))["imdb"][3] == "workspace has folds whose metrics are no numbers"
 
 
 def test_as_a_program_it_exits_with_1_and_one_message(project):
@@ -765,9 +772,9 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     project.results("reuters", held_out="ff00")
     project.params["datasets"]["imdb"]["model"].update(units=[4], dropout=0.5)
     project.save(lock=False)
-    page = tmp_path / "review.html"
-    found = json.loads(run("main", "--json", "--html", str(page)), parse_constant=no_constant)
-    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    path = tmp_path / "review.html"
+    found = json.loads(run("main", "--json", "--html", str(path)), parse_constant=no_constant)
+    assert path.read_text("utf-8").startswith("<!DOCTYPE html>")
     main = project.git("rev-parse", "main")
     assert found["base"] == {"name": "main", "commit": main, "stale": []}
     assert found["head"] == {"name": "workspace", "commit": None, "stale": ["kfold@imdb"]}
@@ -778,11 +785,11 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     assert list(found["datasets"]) == NAMES
     imdb, reuters = found["datasets"]["imdb"], found["datasets"]["reuters"]
     assert (imdb["verdict"], imdb["metric"], imdb["obstacle"]) == ("better", "accuracy", None)
-    directions = {name: figure["higher_is_better"] for name, figure in imdb["metrics"].items()}
+    directions = {name: found["higher_is_better"] for name, found in imdb["metrics"].items()}
     assert directions == {"accuracy": True, "loss": False}
     accuracy = imdb["metrics"]["accuracy"]
     assert (accuracy["verdict"], accuracy["base"], accuracy["head"]) == ("better", 0.85, 0.88)
-    raw, *_ = review.review(review.resolve("main"), review.Revision("workspace"))
+    raw, *_ = compared()
     expected = dataclasses.asdict(raw.comparisons["accuracy"])
     holm, typical_holm = (
         accuracy["difference"].pop("p_holm"),
@@ -794,10 +801,10 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
         "not comparable",
         "the folds hold out different rows",
     )
-    assert [own["difference"] for own in reuters["metrics"].values()] == [None, None]
+    assert [found["difference"] for found in reuters["metrics"].values()] == [None, None]
 
 
-def test_json_has_null_where_a_figure_is_no_number(project, run):
+def test_json_has_null_where_a_metric_is_no_number(project, run):
     path = project.folder / "metrics/imdb.json"
     project.results("imdb", main=(0.03, 0.002), loss=(np.nan, 0))
     path.write_text(path.read_text().replace("0.88", "NaN"))
@@ -858,7 +865,7 @@ def test_params_that_were_added_removed_and_changed_are_shown(project, run):
     model.update(units=[4], dropout=0.5)
     del model["activation"]
     project.save()
-    rows = figures(changed(run("main")))
+    rows = metrics(changed(run("main")))
     assert rows["`datasets.imdb.model.units`"] == ["`[16, 16]`", "`[4]`"]
     assert rows["`datasets.imdb.model.dropout`"] == ["-", "`0.5`"]
     assert rows["`datasets.imdb.model.activation`"] == ["`relu`", "-"]
@@ -894,7 +901,7 @@ def test_a_param_cannot_break_the_table(project, run, tmp_path, value):
     project.params["datasets"]["imdb"]["model"]["activation"] = value
     project.save()
     text = run("main", "--html", str(tmp_path / "page.html"))
-    assert len(figures(changed(text))["`datasets.imdb.model.activation`"]) == 2
+    assert len(metrics(changed(text))["`datasets.imdb.model.activation`"]) == 2
     cells_in_page = re.findall(
         r"<tr>\s*(.*?)\s*</tr>", (tmp_path / "page.html").read_text("utf-8"), re.DOTALL
     )
@@ -990,7 +997,9 @@ def test_without_data_the_flips_are_counted_and_it_says_how_to_get_the_texts(pro
 def test_rows_without_a_text_are_not_missed(project, run, monkeypatch):
     project.results("imdb", main=(0.03, 0.002))
     assert section(run("main"), "imdb").rstrip().endswith("0 to right, 0 to wrong.")
-    monkeypatch.setitem(TABLE, "imdb", dataclasses.replace(TABLE["imdb"], kind="images"))
+    images = partial(dataclasses.replace, kind="images")
+    known = described.described
+    monkeypatch.setattr(revisions, "described", lambda *name: images(known(*name)))
     project.results("imdb", main=(0.03, 0.002), right=FLIPPED)
     assert section(run("main"), "imdb").rstrip().endswith("1 to right, 1 to wrong.")
 
@@ -1019,7 +1028,7 @@ def test_long_texts_are_cut_and_words_without_an_entry_keep_their_id(project, ru
     )  # Markdown may escape brackets
     assert line.startswith("word8 [4] word2 ")  # rank 1 is id 4 of the Keras loaders
     assert line.endswith(" word39 …")
-    assert len(line.split()) == review.WORDS + 1
+    assert len(line.split()) == texts.SHOWN + 1
 
 
 def test_at_most_so_many_texts_are_shown_each_way(project, run):
@@ -1027,7 +1036,7 @@ def test_at_most_so_many_texts_are_shown_each_way(project, run):
     project.texts([f"word{rank}" for rank in range(1, 11)])
     text = section(run("main"), "imdb")
     assert "4 to right, 6 to wrong" in text
-    assert (text.count("- now right"), text.count("- now wrong")) == (4, review.SHOWN)
+    assert (text.count("- now right"), text.count("- now wrong")) == (4, sentences.SHOWN)
 
 
 def test_texts_of_other_data_are_not_shown(project, run):
@@ -1045,7 +1054,7 @@ def test_flips_are_found_between_different_numbers_of_seeds(project, run):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def opened(tmp_path_factory):
     """A review by a process of its own, all data sets changed, hostile words and names: page, Markdown, modules."""
     folder = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -1067,14 +1076,14 @@ def page(tmp_path_factory):
         return (folder / "new" / "review.html").read_text("utf-8"), done.stdout, done.stderr.split()
 
 
-def test_a_review_imports_no_tensorflow(page):
-    _, _, modules = page
+def test_a_review_imports_no_tensorflow(opened):
+    _, _, modules = opened
     assert "tools.review" in modules
     assert not {"tensorflow", "keras"} & set(modules)
 
 
-def test_the_page_says_what_the_markdown_says(page):
-    content, text, _ = page
+def test_the_page_says_what_the_markdown_says(opened):
+    content, text, _ = opened
     for name in NAMES:
         assert f"<h2>{TABLE[name].title}</h2>" in content
     assert content.startswith("<!DOCTYPE html>")
@@ -1082,15 +1091,15 @@ def test_the_page_says_what_the_markdown_says(page):
     assert content.count("<tr>") == len(re.findall(r"^\| (?!---)", text, re.MULTILINE))
 
 
-def test_the_page_runs_no_script(page):
-    content, text, _ = page
+def test_the_page_runs_no_script(opened):
+    content, text, _ = opened
     assert "alert(1)" in text.replace("\\", "")  # Markdown may escape what it shows
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in content
     assert not re.search(r"<script|<iframe|<b onload", content, re.IGNORECASE)
 
 
-def test_the_page_needs_no_network(page):
-    content, text, _ = page
+def test_the_page_needs_no_network(opened):
+    content, text, _ = opened
     assert "example.com" in text
     assert not re.search(r"<link|@import|url\(", content, re.IGNORECASE)
     sources = re.findall(r"<[^>]*\b(?:src|href)\s*=\s*[\"']?([^\"'\s>]*)", content)
@@ -1098,8 +1107,8 @@ def test_the_page_needs_no_network(page):
     assert {source[:22] for source in sources} == {"data:image/png;base64,"}
 
 
-def test_the_page_has_a_picture_with_words_for_each_thing_drawn(page):
-    content, _, _ = page
+def test_the_page_has_a_picture_with_words_for_each_thing_drawn(opened):
+    content, _, _ = opened
     pictures_in_page = re.findall(
         r'<figure><img alt="([^"]+)" src="data:image/png;base64,iVBORw0K[^"]+"></figure>', content
     )
@@ -1185,8 +1194,8 @@ def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
     )
     project.results("imdb", main=(0.03, 0.002))
     project.results("boston_housing", main=(0.3, 0.02))
-    for own in review.review(review.resolve("main"), review.Revision("workspace")):
-        review.drawn(own)
+    for dataset in compared():
+        page.drawn(dataset)
     assert [(name.startswith(TABLE["imdb"].title), better) for name, *_, better in asked] == [
         (True, "higher"),
         (False, "lower"),

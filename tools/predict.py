@@ -27,7 +27,7 @@ from stages.core.data.arrays import Text, UnreadableFile, stored, word_index
 from stages.core.data.datasets import TABLE
 from stages.core.fit.weightings import WEIGHTINGS
 from stages.core.run.stage import parser_of, tool
-from tools import review
+from tools.review import revisions as review
 
 APOSTROPHES = "'’‘‛ʼ′´＇"  # noqa: RUF001
 UNKNOWN = 2**31 - 5  # rank of a word that the index does not have: rarer than any
