@@ -29,7 +29,7 @@ def line(name) -> str:
     means = shown[f"metrics/{dataset}.json"][f"kfold.{metric}.mean"]
     alone = reviewed(name)
     found = alone.comparisons[metric]
-    says = f"**{alone.verdict(alone.metric)}**: {markdown.change(found)}"
+    says = f"**{alone.verdict(alone.about.metric)}**: {markdown.change(found)}"
     diff = f"{dataset} kfold.{metric}.mean {means['old']} → {means['new']}"
     return f"| {name} | {diff} | {says}, better in {found.wins} of {found.folds} folds |"
 

@@ -29,8 +29,8 @@ def line(original, revision) -> str:
     cells = []
     for name in DATASETS:
         (alone,) = verdicts.corrected([reviewed[name]])
-        found = revision.json(f"metrics/{name}.json")["kfold"][alone.metric.name]
-        said = "" if revision is original else f", **{alone.verdict(alone.metric)}**"
+        found = revision.json(f"metrics/{name}.json")["kfold"][alone.about.metric.name]
+        said = "" if revision is original else f", **{alone.verdict(alone.about.metric)}**"
         cells.append(f"{found['mean']:.4f} ± {found['std']:.4f}{said}")
     return f"| {revision.name} | {' | '.join(cells)} |"
 

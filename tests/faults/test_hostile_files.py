@@ -20,7 +20,7 @@ from small import ROOT
 from stages import preprocess
 from stages.core.data import arrays, synthetic
 from stages.core.data.datasets import TABLE
-from tools import predict
+from tools.predict import ensemble, rows
 
 OFFICIAL = {name: generate() for name, generate in synthetic.GENERATORS.items() if name != "imdb"}
 
@@ -437,7 +437,7 @@ def test_a_model_that_would_run_code_is_refused(tmp_path, tried):
     network.save(tmp_path / "seed_0.keras")
     assert marker.exists(), "it runs when it is called"
     marker.unlink()
-    with pytest.raises(predict.Refused, match="cannot be opened"):
-        predict.models(tmp_path)
+    with pytest.raises(rows.Refused, match="cannot be opened"):
+        ensemble.models(tmp_path)
     assert not marker.exists()
     tried("a .keras file with a Lambda layer given to predict", "refused, the command never ran")

@@ -23,8 +23,8 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
     }
     datasets = {
         dataset.name: {
-            "verdict": dataset.verdict(dataset.metric),
-            "metric": dataset.metric.name,
+            "verdict": dataset.verdict(dataset.about.metric),
+            "metric": dataset.about.metric.name,
             "obstacle": dataset.obstacle or None,
             "metrics": {metric.name: _judged(dataset, metric) for metric in dataset.metrics},
         }

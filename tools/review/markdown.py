@@ -41,22 +41,17 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 def verdict_table(reviewed: list[Reviewed]) -> str:
     """A line for each data set."""
-    wins = "folds in which head is better"
-    header = ["data set", "verdict", "metric", "base → head", DIFFERENCE, wins]
-    return table(header, [_verdict_row(dataset) for dataset in reviewed])
-
-
-def _verdict_row(dataset):
-    metric, unit = dataset.metric, dataset.about.unit
-    found = dataset.comparisons.get(metric.name)
-    return [
-        dataset.name,
-        f"**{dataset.verdict(metric)}**",
-        f"{metric.name} ({unit})" if unit else metric.name,
-        " → ".join(map(number, dataset.means(metric))),
-        change(found) if found else dataset.obstacle,
-        f"{found.wins} of {found.folds}" if found else "-",
-    ]
+    rows, wins = [], "folds in which head is better"
+    for dataset in reviewed:
+        metric, unit = dataset.about.metric, dataset.about.unit
+        label = f"{metric.name} ({unit})" if unit else metric.name
+        means = " → ".join(map(number, dataset.means(metric)))
+        found = dataset.comparisons.get(metric.name)
+        difference = change(found) if found else dataset.obstacle
+        better = f"{found.wins} of {found.folds}" if found else "-"
+        verdict = f"**{dataset.verdict(metric)}**"
+        rows.append([dataset.name, verdict, label, means, difference, better])
+    return table(["data set", "verdict", "metric", "base → head", DIFFERENCE, wins], rows)
 
 
 def metric_table(dataset: Reviewed) -> str:

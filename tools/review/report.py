@@ -52,17 +52,16 @@ def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> Report:
     ]
     changes = ["## What changed", *_changes(base, head, reviewed)]
     overview = "\n\n".join([*notices, verdict_table(reviewed), EXPLANATION, *changes])
-    sections = [_section(dataset) for dataset in reviewed]
+    sections = []
+    for dataset in reviewed:
+        title = f"## {dataset.about.title}"
+        if dataset.unchanged:
+            sections.append(Section(dataset, f"{title}\n\nEvery metric is the same in both."))
+            continue
+        words = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
+        words = "\n\n".join([title, metric_table(dataset), words])
+        sections.append(Section(dataset, words, flipped(dataset)))
     return Report(f"Review: {base.name} → {head.name}", overview, sections)
-
-
-def _section(dataset):
-    title = f"## {dataset.about.title}"
-    if dataset.unchanged:
-        return Section(dataset, f"{title}\n\nEvery metric is the same in both.")
-    words = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
-    words = "\n\n".join([title, metric_table(dataset), words])
-    return Section(dataset, words, flipped(dataset))
 
 
 def _by_kind(stages, names):

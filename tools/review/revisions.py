@@ -145,6 +145,7 @@ class Results:
     about: Description | None
     section: dict  # of params.yaml
     split_seed: int | None
+    equivalent_within: float | None  # half the band of differences that are too small to matter
     metrics: dict  # metrics/<dataset>.json
     measured: str  # by the loss
     folds: pd.DataFrame | None
@@ -161,6 +162,7 @@ def load(revision: Revision, name: str) -> Results:
     metrics = revision.json(f"{folder}.json")
     measured = metrics.get("network", {}).get("loss", "")
     about = described(name, measured)
+    section = revision.sections.get(name, {})
     rows = revision.table(f"{folder}/test_rows.csv")
     stages = revision.yaml("dvc.lock").get("stages", {})
     inputs = (stages.get(f"preprocess@{name}") or {}).get("deps", [])
@@ -168,8 +170,9 @@ def load(revision: Revision, name: str) -> Results:
     return Results(
         revision=revision,
         about=about,
-        section=revision.sections.get(name) or {},
+        section=section,
         split_seed=revision.yaml("params.yaml").get("split_seed"),
+        equivalent_within=section.get("review", {}).get("equivalent_within"),
         metrics=metrics,
         measured=measured,
         folds=revision.table(f"{folder}/folds.csv", numbers),

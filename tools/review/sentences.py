@@ -15,34 +15,39 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     if dataset.obstacle:
         yield f"Not comparable fold by fold: {dataset.obstacle}."
         return
-    found, verdict = dataset.comparisons[dataset.metric.name], dataset.verdict(dataset.metric)
+    name, verdict = dataset.about.metric.name, dataset.verdict(dataset.about.metric)
+    found = dataset.comparisons[name]
     if found.better is not None:
         yield (
-            f"Probabilities, with differences up to {dataset.equivalent_within} taken as none: "
-            f"worse {share(found.worse)}, equivalent {share(found.equivalent)}, "
+            f"Probabilities, with differences up to {dataset.head.equivalent_within} taken as "
+            f"none: worse {share(found.worse)}, equivalent {share(found.equivalent)}, "
             f"better {share(found.better)}."
         )
-    if len(measured := dataset.measured) > 1:
-        different = f"The losses measure different things ({', '.join(measured)})"
-        yield f"{different} and are not compared."
-    yield from _power(dataset, found)
+    if len(dataset.metrics) == 1:
+        different = f"{dataset.base.measured}, {dataset.head.measured}"
+        yield f"The losses measure different things ({different}) and are not compared."
+    yield from _power(found, dataset.head.folds["rows"].max() > 1)
     if verdict.endswith("in the typical fold"):
-        yield _outliers(dataset, found)
+        differences = dataset.head.folds[name] - dataset.base.folds[name]
+        most = differences.sort_values(key=abs).iloc[-1]
+        yield (
+            f"Some folds stand out, by {number(most, '+')} at most: look at them, a fit may have "
+            "failed there. Without the fifth of the folds at either end the difference is "
+            f"{change(found.typical)}."
+        )
     if verdict == "no evidence":
         answer = "might" if found.repeats_could_tell else "would not"
         yield f"If the difference stayed as it is, more repeats {answer} change the verdict."
-    yield _test_rows(dataset)
-    yield from _noise(dataset)
+    yield from _test_rows(dataset)
 
 
-def _power(dataset, found):
+def _power(found, larger_k):
     """How small a difference the folds could find, unless all of them differ by the same."""
     if found.error <= 1e-9 * abs(found.mean):
         what = f"differ by {found.mean:+.4g}" if found.mean else "are the same in both"
         unknown = "without noise they do not say how small a difference they would find"
         yield f"All {found.folds} folds {what}: {unknown}."
         return
-    larger_k = dataset.head.folds["rows"].max() > 1
     further = "a larger k goes further" if larger_k else "only more rows go further"
     would = f"These {found.folds} folds would find (4 times out of 5) a difference of"
     yield f"{would} {_size(found.detectable)} or more."
@@ -54,40 +59,29 @@ def _size(value):
     return f"{value:.4f}" if value >= 5e-5 else f"{value:.1g}"
 
 
-def _outliers(dataset, found):
-    name = dataset.metric.name
-    most = (dataset.head.folds[name] - dataset.base.folds[name]).sort_values(key=abs).iloc[-1]
-    return (
-        f"Some folds stand out, by {number(most, '+')} at most: look at them, a fit may have "
-        "failed there. Without the fifth of the folds at either end the difference is "
-        f"{change(found.typical)}."
-    )
-
-
 def _test_rows(dataset):
-    if not dataset.rows:
-        return "No test rows to compare: one of the two does not say how each row fared."
-    base, head = dataset.rows
-    found = comparison.bootstrap(base, head)
-    return (
-        f"On the fixed {base.shape[1]:,} test rows, {dataset.metric.name} of single models "
-        f"changes by {number(found[0], '+')} (95 % bootstrap interval over rows and seeds "
-        f"{span(*found[1:])}; {len(base)} and {len(head)} seeds). This says nothing about other "
-        "training rows: the folds above do."
-    )
-
-
-def _noise(dataset):
-    rows, name = dataset.head.rows, dataset.metric.name
-    if rows is None:
+    """What the test rows say, and how much of the noise comes from seeds alone."""
+    name, in_head = dataset.about.metric.name, dataset.head.rows
+    if dataset.rows:
+        base, head = dataset.rows
+        difference, *interval = comparison.bootstrap(base, head)
+        yield (
+            f"On the fixed {base.shape[1]:,} test rows, {name} of single models changes by "
+            f"{number(difference, '+')} (95 % bootstrap interval over rows and seeds "
+            f"{span(*interval)}; {len(base)} and {len(head)} seeds). This says nothing about "
+            "other training rows: the folds above do."
+        )
+    else:
+        yield "No test rows to compare: one of the two does not say how each row fared."
+    if in_head is None:
         return
-    if found := comparison.seed_share(dataset.head.folds[name], rows.mean(axis=1)):
+    if found := comparison.seed_share(dataset.head.folds[name], in_head.mean(axis=1)):
         seeds, low, high = (share(value, ".0%", 0.01) for value in found)
         spread = "" if low == high else f"95 % interval {low} to {high}, "
         yield (
             "Where the noise comes from (head): seeds alone, on the fixed test rows, bring "
-            f"{seeds} of the variance of {name} of a fold ({spread}from {len(rows)} seeds); the "
-            "rest is which rows a fold trains on and is judged on."
+            f"{seeds} of the variance of {name} of a fold ({spread}from {len(in_head)} seeds); "
+            "the rest is which rows a fold trains on and is judged on."
         )
 
 

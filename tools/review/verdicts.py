@@ -18,49 +18,24 @@ FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible
 class Reviewed:
     """A data set in both revisions.
 
-    comparisons: {name of a metric: Comparison}, empty where `obstacle` says why. p: {name of a
-    metric: p of its mean and of its typical fold after Holm}, of those with any difference.
+    metrics: those of a fold that mean the same in both. comparisons: {name of a metric:
+    Comparison}, empty where `obstacle` says why. p: {name of a metric: p of its mean and of its
+    typical fold after Holm}, of those with any difference.
     """
 
     name: str
+    about: Description
     base: Results
     head: Results
-    obstacle: str = ""
-    comparisons: dict[str, comparison.Comparison] = field(default_factory=dict)
+    metrics: list[Metric]
+    obstacle: str
+    comparisons: dict[str, comparison.Comparison]
     p: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[Results, Results]:
         """Base and head."""
         return self.base, self.head
-
-    @property
-    def about(self) -> Description:
-        """What the data set is, in head or, where head does not know it, in base."""
-        return self.head.about or self.base.about
-
-    @property
-    def metric(self) -> Metric:
-        """The main one."""
-        return self.about.metric
-
-    @property
-    def measured(self) -> list[str]:
-        """What the losses of base and head measure: the same, or two things."""
-        return list(dict.fromkeys(side.measured for side in self.sides if side.measured))
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """Those of a fold that mean the same in both: the main one first."""
-        if len(self.measured) > 1:
-            return [self.metric]
-        says = self.head if self.head.measured else self.base
-        return [self.metric, (says.about or self.about).loss]
-
-    @property
-    def equivalent_within(self) -> float | None:
-        """Half the width of the band of differences of the main metric that are too small."""
-        return self.head.section.get("review", {}).get("equivalent_within")
 
     @property
     def rows(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -95,15 +70,32 @@ def has_difference(found: comparison.Comparison) -> bool:
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
     """All data sets that either revision runs on. Raises Unreadable where one has no metrics."""
-    reviewed = []
+    found = []
     for name in dict.fromkeys([*base.sections, *head.sections]):
         sides = load(base, name), load(head, name)
         if any(side.about for side in sides):
-            reviewed.append(compared(Reviewed(name, *sides, obstacle(*sides))))
-    for side, part in ((base, "base"), (head, "head")):
-        if not any(getattr(dataset, part).metrics for dataset in reviewed):
+            found.append(_compared(name, *sides))
+    for side in (base, head):
+        results = [half for both in found for half in both.sides if half.revision is side]
+        if not any(half.metrics for half in results):
             raise Unreadable(f"{side.name} has no metrics/<dataset>.json; `dvc repro` makes them")
-    return corrected(reviewed)
+    return corrected(found)
+
+
+def _compared(name, base, head):
+    """A data set with its comparisons; the band of equivalence is that of the main metric."""
+    about, reason = head.about or base.about, obstacle(base, head)
+    metrics = [about.metric]
+    if not (base.measured and head.measured) or base.measured == head.measured:
+        says = head if head.measured else base
+        metrics.append((says.about or about).loss)
+    found = {}
+    for metric in [] if reason else metrics:
+        within = head.equivalent_within if metric is about.metric else None
+        values = base.folds[metric.name], head.folds[metric.name]
+        direction, k = metric.higher_is_better, int(head.folds.fold.max())
+        found[metric.name] = comparison.compare(*values, k, direction, within, metric.bounds)
+    return Reviewed(name, about, base, head, metrics, reason, found)
 
 
 def obstacle(base: Results, head: Results) -> str:
@@ -143,25 +135,6 @@ def _conditions(side):
     }
 
 
-def compared(dataset: Reviewed) -> Reviewed:
-    """The same with comparisons; the band of equivalence is that of the main metric."""
-    if dataset.obstacle:
-        return dataset
-    base, head = dataset.base.folds, dataset.head.folds
-    found = {}
-    for metric in dataset.metrics:
-        within = dataset.equivalent_within if metric is dataset.metric else None
-        found[metric.name] = comparison.compare(
-            base[metric.name],
-            head[metric.name],
-            int(head.fold.max()),
-            metric.higher_is_better,
-            within,
-            metric.bounds,
-        )
-    return replace(dataset, comparisons=found)
-
-
 def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
     """The same with p after Holm, over all metrics of these data sets with any difference."""
     found = {
@@ -182,5 +155,5 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:
     """A line for each data set whose verdict is among those that these keys of FAILING name."""
     words = {word for key in fail_on for word in FAILING[key]}
-    verdicts = {dataset.name: dataset.verdict(dataset.metric) for dataset in reviewed}
+    verdicts = {dataset.name: dataset.verdict(dataset.about.metric) for dataset in reviewed}
     return [f"{name} is {verdict}" for name, verdict in verdicts.items() if verdict in words]

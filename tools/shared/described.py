@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.core.data.datasets import TABLE
+from stages.core.data.datasets import TABLE, Dataset
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,18 @@ class Metric:
 
 @dataclass(frozen=True)
 class Description:
-    """kind: "text", "features" or "images". unit: of a target that is a number.
+    """kind: "text", "features" or "images". metric: the main one.
 
-    metric: the main one.
+    unit: of a target that is a number. classes: their names, where they have some. inputs: columns,
+    shape, scaled and impossible of rows that are no text.
     """
 
     title: str
     kind: str
-    unit: str
     classifies: bool
+    unit: str
+    classes: tuple[str, ...]
+    inputs: Dataset
     metric: Metric
     loss: Metric
 
@@ -35,8 +38,15 @@ def described(name: str, measured: str = "") -> Description | None:
     if not (found := TABLE.get(name)):
         return None
     task, labels = found.task, found.labels(measured)
-    metric, loss = (
-        Metric(key, task.higher_is_better(key), task.bounds_of(key), labels[key])
-        for key in (task.metric, "loss")
+    return Description(
+        found.title,
+        found.kind,
+        task.classifies,
+        found.unit,
+        found.classes,
+        found,
+        *(
+            Metric(key, task.higher_is_better(key), task.bounds_of(key), labels[key])
+            for key in (task.metric, "loss")
+        ),
     )
-    return Description(found.title, found.kind, found.unit, task.classifies, metric, loss)

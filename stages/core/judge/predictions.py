@@ -4,14 +4,12 @@ import numpy as np
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:
-    """(..., classes) float64 that add up to 1.
+    """(..., classes) float64, which add up to 1 but for the rounding of a softmax.
 
-    outputs: (..., 1) of a sigmoid, which is the probability of class 1, or (..., classes) of a softmax.
+    outputs: (..., 1) of a sigmoid, the probability of class 1, or (..., classes) of a softmax.
     """
     wide = outputs.astype("float64")
-    if wide.shape[-1] == 1:
-        wide = np.concatenate([1 - wide, wide], axis=-1)
-    return wide / wide.sum(axis=-1, keepdims=True)
+    return np.concatenate([1 - wide, wide], axis=-1) if wide.shape[-1] == 1 else wide
 
 
 def classes(outputs: np.ndarray) -> np.ndarray:
@@ -31,7 +29,7 @@ def confusion_counts(pairs, size: int) -> np.ndarray:
 
 
 def class_names(frames) -> list[str]:
-    """The names of all classes in such frames, by actual_name and predicted_name, else as numbers."""
+    """The names of all classes in such frames, or their numbers where there are no names."""
     names = {}
     for pairs in frames:
         for kind in ("actual", "predicted"):
