@@ -46,7 +46,7 @@ PLOTS = {
     for name in PARAMS["datasets"]
 }
 
-OUTCOMES = {  # rows and predictions that stand in for those of the metrics: what is drawn of them is known
+OUTCOMES = {  # rows and predictions in place of those of the metrics: what is drawn is known
     "imdb": (np.array([0, 0, 0, 0, 1]), np.array([[[0.1], [0.2], [0.3], [0.9], [0.8]]])),
     "reuters": (np.array([0, 5]), np.eye(46)[None, [0, 1]]),  # most topics have no row
 }
@@ -57,7 +57,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def open_page(path):
-    """The page once all its scripts have run, as HTML, and the lines that they wrote to the console."""
+    """The page once all its scripts have run, as HTML, and what they wrote to the console."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         done = subprocess.run(
             [BROWSER, *FLAGS, f"--user-data-dir={profile}", Path(path).resolve().as_uri()],
@@ -97,7 +97,7 @@ def marks(svg):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """What `dvc plots show` and `dvc plots diff HEAD` write in a repository that has the metrics and nothing else."""
+    """What `dvc plots show` and `dvc plots diff HEAD` write where there are metrics alone."""
     folder = tmp_path_factory.mktemp("pages")
     for name in (".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -154,7 +154,7 @@ def test_nothing_comes_from_the_network(pages, opened, name):
 
 @pytest.mark.parametrize("name", ["show", "diff"])
 def test_the_console_is_clean(opened, name):
-    # outcome.json has a layer for classes and one for numbers; Vega says of the other one that it has no extent.
+    # outcome.json has a layer for classes and one for numbers; of the other, Vega says it is empty
     assert [line for line in opened[name][1] if "WARN Infinite extent" not in line] == []
 
 
@@ -210,8 +210,10 @@ def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
     frames = "".join(
         f'<iframe width="{width}" srcdoc="{html.escape(content)}"></iframe>' for width in WIDTHS
     )
-    script = """<script>onload = () => document.title = [...document.querySelectorAll("iframe")].flatMap(frame =>
-        [...frame.contentDocument.querySelectorAll("table")].map(table => table.scrollWidth - table.clientWidth))
+    script = """<script>onload = () => document.title =
+        [...document.querySelectorAll("iframe")].flatMap(frame =>
+            [...frame.contentDocument.querySelectorAll("table")]
+                .map(table => table.scrollWidth - table.clientWidth))
     </script>"""
     (tmp_path / "widths.html").write_text(
         f'<!DOCTYPE html><meta charset="utf-8">{frames}{script}', "utf-8"

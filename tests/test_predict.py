@@ -281,7 +281,7 @@ class Network:
 
 @pytest.fixture
 def ask(tmp_path, monkeypatch, capsys):
-    """Ask predict in a project whose training rows and models are tiny: (arguments, standard input) -> its output."""
+    """Ask predict in a tiny project: (arguments, standard input) -> its output."""
 
     def asked(*arguments, content=""):
         content = content if isinstance(content, bytes) else content.encode()

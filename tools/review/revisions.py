@@ -87,7 +87,8 @@ class Revision:
         if (content := self.read(path)) is None:
             return None
         try:
-            table = pd.read_csv(io.BytesIO(content), converters=dict.fromkeys(TEXT, str))
+            empty = {"keep_default_na": False, "na_values": [""]}  # a class may be called NA
+            table = pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(TEXT, str), **empty)
         except ValueError:  # pandas' errors are ValueErrors
             raise Unreadable(f"{path} of {self.name} is no table") from None
         is_number = pd.api.types.is_numeric_dtype
