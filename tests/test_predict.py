@@ -19,6 +19,7 @@ from stages.core.data import encodings
 from stages.core.data.datasets import TABLE
 from tools import predict
 from tools.predict import ensemble, rows
+from tools.shared import texts
 from tools.shared.described import described
 
 PARAMS = params.load()
@@ -36,7 +37,7 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
     documents = [
         " ".join(word[int(rank)] for rank in split.x_test[[row]].ranks) for row in range(200)
     ]
-    back = rows.as_text([rows.words(document) for document in documents], index)
+    back = texts.as_text([texts.words(document) for document in documents], index)
     same = [np.array_equal(back[[row]].ranks, split.x_test[[row]].ranks) for row in range(200)]
     assert (
         np.mean(same) > 0.95
@@ -44,7 +45,7 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
 
 
 def test_words_are_lower_case_and_without_punctuation():
-    assert rows.words("What a FILM -- it's (very) good!") == [
+    assert texts.words("What a FILM -- it's (very) good!") == [
         "what",
         "a",
         "film",
@@ -54,7 +55,7 @@ def test_words_are_lower_case_and_without_punctuation():
     ]
     makers = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', " "))
     every_sign = "a".join(map(chr, range(1, 127)))
-    assert rows.words(every_sign) == every_sign.translate(makers).lower().split()
+    assert texts.words(every_sign) == every_sign.translate(makers).lower().split()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_words_are_lower_case_and_without_punctuation():
     ],
 )
 def test_typographic_signs_give_the_words_that_plain_ones_give(typographic, plain):
-    assert rows.words(typographic) == rows.words(plain)
+    assert texts.words(typographic) == texts.words(plain)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +108,12 @@ def test_only_a_newline_ends_a_line():
 
 
 def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
-    documents = [rows.words("the zyx film, the ZYX rare")]
-    assert rows.unknown(documents[0], INDEX, range(10_000 - encodings.INDEX_FROM)) == [
+    documents = [texts.words("the zyx film, the ZYX rare")]
+    assert texts.unknown(documents[0], INDEX, range(10_000 - encodings.INDEX_FROM)) == [
         "zyx",
         "rare",
     ]
-    counts = encodings.counts(rows.as_text(documents, INDEX), 10_000).toarray()[0]
+    counts = encodings.counts(texts.as_text(documents, INDEX), 10_000).toarray()[0]
     assert {column: int(counts[column]) for column in np.flatnonzero(counts)} == {
         1: 1,
         2: 3,
@@ -122,10 +123,10 @@ def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
 
 
 def test_an_unknown_word_makes_no_pair_of_the_vocabulary():
-    text = rows.as_text([["the", "film"]], INDEX)
+    text = texts.as_text([["the", "film"]], INDEX)
     terms = encodings.terms(text, 10)
     assert encodings.term_counts(text, terms).sum() == 3
-    assert encodings.term_counts(rows.as_text([["the", "zyx", "film"]], INDEX), terms).sum() == 2
+    assert encodings.term_counts(texts.as_text([["the", "zyx", "film"]], INDEX), terms).sum() == 2
 
 
 def test_two_classes_are_named_with_the_probability_of_the_one_that_is_meant():

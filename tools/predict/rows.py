@@ -2,18 +2,14 @@
 
 import codecs
 import csv
-import unicodedata
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from stages.core.data import encodings
-from stages.core.data.arrays import Text, stored, word_index
-from tools.shared.texts import arrays_of, index_of
-
-APOSTROPHES = "'’‘‛ʼ′´＇"  # noqa: RUF001
-UNKNOWN = 2**31 - 5  # rank of a word that the index does not have: rarer than any
+from stages.core.data.arrays import stored, word_index
+from tools.shared.texts import arrays_of, as_text, index_of, unknown, words
 
 
 class Refused(Exception):
@@ -42,36 +38,6 @@ def decoded(content: bytes) -> str:
 def lines(text: str) -> list[str]:
     """The lines of a text. Only \\n and \\r\\n end one: Unicode's other ends occur in sentences."""
     return text.replace("\r\n", "\n").removesuffix("\n").split("\n")
-
-
-def words(document: str) -> list[str]:
-    """The words of a document as the word indices have them: lower case, of signs only '.
-
-    Their makers took the signs of ASCII for spaces; here those of all of Unicode are. Apostrophes
-    of all forms are the one of ASCII, and letters of other forms (ligatures, full width, an accent
-    apart) the usual ones. Marks of HTML stay words ("br"), as they are in the training documents.
-    """
-    document = _spaced(document.translate(dict.fromkeys(map(ord, APOSTROPHES), "'")))
-    usual = _spaced(unicodedata.normalize("NFKC", document).lower())  # it spells ½ with a sign
-    unseen = {ord(sign): None for sign in set(usual) if unicodedata.category(sign) in ("Cf", "Mn")}
-    return usual.translate(unseen).split()  # without soft hyphens, marks left alone and the like
-
-
-def _spaced(text):
-    """Text with spaces for all signs but '."""
-    signs = (sign for sign in set(text) - {"'"} if unicodedata.category(sign)[0] in "PS")
-    return text.translate({ord(sign): " " for sign in signs})
-
-
-def as_text(documents: list[list[str]], index: dict[str, int]) -> Text:
-    """Documents as word ranks; those of unknown words are beyond any vocabulary."""
-    ranks = [index.get(word, UNKNOWN) for document in documents for word in document]
-    return Text(np.array(ranks, "int64"), np.cumsum([0, *map(len, documents)]))
-
-
-def unknown(document: list[str], index: dict[str, int], known) -> list[str]:
-    """The words whose rank is not in `known`, each once, in their order."""
-    return [word for word in dict.fromkeys(document) if index.get(word, UNKNOWN) not in known]
 
 
 def read_documents(name, section, content: str) -> tuple:

@@ -1,5 +1,6 @@
-"""Word ranks and the words that they stand for, from what the stages left in data/."""
+"""Documents as words and as the ranks of words, by the word index of a data set."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from stages.core.data.arrays import Text, word_index
 from stages.core.data.encodings import INDEX_FROM
 
+APOSTROPHES = "'’‘‛ʼ′´＇"  # noqa: RUF001
+UNKNOWN = 2**31 - 5  # rank of a word that the index does not have: rarer than any
 SHOWN = 40  # words of a document
 
 
@@ -40,3 +43,33 @@ def spelled(name: str, rows, total: int) -> dict[int, str] | None:
         words = [word.get(int(rank), f"[{rank + INDEX_FROM}]") for rank in ranks[:SHOWN]]
         shown[row] = " ".join(words) + (" …" if len(ranks) > SHOWN else "")
     return shown
+
+
+def words(document: str) -> list[str]:
+    """The words of a document as the word indices have them: lower case, of signs only '.
+
+    Their makers took the signs of ASCII for spaces; here those of all of Unicode are. Apostrophes
+    of all forms are the one of ASCII, and letters of other forms (ligatures, full width, an accent
+    apart) the usual ones. Marks of HTML stay words ("br"), as they are in the training documents.
+    """
+    document = _spaced(document.translate(dict.fromkeys(map(ord, APOSTROPHES), "'")))
+    usual = _spaced(unicodedata.normalize("NFKC", document).lower())  # it spells ½ with a sign
+    unseen = {ord(sign): None for sign in set(usual) if unicodedata.category(sign) in ("Cf", "Mn")}
+    return usual.translate(unseen).split()  # without soft hyphens, marks left alone and the like
+
+
+def _spaced(text):
+    """Text with spaces for all signs but '."""
+    signs = (sign for sign in set(text) - {"'"} if unicodedata.category(sign)[0] in "PS")
+    return text.translate({ord(sign): " " for sign in signs})
+
+
+def as_text(documents: list[list[str]], index: dict[str, int]) -> Text:
+    """Documents as word ranks; those of unknown words are beyond any vocabulary."""
+    ranks = [index.get(word, UNKNOWN) for document in documents for word in document]
+    return Text(np.array(ranks, "int64"), np.cumsum([0, *map(len, documents)]))
+
+
+def unknown(document: list[str], index: dict[str, int], known) -> list[str]:
+    """The words whose rank is not in `known`, each once, in their order."""
+    return [word for word in dict.fromkeys(document) if index.get(word, UNKNOWN) not in known]
