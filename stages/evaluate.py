@@ -17,7 +17,8 @@ from stages.core.data import arrays
 from stages.core.data.schema import Schema
 from stages.core.declared import params, sources
 from stages.core.judge import comparison, pictures
-from stages.core.judge.metrics import LOSSES, METRICS, Metric, classes, main_metric
+from stages.core.judge.metrics import LOSSES, METRICS, Metric, main_metric
+from stages.core.judge.predictions import classes, confusion_counts
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
@@ -217,8 +218,7 @@ def drawn_outcome(title, unit, schema, pairs, seeds) -> bytes:
     """The picture of what the ensemble predicted, from the frame that `outcome` gives."""
     title = f"{title}: test rows, ensemble of {seeds} seeds"
     if schema.task.classifies:
-        counts = np.zeros((len(schema.classes),) * 2, int)
-        counts[pairs.actual, pairs.predicted] = pairs.rows
+        counts = confusion_counts(pairs, len(schema.classes))
         return pictures.confusion(title, counts, schema.classes)
     predicted = {"test row": pairs.predicted.to_numpy()}
     return pictures.predicted_against_actual(title, pairs.actual.to_numpy(), predicted, unit)

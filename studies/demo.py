@@ -16,7 +16,8 @@ from stages.core.declared import params
 from stages.core.declared.task import TASKS
 from stages.core.run.stage import parser_of, tool
 from studies.common import load, table, write
-from tools import review, variants
+from tools import variants
+from tools.review import markdown, revisions, verdicts
 
 PROPOSED = "balanced", "softer", "smoother"
 NARROW = ("bottleneck",)
@@ -50,19 +51,18 @@ def reviewed(name, dataset) -> str:
     metric = f"kfold.{task_of(dataset).metric}.mean"
     diff = json.loads(variants.output("dvc", "metrics", "diff", "--json", "HEAD", name))
     means = diff[f"metrics/{dataset}.json"][metric]
-    pairs = review.review(review.resolve("HEAD"), review.resolve(name))
-    (pair,) = [pair for pair in pairs if pair.name == dataset]
-    found = pair.comparisons[pair.task.metric]
-    verdict = review.verdict(pair, pair.task.metric, review.corrected([pair]))
-    difference = f"{review.number(found.mean, '+')} ({review.span(found.low, found.high)})"
-    says = f"**{verdict}**: {difference}, better in {found.wins} of {found.folds} folds"
+    pairs = verdicts.review(revisions.resolve("HEAD"), revisions.resolve(name))
+    (pair,) = verdicts.corrected([pair for pair in pairs if pair.name == dataset])
+    found, verdict = pair.comparisons[pair.about.metric.name], pair.verdict(pair.about.metric)
+    wins = f"better in {found.wins} of {found.folds} folds"
+    says = f"**{verdict}**: {markdown.change(found)}, {wins}"
     return f"{name} | {dataset} {metric} {means['old']} → {means['new']} | {says}"
 
 
 def tested(name, dataset) -> str:
     """A variant and two metrics on the test rows, of a model and the ensemble, before and after."""
     task, path, cells = task_of(dataset), f"metrics/{dataset}.json", [name]
-    tests = [review.resolve(revision).json(path)["test"] for revision in ("HEAD", name)]
+    tests = [revisions.resolve(revision).json(path)["test"] for revision in ("HEAD", name)]
     for metric in task.metrics[:2]:
         each = [test[metric] for test in tests]
         cells += [metric, *(f"{m['mean']:.4f} ± {m['std']:.4f}, {m['ensemble']:.4f}" for m in each)]

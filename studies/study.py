@@ -13,7 +13,9 @@ from stages.core.judge import pictures
 from stages.core.judge.metrics import LOSSES, main_metric
 from stages.core.run.stage import parser_of, tool
 from studies.common import ROOT, table, write
-from tools import review, variants
+from tools import variants
+from tools.review import verdicts
+from tools.review.revisions import Revision, resolve
 
 VARIANTS = "original", "smaller", "larger", "l1", "l2", "l1_l2", "dropout"
 DATASETS = {  # with the metric by which each is judged
@@ -23,7 +25,7 @@ DATASETS = {  # with the metric by which each is judged
 }
 
 
-def losses(revision: review.Revision, name: str) -> np.ndarray:
+def losses(revision: Revision, name: str) -> np.ndarray:
     """Held-out loss of each fold by epoch: (replicas, epochs)."""
     curves = revision.table(f"metrics/{name}/fold_curves.csv")
     return curves.val_loss.to_numpy().reshape(-1, int(curves.epoch.max()))
@@ -43,12 +45,11 @@ def drawn(revisions) -> bytes:
 
 def row(original, revision) -> str:
     """The name; of each data set mean, deviation and verdict of the K-fold metric."""
-    reviewed, cells = {each.name: each for each in review.review(original, revision)}, []
+    reviewed, cells = {each.name: each for each in verdicts.review(original, revision)}, []
     for name, metric in DATASETS.items():
-        found = reviewed[name]
+        (alone,) = verdicts.corrected([reviewed[name]])
         folds = revision.json(f"metrics/{name}.json")["kfold"][metric.name]
-        verdict = review.verdict(found, metric.name, review.corrected([found]))
-        said = "" if revision is original else f", **{verdict}**"
+        said = "" if revision is original else f", **{alone.verdict(metric)}**"
         cells.append(f"{folds['mean']:.4f} ± {folds['std']:.4f}{said}")
     return " | ".join([revision.name, *cells])
 
@@ -58,7 +59,7 @@ def main():
     parser_of(main).parse_args()
     named = variants.named()
     variants.run({name: named[name] for name in VARIANTS})
-    revisions = [review.resolve(name) for name in VARIANTS]
+    revisions = [resolve(name) for name in VARIANTS]
     titles = [f"{sources.read(name).title}: {metric.name}" for name, metric in DATASETS.items()]
     write(
         "study",

@@ -95,11 +95,8 @@ KINDS += [params.KFold, params.Review, params.Params]
 
 @pytest.mark.parametrize("key", sorted({key for kind in KINDS for key in kind.model_fields}))
 def test_each_param_is_read(key):
-    readers = [
-        path
-        for path in [*STAGES, *CORE, *(ROOT / "tools/review").glob("*.py")]
-        if path.stem != "params"
-    ]
+    review = (ROOT / "tools/review").glob("*.py")
+    readers = [path for path in [*STAGES, *CORE, *review] if path.stem != "params"]
     assert any(re.search(rf"[.\"]{key}\b", path.read_text()) for path in readers)
 
 

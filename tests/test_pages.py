@@ -15,9 +15,8 @@ import pytest
 import yaml
 
 from stages import evaluate
-from stages.core.data.datasets import TABLE
 from stages.core.judge import pictures
-from tools import review
+from tools.review import markdown, page, report, revisions, verdicts
 
 ROOT = Path(__file__).parent.parent
 BROWSER = next(
@@ -46,8 +45,7 @@ PLOTS = {
     for name in PARAMS["datasets"]
 }
 
-# rows and predictions that stand in for those of the metrics: what is drawn of them is known
-OUTCOMES = {
+OUTCOMES = {  # rows and predictions in place of those of the metrics: what is drawn is known
     "imdb": (np.array([0, 0, 0, 0, 1]), np.array([[[0.1], [0.2], [0.3], [0.9], [0.8]]])),
     "reuters": (np.array([0, 5]), np.eye(46)[None, [0, 1]]),  # most topics have no row
 }
@@ -58,9 +56,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def open_page(path):
-    """The page once all its scripts have run, as HTML, and the lines that they wrote to the
-    console.
-    """
+    """The page once all its scripts have run, as HTML, and what they wrote to the console."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         done = subprocess.run(
             [BROWSER, *FLAGS, f"--user-data-dir={profile}", Path(path).resolve().as_uri()],
@@ -100,9 +96,7 @@ def marks(svg):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """What `dvc plots show` and `dvc plots diff HEAD` write in a repository that has the metrics
-    and nothing else.
-    """
+    """What `dvc plots show` and `dvc plots diff HEAD` write where there are metrics alone."""
     folder = tmp_path_factory.mktemp("pages")
     for name in (".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -110,7 +104,7 @@ def pages(tmp_path_factory):
     for name in (".dvc/plots", "metrics"):
         shutil.copytree(ROOT / name, folder / name)
     for name, (actual, predictions) in OUTCOMES.items():
-        content = evaluate.csv(evaluate.outcome(TABLE[name], actual, predictions))
+        content = evaluate.csv(evaluate.outcome(SCHEMAS[name], actual, predictions))
         (folder / f"metrics/{name}/test.csv").write_bytes(content)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
@@ -159,14 +153,13 @@ def test_nothing_comes_from_the_network(pages, opened, name):
 
 @pytest.mark.parametrize("name", ["show", "diff"])
 def test_the_console_is_clean(opened, name):
-    # outcome.json has a layer for classes and one for numbers; Vega says of the other one
-    # that it has no extent.
+    # outcome.json has a layer for classes and one for numbers; of the other, Vega says it is empty
     assert [line for line in opened[name][1] if "WARN Infinite extent" not in line] == []
 
 
 def test_a_matrix_has_names_on_its_axes_and_the_diagonal_of_the_pictures(opened):
     drawn = plots_in(opened["show"][0])["metrics_reuters_test_csv"]
-    names, places = TABLE["reuters"].classes, {}
+    names, places = SOURCES["reuters"].classes, {}
     for text, x, y in texts_in(drawn):
         places.setdefault(text, []).append((x, y))
     across, down = zip(
@@ -206,18 +199,20 @@ WIDTHS = [375, 800, 1280, 1920]
 
 
 def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
-    workspace = review.Revision("workspace")
-    verdicts = review.top(review.review(workspace, workspace), {})
-    longest = review.table(
+    workspace = revisions.Revision("workspace")
+    shown = markdown.verdict_table(verdicts.review(workspace, workspace))
+    longest = markdown.table(
         ["param", "base", "head"],
         [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]],
     )
-    page = review.page([f"# Review\n\n{verdicts}\n\n{longest}"], [])
+    content = page.page(report.Report("Review", f"{shown}\n\n{longest}", []))
     frames = "".join(
-        f'<iframe width="{width}" srcdoc="{html.escape(page)}"></iframe>' for width in WIDTHS
+        f'<iframe width="{width}" srcdoc="{html.escape(content)}"></iframe>' for width in WIDTHS
     )
-    script = """<script>onload = () => document.title = [...document.querySelectorAll("iframe")].flatMap(frame =>
-        [...frame.contentDocument.querySelectorAll("table")].map(table => table.scrollWidth - table.clientWidth))
+    script = """<script>onload = () => document.title =
+        [...document.querySelectorAll("iframe")].flatMap(frame =>
+            [...frame.contentDocument.querySelectorAll("table")]
+                .map(table => table.scrollWidth - table.clientWidth))
     </script>"""
     (tmp_path / "widths.html").write_text(
         f'<!DOCTYPE html><meta charset="utf-8">{frames}{script}', "utf-8"

@@ -13,28 +13,30 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from stages.core.data.datasets import TABLE
 
 from stages.core.data import encodings
 from stages.core.declared import params
 from tools import predict
+from tools.predict import ensemble, rows
+from tools.shared import texts
+from tools.shared.described import described
 
 PARAMS = params.load()
 INDEX = {"the": 1, "film": 2, "good": 3, "rare": 50_000}
-BOSTON = dict.fromkeys(TABLE["boston_housing"].columns, 1.0)
+BOSTON = dict.fromkeys(SOURCES["boston_housing"].names, 1.0)
 
 
 @pytest.mark.parametrize("name", ["imdb", "reuters"])
 def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name):
     index = json.loads((mirror / f"{name}_word_index.json").read_text())
-    split = TABLE[name].read(
-        {file.name: (mirror / file.name).read_bytes() for file in TABLE[name].files}
+    split = SOURCES[name].read(
+        {file.name: (mirror / file.name).read_bytes() for file in SOURCES[name].files}
     )
     word = {rank: word for word, rank in index.items()}
     documents = [
         " ".join(word[int(rank)] for rank in split.x_test[[row]].ranks) for row in range(200)
     ]
-    back = predict.as_text([predict.words(document) for document in documents], index)
+    back = texts.as_text([texts.words(document) for document in documents], index)
     same = [np.array_equal(back[[row]].ranks, split.x_test[[row]].ranks) for row in range(200)]
     assert (
         np.mean(same) > 0.95
@@ -42,7 +44,7 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
 
 
 def test_words_are_lower_case_and_without_punctuation():
-    assert predict.words("What a FILM -- it's (very) good!") == [
+    assert texts.words("What a FILM -- it's (very) good!") == [
         "what",
         "a",
         "film",
@@ -52,7 +54,7 @@ def test_words_are_lower_case_and_without_punctuation():
     ]
     makers = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', " "))
     every_sign = "a".join(map(chr, range(1, 127)))
-    assert predict.words(every_sign) == every_sign.translate(makers).lower().split()
+    assert texts.words(every_sign) == every_sign.translate(makers).lower().split()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_words_are_lower_case_and_without_punctuation():
     ],
 )
 def test_typographic_signs_give_the_words_that_plain_ones_give(typographic, plain):
-    assert predict.words(typographic) == predict.words(plain)
+    assert texts.words(typographic) == texts.words(plain)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_typographic_signs_give_the_words_that_plain_ones_give(typographic, plai
     ],
 )
 def test_bytes_are_read_as_their_mark_says(content, text):
-    assert predict.decoded(content) == text
+    assert rows.decoded(content) == text
 
 
 @pytest.mark.parametrize(
@@ -95,19 +97,22 @@ def test_bytes_are_read_as_their_mark_says(content, text):
     ],
 )
 def test_bytes_that_are_no_text_are_refused_with_the_place(content, message):
-    with pytest.raises(predict.Refused, match=message):
-        predict.decoded(content)
+    with pytest.raises(rows.Refused, match=message):
+        rows.decoded(content)
 
 
 def test_only_a_newline_ends_a_line():
     signs = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-    assert predict.lines(f"a{signs}b\r\nc\n\nd\n") == [f"a{signs}b", "c", "", "d"]
+    assert rows.lines(f"a{signs}b\r\nc\n\nd\n") == [f"a{signs}b", "c", "", "d"]
 
 
 def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
-    documents = [predict.words("the zyx film, the ZYX rare")]
-    assert predict.unknown(documents, INDEX, predict._below(10_000)) == [["zyx", "rare"]]
-    counts = encodings.counts(predict.as_text(documents, INDEX), 10_000).toarray()[0]
+    documents = [texts.words("the zyx film, the ZYX rare")]
+    assert texts.unknown(documents[0], INDEX, range(10_000 - encodings.INDEX_FROM)) == [
+        "zyx",
+        "rare",
+    ]
+    counts = encodings.counts(texts.as_text(documents, INDEX), 10_000).toarray()[0]
     assert {column: int(counts[column]) for column in np.flatnonzero(counts)} == {
         1: 1,
         2: 3,
@@ -117,15 +122,15 @@ def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
 
 
 def test_an_unknown_word_makes_no_pair_of_the_vocabulary():
-    text = predict.as_text([["the", "film"]], INDEX)
+    text = texts.as_text([["the", "film"]], INDEX)
     terms = encodings.terms(text, 10)
     assert encodings.term_counts(text, terms).sum() == 3
-    assert encodings.term_counts(predict.as_text([["the", "zyx", "film"]], INDEX), terms).sum() == 2
+    assert encodings.term_counts(texts.as_text([["the", "zyx", "film"]], INDEX), terms).sum() == 2
 
 
 def test_two_classes_are_named_with_the_probability_of_the_one_that_is_meant():
     predicted = np.array([[[0.9], [0.2]], [[0.7], [0.2]]])  # (seeds, rows, outputs)
-    assert predict.answers(TABLE["imdb"], predicted) == [
+    assert ensemble.answers(SOURCES["imdb"].classes, predicted) == [
         {"class": "good", "probability": 0.8, "std": pytest.approx(0.1414)},
         {"class": "bad", "probability": 0.8, "std": 0.0},
     ]
@@ -134,30 +139,30 @@ def test_two_classes_are_named_with_the_probability_of_the_one_that_is_meant():
 def test_of_many_classes_the_first_three_are_named():
     predicted = np.full((1, 1, 46), 0.001)
     predicted[0, 0, [3, 4, 11]] = 0.6, 0.2, 0.1
-    (answer,) = predict.answers(TABLE["reuters"], predicted)
+    (answer,) = ensemble.answers(SOURCES["reuters"].classes, predicted)
     assert answer["class"] == "earn"
-    assert [own["class"] for own in answer["next"]] == ["acq", "trade"]
+    assert [found["class"] for found in answer["next"]] == ["acq", "trade"]
     assert "std" not in answer
-    assert predict.line(answer, "") == "earn  0.600; then acq  0.200, trade  0.100"
+    assert ensemble.line(answer, "") == "earn  0.600; then acq  0.200, trade  0.100"
 
 
 def test_a_number_has_its_unit_and_spread():
-    (answer,) = predict.answers(TABLE["boston_housing"], np.array([[[20.0]], [[24.0]]]))
-    assert predict.line(answer, "thousand dollars") == "22.00 ± 2.83 thousand dollars"
+    (answer,) = ensemble.answers(None, np.array([[[20.0]], [[24.0]]]))
+    assert ensemble.line(answer, "thousand dollars") == "22.00 ± 2.83 thousand dollars"
 
 
 def test_columns_are_taken_by_name_in_any_order():
     values = {name: float(number) for number, name in enumerate(BOSTON)}
     backwards = dict(reversed(values.items()))
     content = f"{','.join(backwards)}\n{','.join(map(str, backwards.values()))}\n"
-    numbers, rows = predict.table(content, TABLE["boston_housing"])
+    numbers, found = rows.table(content, SOURCES["boston_housing"])
     assert numbers == [2]
-    np.testing.assert_array_equal(rows, [list(values.values())])
+    np.testing.assert_array_equal(found, [list(values.values())])
 
 
 def test_rows_are_known_by_their_lines_and_blank_lines_are_none():
     content = f"\r\n{csv()}\n  \n{csv().splitlines()[1]}".replace("\n", "\r\n")
-    assert predict.table(content, TABLE["boston_housing"])[0] == [3, 6]
+    assert rows.table(content, SOURCES["boston_housing"])[0] == [3, 6]
 
 
 def csv(columns=BOSTON, **changes):
@@ -196,56 +201,58 @@ def numbers(count):
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_the_reason(content, message):
-    with pytest.raises(predict.Refused, match=message):
-        predict.table(content, TABLE["boston_housing"])
+    with pytest.raises(rows.Refused, match=message):
+        rows.table(content, SOURCES["boston_housing"])
 
 
-DIGIT = dict.fromkeys(TABLE["digits"].columns, 16)
+DIGIT = dict.fromkeys(SOURCES["digits"].names, 16)
 
 
 @pytest.mark.parametrize("encoding", ["features", "image"])
 def test_images_as_scikit_learn_has_them_become_the_rows_that_training_has(encoding):
     frame, section = load_digits(as_frame=True).data, SimpleNamespace(encoding=encoding)
-    (file,) = TABLE["digits"].files
-    split = TABLE["digits"].read({file.name: Path(file.address).read_bytes()})
+    (file,) = SOURCES["digits"].files
+    split = SOURCES["digits"].read({file.name: Path(file.address).read_bytes()})
     order = np.arange(1_797)
     np.random.RandomState(113).shuffle(order)
-    rows, notes = predict.read_rows("digits", section, frame.iloc[order].to_csv(index=False))
-    training = encodings.encode(TABLE["digits"].scaled(split.x_train), section)
-    assert (rows.dtype, rows.max(), notes[0]) == (training.dtype, 1, {"line": 2})
-    np.testing.assert_array_equal(rows[:1_437], training)
+    encoded, notes = rows.read_table(
+        "digits", described("digits"), section, frame.iloc[order].to_csv(index=False)
+    )
+    training = encodings.encode(SOURCES["digits"].scaled(split.x_train), section)
+    assert (encoded.dtype, encoded.max(), notes[0]) == (training.dtype, 1, {"line": 2})
+    np.testing.assert_array_equal(encoded[:1_437], training)
 
 
 @pytest.mark.parametrize(
     ("pixel", "message"), [(17, "from 0 to 16.*got '17'"), (-1, "got '-1'"), (3.5, "got '3.5'")]
 )
 def test_values_that_no_pixel_has_are_refused_with_their_place(pixel, message):
-    with pytest.raises(predict.Refused, match=f"line 2, column pixel_3_4: .*{message}"):
-        predict.table(csv(DIGIT, pixel_3_4=pixel), TABLE["digits"])
+    with pytest.raises(rows.Refused, match=f"line 2, column pixel_3_4: .*{message}"):
+        rows.table(csv(DIGIT, pixel_3_4=pixel), SOURCES["digits"])
 
 
 def test_pixels_divided_before_are_refused():
-    with pytest.raises(predict.Refused, match=r"as measured and not divided; got '0\.0625'"):
-        predict.table(csv(dict.fromkeys(DIGIT, 1 / 16)), TABLE["digits"])
+    with pytest.raises(rows.Refused, match=r"as measured and not divided; got '0\.0625'"):
+        rows.table(csv(dict.fromkeys(DIGIT, 1 / 16)), SOURCES["digits"])
 
 
 def test_a_header_that_is_all_wrong_is_answered_in_short():
     with pytest.raises(
-        predict.Refused, match=r"64 columns; missing: .* and 61 more; not expected"
+        rows.Refused, match=r"64 columns; missing: .* and 61 more; not expected"
     ) as refused:
-        predict.table(f"{numbers(64)}\n{numbers(64)}\n", TABLE["digits"])
+        rows.table(f"{numbers(64)}\n{numbers(64)}\n", SOURCES["digits"])
     assert len(str(refused.value)) < 200
 
 
 def test_features_far_outside_the_training_rows_are_named_and_test_rows_are_not(mirror):
-    split = TABLE["boston_housing"].read(
+    split = SOURCES["boston_housing"].read(
         {"boston_housing.npz": (mirror / "boston_housing.npz").read_bytes()}
     )
-    columns = TABLE["boston_housing"].columns
-    assert predict.far(split.x_test, split.x_train, columns) == [[] for _ in split.x_test]
-    rows = split.x_test[:2].copy()
-    rows[1, [5, 12]] = 1e12, -1e38
-    assert predict.far(rows, split.x_train, columns) == [
+    columns = SOURCES["boston_housing"].columns
+    assert rows.far(split.x_test, split.x_train, columns) == [[] for _ in split.x_test]
+    changed = split.x_test[:2].copy()
+    changed[1, [5, 12]] = 1e12, -1e38
+    assert rows.far(changed, split.x_train, columns) == [
         [],
         [
             {"column": "RM", "value": 1e12, "training": [3.561, 8.725]},
@@ -256,7 +263,7 @@ def test_features_far_outside_the_training_rows_are_named_and_test_rows_are_not(
 
 def test_a_feature_that_never_varied_is_far_from_training_where_it_does():
     training = np.full((3, 1), 0.1, "float32")
-    assert predict.far(np.array([[0.1], [0.2]], "float32"), training, ["a"]) == [
+    assert rows.far(np.array([[0.1], [0.2]], "float32"), training, ["a"]) == [
         [],
         [{"column": "a", "value": 0.2, "training": [0.1, 0.1]}],
     ]
@@ -274,9 +281,7 @@ class Network:
 
 @pytest.fixture
 def ask(tmp_path, monkeypatch, capsys):
-    """Ask predict in a project whose training rows and models are tiny: (arguments, standard
-    input) -> its output.
-    """
+    """Ask predict in a tiny project: (arguments, standard input) -> its output."""
 
     def asked(*arguments, content=""):
         content = content if isinstance(content, bytes) else content.encode()
@@ -304,9 +309,9 @@ def test_each_line_has_its_answer_and_a_blank_one_none(ask):
     content = "the film\u2028good\n\n ... \ngood\n\n"
     told = ask("imdb", content=content).out.splitlines()
     assert [line[:11] for line in told] == ["bad  0.600", "", "", "bad  0.800"]
-    answers = json.loads(ask("imdb", "--json", content=content).out)
-    assert [(own["line"], own["probability"]) for own in answers] == [(1, 0.6), (4, 0.8)]
-    assert set(answers[0]) == {"class", "probability", "line", "unknown"}
+    found = json.loads(ask("imdb", "--json", content=content).out)
+    assert [(answer["line"], answer["probability"]) for answer in found] == [(1, 0.6), (4, 0.8)]
+    assert set(found[0]) == {"class", "probability", "line", "unknown"}
     with pytest.raises(SystemExit, match="no document with a word"):
         ask("imdb", content=" ... \n\n")
 
@@ -325,13 +330,13 @@ def test_a_byte_order_mark_is_no_part_of_a_word(ask, tmp_path):
 
 
 def test_a_value_far_outside_is_answered_with_a_warning(ask):
-    rows = csv() + csv(RM=1e12, ZN=5).splitlines()[1]
-    found = ask("boston_housing", content=rows)
+    content = csv() + csv(RM=1e12, ZN=5).splitlines()[1]
+    found = ask("boston_housing", content=content)
     assert found.out.splitlines()[0] == "1.30 thousand dollars"
     assert "line 3 (ZN is 5, in training 0 to 2), line 3 (RM is 1e+12" in found.err
-    near, far = json.loads(ask("boston_housing", "--json", content=rows).out)
+    near, far = json.loads(ask("boston_housing", "--json", content=content).out)
     assert set(near) == {"value", "line", "far"}
-    assert [own["column"] for own in far["far"]] == ["ZN", "RM"]
+    assert [feature["column"] for feature in far["far"]] == ["ZN", "RM"]
     assert ask("boston_housing", content=csv()).err == ""
 
 
@@ -363,16 +368,16 @@ def test_only_stages_of_its_data_set_make_a_model_old(ask, tmp_path):
 
 
 def test_a_missing_model_says_how_to_get_one(tmp_path):
-    with pytest.raises(predict.Refused, match="dvc repro"):
-        predict.models(tmp_path)
+    with pytest.raises(rows.Refused, match="dvc repro"):
+        ensemble.models(tmp_path)
 
 
 def test_rows_of_another_shape_than_the_model_takes_are_refused():
     from stages.core.run.lean_keras import keras
 
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    with pytest.raises(predict.Refused, match="dvc repro"):
-        predict.outputs([network], np.zeros((1, 3), "float32"))
+    with pytest.raises(rows.Refused, match="dvc repro"):
+        ensemble.outputs([network], np.zeros((1, 3), "float32"))
 
 
 def test_a_file_that_is_not_there_is_one_clear_line():

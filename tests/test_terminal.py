@@ -18,7 +18,8 @@ from tools import repair, review, sources
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(path for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py"))
-TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py") if path.stem != "__init__")
+TOOLS = {path.stem: path for path in (ROOT / "tools").glob("*.py") if path.stem != "__init__"}
+TOOLS |= {path.parent.name: path for path in (ROOT / "tools").glob("*/__main__.py")}
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 
 
@@ -47,12 +48,16 @@ def test_a_closed_standard_output_is_no_error(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", [*(f"tools.{name}" for name in TOOLS), *(f"stages.{name}" for name in STAGES)]
+    ("path", "runner"),
+    [
+        *((path, "tool") for path in TOOLS.values()),
+        *((ROOT / f"stages/{name}.py", "run") for name in STAGES),
+    ],
+    ids=lambda value: str(value).removeprefix(f"{ROOT}/"),
 )
-def test_every_tool_and_stage_is_run_by_what_gives_one_message(name):
-    tree = ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text())
+def test_every_tool_and_stage_is_run_by_what_gives_one_message(path, runner):
+    tree = ast.parse(path.read_text())
     assert ast.unparse(tree.body[-1].test) == "__name__ == '__main__'"
-    runner = "tool" if name.startswith("tools.") else "run"
     assert ast.unparse(tree.body[-1].body[-1]) == f"{runner}(main)"
 
 
@@ -116,7 +121,7 @@ def test_a_file_that_is_run_as_a_script_says_how_to_run_it(tmp_path, script):
 def test_every_tool_imports_the_package_that_a_script_lacks_before_the_others(name):
     imported = [
         node.module or ""
-        for node in ast.parse((ROOT / f"tools/{name}.py").read_text()).body
+        for node in ast.parse(TOOLS[name].read_text()).body
         if isinstance(node, ast.ImportFrom)
     ]
     ours = [module for module in imported if module.split(".")[0] in ("stages", "tools")]

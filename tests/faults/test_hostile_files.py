@@ -18,7 +18,7 @@ from samples import SCHEMAS, SOURCES, TASK_OF
 from small import ROOT
 
 from stages.core.data import arrays, readers, schema, synthetic
-from tools import predict
+from tools.predict import ensemble, rows
 
 OFFICIAL = {
     name: synthetic.generate(source.reader, source.stand_in)
@@ -451,7 +451,7 @@ def test_a_model_that_would_run_code_is_refused(tmp_path, tried):
     network.save(tmp_path / "seed_0.keras")
     assert marker.exists(), "it runs when it is called"
     marker.unlink()
-    with pytest.raises(predict.Refused, match="cannot be opened"):
-        predict.models(tmp_path)
+    with pytest.raises(rows.Refused, match="cannot be opened"):
+        ensemble.models(tmp_path)
     assert not marker.exists()
     tried("a .keras file with a Lambda layer given to predict", "refused, the command never ran")

@@ -9,6 +9,7 @@ from scipy.special import huber
 from sklearn import metrics
 
 from stages.core.declared.task import Task
+from stages.core.judge.predictions import classes, probabilities
 
 SHARE, ERROR = (0.0, 1.0), (0.0, math.inf)
 
@@ -53,20 +54,9 @@ class Metric:
         return self.label + (f" ({known.format(unit=unit)})" if known else "")
 
 
-def classes(predictions) -> np.ndarray:
-    """The predicted class of each row: (rows,) integers. Half is class 0, as in Keras.
-
-    predictions: (rows, 1) of a sigmoid or (rows, classes) of a softmax.
-    """
-    if predictions.shape[1] == 1:
-        return (predictions[:, 0] > 0.5).astype(int)
-    return predictions.argmax(axis=1)
-
-
-def probabilities(predictions) -> np.ndarray:
-    """(rows, classes) float64 that add up to 1, from the same."""
-    wide = predictions.astype("float64")
-    wide = np.hstack([1 - wide, wide]) if wide.shape[1] == 1 else wide
+def shares(predictions) -> np.ndarray:
+    """Probabilities (rows, classes) float64 that add up to 1."""
+    wide = probabilities(predictions)
     return wide / wide.sum(axis=1, keepdims=True)
 
 
@@ -75,7 +65,7 @@ def numbers(predictions) -> np.ndarray:
     return predictions[:, 0]
 
 
-FORMS = {"class": classes, "probability": probabilities, "number": numbers}
+FORMS = {"class": classes, "probability": shares, "number": numbers}
 
 
 def _right(targets, predicted):
@@ -138,6 +128,11 @@ LOSSES = {  # what a loss measures, as metrics files name it
     "mean absolute error": _error("loss", "loss: mean absolute error", "{unit}", by_row=_absolute),
     "Huber loss": _error("loss", "loss: Huber loss", "", by_row=_huber),
 }
+
+
+def loss(quantity: str) -> Metric:
+    """The loss as a metric. quantity: what it measures; "" where that is not known."""
+    return LOSSES.get(quantity) or _error("loss", "loss", "", by_row=_squared)
 
 
 def main_metric(task: Task) -> Metric:

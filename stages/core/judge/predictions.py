@@ -1,0 +1,38 @@
+"""What the outputs of a model for a class say, and the table of actual and predicted classes."""
+
+import numpy as np
+
+
+def probabilities(outputs: np.ndarray) -> np.ndarray:
+    """(..., classes) float64, which add up to 1 but for the rounding of a softmax.
+
+    outputs: (..., 1) of a sigmoid, the probability of class 1, or (..., classes) of a softmax.
+    """
+    wide = outputs.astype("float64")
+    return np.concatenate([1 - wide, wide], axis=-1) if wide.shape[-1] == 1 else wide
+
+
+def classes(outputs: np.ndarray) -> np.ndarray:
+    """The predicted class of each row: (...,) integers. Half is class 0, as in Keras."""
+    binary = outputs.shape[-1] == 1
+    return (outputs[..., 0] > 0.5).astype(int) if binary else outputs.argmax(axis=-1)
+
+
+def confusion_counts(pairs, size: int) -> np.ndarray:
+    """Pairs of classes as a (size, size) matrix of integers: actual by predicted.
+
+    pairs: a frame with actual, predicted and rows, as metrics/<dataset>/test.csv has it.
+    """
+    counts = np.zeros((size, size), int)
+    counts[pairs.actual, pairs.predicted] = pairs.rows
+    return counts
+
+
+def class_names(frames) -> list[str]:
+    """The names of all classes in such frames, or their numbers where there are no names."""
+    names = {}
+    for pairs in frames:
+        for kind in ("actual", "predicted"):
+            labels = pairs[kind].tolist()
+            names |= dict(zip(labels, pairs.get(f"{kind}_name", labels), strict=True))
+    return [str(names.get(label, label)) for label in range(max(names) + 1)]

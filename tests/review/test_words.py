@@ -1,0 +1,178 @@
+"""What the review says of a data set, in numbers and in words."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import RIGHT, ROWS, SEEDS, compared, metrics, section, top
+
+from stages.core.judge import comparison, pictures
+from tools.review import markdown, page
+
+
+def test_the_table_of_metrics_has_both_sides_difference_and_p(project, run):
+    project.results("imdb", main=(0.03, 0.002), loss=(-0.1, 0.01), parameters=2000)
+    rows = metrics(section(run("main"), "imdb"))
+    assert rows["kfold accuracy"][:2] == ["0.8500 ± 0.0100", "0.8800 ± 0.0100"]
+    assert re.fullmatch(r"\+0\.0300 \(\+0\.02\d\d to \+0\.03\d\d\)", rows["kfold accuracy"][2])
+    assert re.fullmatch(r"-0\.1000 \(-0\.1\d{3} to -0\.0\d{3}\)", rows["kfold loss"][2])
+    assert rows["kfold loss"][3] == "<0.001"
+    assert rows["network parameters"] == ["1,000", "2,000", "+1,000", "-"]
+    assert rows["baseline accuracy"] == ["0.5000", "0.5000", "same", "-"]
+    assert rows["test accuracy, ensemble"] == ["0.9000", "0.9000", "same", "-"]
+
+
+def test_sentences_say_what_can_be_seen_and_what_the_test_rows_and_the_seeds_say(project, run):
+    random = np.random.default_rng(0)
+    project.results("imdb", main=(0.002, 0.01), right=random.integers(0, 2, (5, ROWS)))
+    text = section(run("main"), "imdb")
+    found = comparison.compare(np.zeros(8), 0.002 + 0.01 * np.array([-1, 1] * 4), 4, True, 0.005)
+    assert f"equivalent {found.equivalent:.3f}, better {found.better:.3f}" in text
+    assert "a larger k goes further" in text
+    assert (
+        "These 8 folds would find (4 times out of 5) "
+        f"a difference of {found.detectable:.4f} or more" in text
+    )
+    assert f"More repeats bring that down to {found.floor:.4f} at best" in text
+    assert "more repeats would not change the verdict" in text
+    assert re.search(
+        r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 and 5 seeds\)", text
+    )
+    assert re.search(r"seeds alone, on the fixed test rows, bring >99% of .*\(from 5 seeds\)", text)
+
+
+def test_a_probability_or_a_share_never_looks_like_0_or_1():
+    shown = {
+        0: "<0.001",
+        0.0004: "<0.001",
+        0.001: "0.001",
+        0.05: "0.050",
+        0.999: "0.999",
+        0.9996: ">0.999",
+        1: ">0.999",
+    }
+    assert {value: markdown.share(value) for value in shown} == shown
+    shown = {0: "<1%", 0.004: "<1%", 0.01: "1%", 0.99: "99%", 0.994: ">99%", 1: ">99%"}
+    assert {value: markdown.share(value, ".0%", 0.01) for value in shown} == shown
+    assert markdown.number(-1e-17, "+") == "+0.0000"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(0, "All 8 folds are the same"), (0.03, "All 8 folds differ by +0.03")]
+)
+def test_folds_without_noise_do_not_say_what_they_could_find(project, run, change, said):
+    project.results("imdb", main=(change, 0), loss=(0.1, 0.01), right=1 - RIGHT)
+    text = section(run("main"), "imdb")
+    assert said in text
+    assert "0.0000 or more" not in text
+
+
+def test_seeds_that_bring_next_to_nothing_are_said_so(project, run):
+    rows = np.vstack([np.repeat(RIGHT[:1], 2000, axis=1)] * SEEDS)  # 20,000 rows
+    rows[0, 0] ^= 1
+    project.results("imdb", main=(0.03, 0.002), right=rows)
+    text = section(run("main"), "imdb")
+    assert "bring <1% of the variance" in text
+    assert "<1% to" not in text
+
+
+def test_k_cannot_be_larger_than_the_rows(project, run):
+    for path, noise in (("main", 0), ("workspace", 0.02)):
+        project.results("boston_housing", main=(0, noise))
+        folds = project.folder / "metrics/boston_housing/folds.csv"
+        folds.write_text(
+            pd.read_csv(folds, dtype={"held_out": str}).assign(rows=1).to_csv(index=False)
+        )
+        project.commit(path)
+    text = section(run("HEAD~1", "HEAD"), "boston_housing")
+    assert "More repeats" in text
+    assert "larger k" not in text
+
+
+def test_metrics_with_different_keys_stand_side_by_side(project, run):
+    path = project.folder / "metrics/imdb.json"
+    old = json.loads(path.read_text())
+    del old["network"]
+    old["kfold"]["f1"] = {"mean": 0.7}
+    old["validation"] = {"best_epoch": 5}
+    path.write_text(json.dumps(old))
+    project.commit()
+    project.results("imdb", main=(0.03, 0.002))
+    text = run("main")
+    assert top(text)["imdb"][0] == "better"
+    rows = metrics(section(text, "imdb"))
+    assert rows["kfold f1"] == ["0.7000", "-", "-", "-"]
+    assert rows["validation best_epoch"] == ["5", "-", "-", "-"]
+    assert rows["network parameters"] == ["-", "1,000", "-", "-"]
+
+
+def test_losses_that_measure_different_things_are_not_compared(project, run, tmp_path):
+    change = (-0.195, 0.1)
+    project.results("boston_housing", main=change, loss=(0, 0.01), measured="mean absolute error")
+    text = run("main", "--html", str(tmp_path / "page.html"))
+    part = section(text, "boston_housing")
+    assert (
+        "- The losses measure different things (mean squared error, mean absolute error) "
+        "and are not compared." in part
+    )
+    rows = metrics(part)
+    assert rows["network loss"] == ["mean squared error", "mean absolute error", "-", "-"]
+    assert rows["kfold loss"][3] == "-"
+    raw = comparison.compare(np.zeros(8), change[0] + change[1] * np.array([-1, 1] * 4), 4, False).p
+    assert 0.025 < raw < 0.04
+    assert rows["kfold mae"][3] == f"{raw:.3f}", "no further chance of an alarm"
+    assert top(text)["boston_housing"][0] == "better"
+    drawn = re.findall(r'<img alt="([^"]+)"', (tmp_path / "page.html").read_text("utf-8"))
+    assert drawn == ["Each fold&#x27;s difference", "K-fold curves", "Predicted against actual"]
+
+
+def test_curves_are_drawn_of_metrics_that_mean_the_same_in_both(project, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b""
+    )
+    for measured in (None, "Huber loss"):
+        project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
+        reviewed = compared()
+        page.drawn(next(found for found in reviewed if found.name == "boston_housing"))
+    mae = {"mae": "mean absolute error (thousand dollars)"}
+    assert asked == [{"loss": "loss: mean squared error (thousand dollars squared)", **mae}, mae]
+
+
+def test_a_base_that_does_not_say_what_its_loss_measures_is_compared(project, run):
+    path = project.folder / "metrics/imdb.json"
+    old = json.loads(path.read_text())
+    del old["network"]["loss"]
+    path.write_text(json.dumps(old))
+    project.commit()
+    project.results("imdb", main=(0.03, 0.002), loss=(0.1, 0.01))
+    part = section(run("main"), "imdb")
+    assert metrics(part)["kfold loss"][3] != "-"
+    assert "different things" not in part
+
+
+@pytest.mark.parametrize("side", ["base", "head"])
+def test_a_side_without_test_rows_is_still_judged_by_its_folds(project, run, side):
+    path = project.folder / "metrics/imdb/test_rows.csv"
+    if side == "base":
+        path.unlink()
+        project.commit()
+        project.git("switch", "-qc", "change")
+    project.results("imdb", main=(0.03, 0.002))
+    if side == "head":
+        path.unlink()
+    text = run("main")
+    assert top(text)["imdb"][0] == "better"
+    assert "No test rows to compare" in section(text, "imdb")
+    assert "changed sides" not in section(text, "imdb")
+
+
+@pytest.mark.parametrize("file", ["fold_curves.csv", "test.csv", "network.txt"])
+def test_a_base_without_a_file_is_still_judged_and_drawn(project, run, tmp_path, file):
+    (project.folder / "metrics/imdb" / file).unlink()
+    project.commit()
+    project.results("imdb", main=(0.03, 0.002))
+    assert top(run("main", "--html", str(tmp_path / "page.html")))["imdb"][0] == "better"
+    assert "Each fold&#x27;s difference" in (tmp_path / "page.html").read_text("utf-8")

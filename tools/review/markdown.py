@@ -1,0 +1,87 @@
+"""Numbers and tables of a review as Markdown."""
+
+from tools.review.verdicts import Reviewed
+
+DIFFERENCE = "difference (95 % interval)"
+
+
+def number(value, sign="") -> str:
+    """A value for people: whole numbers in full, others with four decimals, or one if large."""
+    if value is None or isinstance(value, str):
+        return value or "-"
+    decimals = 0 if isinstance(value, int) else 4 if abs(value) < 100 else 1
+    return f"{value:{sign}z,.{decimals}f}"  # z: no -0.0000
+
+
+def share(value, form=".3f", least=0.001) -> str:
+    """A probability or a share for people, which never looks like 0 or 1.
+
+    least: what is nearer to 0 or 1 than this says so.
+    """
+    if value < least:
+        return f"<{least:{form}}"
+    return f">{1 - least:{form}}" if value > 1 - least else f"{value:{form}}"
+
+
+def span(low, high) -> str:
+    """An interval for people."""
+    return f"{number(low, '+')} to {number(high, '+')}"
+
+
+def change(found) -> str:
+    """The difference of a comparison, or of its typical fold, for people."""
+    return f"{number(found.mean, '+')} ({span(found.low, found.high)})"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table. A cell cannot break it."""
+    cells = [[" ".join(str(cell).split("\n")).replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *cells])
+
+
+def verdict_table(reviewed: list[Reviewed]) -> str:
+    """A line for each data set."""
+    rows, wins = [], "folds in which head is better"
+    for dataset in reviewed:
+        metric, unit = dataset.about.metric, dataset.about.unit
+        label = f"{metric.name} ({unit})" if unit else metric.name
+        means = " → ".join(map(number, dataset.means(metric)))
+        found = dataset.comparisons.get(metric.name)
+        difference = change(found) if found else dataset.obstacle
+        better = f"{found.wins} of {found.folds}" if found else "-"
+        verdict = f"**{dataset.verdict(metric)}**"
+        rows.append([dataset.name, verdict, label, means, difference, better])
+    return table(["data set", "verdict", "metric", "base → head", DIFFERENCE, wins], rows)
+
+
+def metric_table(dataset: Reviewed) -> str:
+    """All that the two metrics files say of a data set, side by side."""
+    sides, rows = [_values(side.metrics) for side in dataset.sides], []
+    for key in sorted({*sides[0], *sides[1]}):
+        values, deviations = zip(*(side.get(key, (None, "")) for side in sides), strict=True)
+        group, _, name = key.partition(" ")
+        difference, p = _plain_change(*values), "-"
+        if group == "kfold" and name in dataset.p:
+            difference, p = change(dataset.comparisons[name]), share(dataset.p[name][0])
+        shown = map("".join, zip(map(number, values), deviations, strict=True))
+        rows.append([key, *shown, difference, p])
+    return table(["metric", "base", "head", DIFFERENCE, "p (Holm)"], rows)
+
+
+def _values(metrics):
+    """{row of the table: (value, its standard deviation for people)} from a metrics file."""
+    found = {}
+    for group, values in metrics.items():
+        for name, value in values.items() if isinstance(values, dict) else ():
+            spread = value if isinstance(value, dict) else {"mean": value}
+            deviation = f" ± {number(spread['std'])}" if "std" in spread else ""
+            found[f"{group} {name}"] = spread.get("mean"), deviation
+            if "ensemble" in spread:
+                found[f"{group} {name}, ensemble"] = spread["ensemble"], ""
+    return found
+
+
+def _plain_change(base, head):
+    if isinstance(base, (int, float)) and isinstance(head, (int, float)):
+        return number(head - base, "+") if base != head else "same"
+    return "-"

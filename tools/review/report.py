@@ -1,0 +1,112 @@
+"""A review in words: what concerns all data sets, and a section for each."""
+
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from tools.review.markdown import metric_table, number, table, verdict_table
+from tools.review.revisions import Revision, git, stale
+from tools.review.sentences import flipped, sentences
+from tools.review.verdicts import Reviewed
+
+EXPLANATION = """\
+A difference is head - base, measured on the same folds in both; were the review repeated with other
+rows and other seeds, the true difference would lie inside such an interval 95 times out of 100.
+Where the interval contains 0, or would once corrected for the number of metrics that are looked at
+(p, Holm), these folds are no evidence that anything changed, and *equivalent* says more: that, with
+a probability of 95 %, the difference is too small to matter."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The review of a data set: Markdown before its pictures and after them."""
+
+    dataset: Reviewed
+    words: str
+    flipped: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A review in words. overview: what concerns all data sets, in Markdown."""
+
+    title: str
+    overview: str
+    sections: list[Section]
+
+    @property
+    def markdown(self) -> str:
+        """The whole of it, but for the pictures."""
+        parts = [f"# {self.title}", self.overview]
+        for section in self.sections:
+            parts += [section.words, section.flipped]
+        return "\n\n".join(filter(None, parts))
+
+
+def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> Report:
+    """The review in words."""
+    notices = [
+        f"> **Out of date:** in {side.name}, params or code are newer than the results of "
+        f"{_by_kind(old, side.sections)}."
+        for side in (base, head)
+        if (old := stale(side))
+    ]
+    changes = ["## What changed", *_changes(base, head, reviewed)]
+    overview = "\n\n".join([*notices, verdict_table(reviewed), EXPLANATION, *changes])
+    sections = []
+    for dataset in reviewed:
+        title = f"## {dataset.about.title}"
+        if dataset.unchanged:
+            sections.append(Section(dataset, f"{title}\n\nEvery metric is the same in both."))
+            continue
+        words = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
+        words = "\n\n".join([title, metric_table(dataset), words])
+        sections.append(Section(dataset, words, flipped(dataset)))
+    return Report(f"Review: {base.name} → {head.name}", overview, sections)
+
+
+def _by_kind(stages, names):
+    """Stages for people: "kfold, train@imdb" where kfold is there of all data sets."""
+    kinds = dict.fromkeys(stage.partition("@")[0] for stage in stages)
+    every = [kind for kind in kinds if {f"{kind}@{name}" for name in names} <= {*stages}]
+    return ", ".join([*every, *(stage for stage in stages if stage.partition("@")[0] not in every)])
+
+
+def params_that_differ(base: Revision, head: Revision) -> dict[str, dict]:
+    """{dotted key: {"base": value, "head": value}}, without the side that lacks the key."""
+    sides = {"base": _flat(base.yaml("params.yaml")), "head": _flat(head.yaml("params.yaml"))}
+    return {
+        key: {name: side[key] for name, side in sides.items() if key in side}
+        for key in dict.fromkeys([*sides["base"], *sides["head"]])
+        if sides["base"].get(key) != sides["head"].get(key)
+    }
+
+
+def _flat(tree, prefix=""):
+    """Nested keys as dotted ones."""
+    flat = {}
+    for key, value in tree.items():
+        inner = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return flat
+
+
+def _changes(base, head, reviewed):
+    """What differs between the two, in Markdown: params, networks, code."""
+    rows = [
+        [f"`{key}`", *(f"`{values[side]}`" if side in values else "-" for side in ("base", "head"))]
+        for key, values in params_that_differ(base, head).items()
+    ]
+    yield table(["param", "base", "head"], rows) if rows else "No param differs."
+    for dataset in reviewed:
+        before, after = (side.network for side in dataset.sides)
+        if before and after and before != after:
+            counts = [side.metrics.get("network", {}).get("parameters") for side in dataset.sides]
+            arrow = " → ".join(map(number, counts))
+            lines = before.splitlines(), after.splitlines()
+            diff = unified_diff(*lines, "base", "head", lineterm="", n=1)
+            title = f"Network of {dataset.name}: {arrow} parameters"
+            yield "\n".join([f"{title}\n\n```diff", *diff, "```"])
+    revisions = [side.commit for side in (base, head) if side.commit]
+    options = "--no-color", "--no-ext-diff", "--stat"
+    code = git("diff", *options, *revisions, "--", "stages", "dvc.yaml").decode().rstrip()
+    yield f"Code:\n\n```\n{code}\n```" if code else "No code of a stage differs."

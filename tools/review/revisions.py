@@ -1,0 +1,211 @@
+"""What Git holds of a state of the project: files, params, and the results of each data set."""
+
+import hashlib
+import io
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.core.run import strict_yaml
+from tools.shared.described import Description, described
+
+TEXT = ("held_out", "actual_name", "predicted_name")  # columns of tables, whatever they look like
+
+
+class Unreadable(Exception):
+    """A revision cannot be reviewed; the message says what to do."""
+
+
+def git(*arguments) -> bytes:
+    """The output of a git command. Raises Unreadable with what git says."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        raise Unreadable("git is not installed") from None
+    except subprocess.CalledProcessError as error:
+        raise Unreadable(error.stderr.decode(errors="replace").strip()) from None
+
+
+@dataclass(frozen=True, eq=False)  # the workspace may change under the same name
+class Revision:
+    """A state of the project. name: as the user gave it. commit: None for the workspace."""
+
+    name: str
+    commit: str | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, or None where there is none."""
+        try:
+            if self.commit is None:
+                return Path(path).read_bytes()
+            return git("show", f"{self.commit}:./{path}")
+        except (FileNotFoundError, Unreadable):
+            return None
+
+    @cache  # noqa: B019
+    def md5(self, path: str) -> str:
+        """What DVC notes of a file or, with .dir behind it, of a folder: the MD5 of its listing."""
+        if self.commit is None:
+            listed = git("ls-files", "-coz", "--exclude-standard", "--", f"{path}/")
+        else:
+            listed = git("ls-tree", "-rz", "--name-only", self.commit, f"{path}/")
+        files = sorted({*filter(None, listed.decode().split("\0"))})
+        files = [file for file in files if self.commit or Path(file).is_file()]
+        if not files:
+            return _md5(self.read(path) or b"")
+        names = {file: file.removeprefix(f"{path}/") for file in files}
+        entries = [{"md5": self.md5(file), "relpath": name} for file, name in names.items()]
+        return _md5(json.dumps(entries).encode()) + ".dir"
+
+    @cache  # noqa: B019
+    def yaml(self, path: str) -> dict:
+        """The content of a YAML file; empty where there is none. Raises Unreadable."""
+        return self._parsed(path, strict_yaml.read, "YAML")
+
+    def json(self, path: str) -> dict:
+        """The content of a JSON file; empty where there is none. Raises Unreadable."""
+        return self._parsed(path, json.loads, "JSON")
+
+    def _parsed(self, path, parse, language):
+        content = self.read(path)
+        try:
+            found = parse(content) if content else {}
+        except ValueError:
+            raise Unreadable(f"{path} of {self.name} is no {language}") from None
+        return found if isinstance(found, dict) else {}
+
+    def table(self, path: str, numbers=()) -> pd.DataFrame | None:
+        """The content of a CSV file, or None where there is none.
+
+        numbers: columns that must be there. Raises Unreadable.
+        """
+        if (content := self.read(path)) is None:
+            return None
+        try:
+            empty = {"keep_default_na": False, "na_values": [""]}  # a class may be called NA
+            table = pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(TEXT, str), **empty)
+        except ValueError:  # pandas' errors are ValueErrors
+            raise Unreadable(f"{path} of {self.name} is no table") from None
+        is_number = pd.api.types.is_numeric_dtype
+        if wrong := [name for name in numbers if name not in table or not is_number(table[name])]:
+            raise Unreadable(f"{path} of {self.name}: expected numbers under {', '.join(wrong)}")
+        return table
+
+    @property
+    def sections(self) -> dict[str, dict]:
+        """`datasets` of params.yaml; empty where it is of an older layout."""
+        found = self.yaml("params.yaml").get("datasets")
+        found = found if isinstance(found, dict) else {}
+        return {name: section for name, section in found.items() if isinstance(section, dict)}
+
+
+def _md5(content):
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def resolve(name: str) -> Revision:
+    """The Git revision or DVC experiment of this name. Raises Unreadable."""
+    try:
+        commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return Revision(name, commit.decode().strip())
+    except Unreadable:
+        git("rev-parse", "--git-dir")  # says so where this is no repository
+    newest_first = "--sort=-committerdate", "--format=%(objectname)"
+    if experiments := git("for-each-ref", *newest_first, f"refs/exps/*/*/{name}").decode().split():
+        return Revision(name, experiments[0])
+    what = f"{name} is neither a Git revision nor a DVC experiment that is here"
+    raise Unreadable(f"{what}. {_hint(name)}")
+
+
+def _hint(name):
+    """How to get a revision that is not here."""
+    branch = name.removeprefix("origin/")
+    try:
+        git("check-ref-format", f"refs/remotes/origin/{branch}")
+    except Unreadable:
+        branch = ""  # such as HEAD~1, which no server knows by this name
+    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
+        fetch = f"git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}"
+        alone = f"`{fetch}` and review against origin/{branch}, or " if branch else ""
+        hint = "This is a shallow clone, which lacks most of the history. Fetch what the review"
+        return f"{hint} needs: {alone}`git fetch --unshallow`."
+    bring = f"; `git fetch origin {branch}` may bring it as origin/{branch}" if branch else ""
+    return f"`git branch --all` and `dvc exp list` show what is here{bring}."
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a revision says of one data set; None or empty where it does not."""
+
+    revision: Revision
+    about: Description | None
+    section: dict  # of params.yaml
+    split_seed: int | None
+    equivalent_within: float | None  # half the band of differences that are too small to matter
+    metrics: dict  # metrics/<dataset>.json
+    measured: str  # by the loss
+    folds: pd.DataFrame | None
+    curves: pd.DataFrame | None
+    outcome: pd.DataFrame | None
+    rows: np.ndarray | None  # (seeds, test rows) the main metric of each
+    network: str
+    data: str  # hash of the raw data
+
+
+def load(revision: Revision, name: str) -> Results:
+    """What the revision says of this data set. Raises Unreadable."""
+    folder = f"metrics/{name}"
+    metrics = revision.json(f"{folder}.json")
+    measured = metrics.get("network", {}).get("loss", "")
+    section = revision.sections.get(name, {})
+    chosen = section.get("data")
+    task = chosen.get("task") if isinstance(chosen, dict) else None
+    about = described(revision.read(f"data/sources/{name}.yaml"), task, measured)
+    rows = revision.table(f"{folder}/test_rows.csv")
+    stages = revision.yaml("dvc.lock").get("stages", {})
+    inputs = (stages.get(f"preprocess@{name}") or {}).get("deps", [])
+    numbers = ("repeat", "fold", *([about.metric.name] if about else []), "loss")
+    return Results(
+        revision=revision,
+        about=about,
+        section=section,
+        split_seed=revision.yaml("params.yaml").get("split_seed"),
+        equivalent_within=section.get("review", {}).get("equivalent_within"),
+        metrics=metrics,
+        measured=measured,
+        folds=revision.table(f"{folder}/folds.csv", numbers),
+        curves=revision.table(f"{folder}/fold_curves.csv"),
+        outcome=revision.table(f"{folder}/test.csv"),
+        rows=None if rows is None else rows.to_numpy().T,
+        network=(revision.read(f"{folder}/network.txt") or b"").decode(),
+        data=next((dep.get("md5", "") for dep in inputs if dep["path"] == f"data/raw/{name}"), ""),
+    )
+
+
+def stale(revision: Revision) -> list[str]:
+    """Stages, such as train@imdb, whose params or code are newer than the revision's dvc.lock.
+
+    Only stages of today: dvc.lock keeps those of data sets and stages that were removed.
+    """
+    params, lock = revision.yaml("params.yaml"), revision.yaml("dvc.lock").get("stages", {})
+    kinds = revision.yaml("dvc.yaml").get("stages", {})
+    found = []
+    for stage in (f"{kind}@{name}" for kind in kinds for name in revision.sections):
+        recorded = lock.get(stage, {}).get("params", {}).get("params.yaml", {})
+        inputs = lock.get(stage, {}).get("deps", [])
+        code = [dep for dep in inputs if dep["path"].startswith("stages/")]
+        changed = any(_at(params, key) != value for key, value in recorded.items())
+        if changed or any(revision.md5(dep["path"]) != dep["md5"] for dep in code):
+            found.append(stage)
+    return found
+
+
+def _at(tree, dotted):
+    for key in dotted.split("."):
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree

@@ -1,0 +1,160 @@
+"""Two revisions compared fold by fold: whether they can be, each difference, and its verdict."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from stages.core.judge import comparison
+from stages.core.judge.metrics import Metric
+from tools.review.revisions import Results, Revision, Unreadable, load
+from tools.shared.described import Description
+
+FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible" stops nobody
+    "worse": ("worse", "worse in the typical fold"),
+    "not-comparable": ("not comparable",),
+}
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A data set in both revisions.
+
+    metrics: those of a fold that mean the same in both. comparisons: {name of a metric:
+    Comparison}, empty where `obstacle` says why. p: {name of a metric: p of its mean and of its
+    typical fold after Holm}, of those with any difference.
+    """
+
+    name: str
+    about: Description
+    base: Results
+    head: Results
+    metrics: list[Metric]
+    obstacle: str
+    comparisons: dict[str, comparison.Comparison]
+    p: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def sides(self) -> tuple[Results, Results]:
+        """Base and head."""
+        return self.base, self.head
+
+    @property
+    def rows(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The main metric of each test row, (seeds, rows), in both; None where one lacks it."""
+        base, head = self.base.rows, self.head.rows
+        both = base is not None and head is not None and base.shape[1] == head.shape[1]
+        return (base, head) if both else None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing at all differs."""
+        differs = any(map(has_difference, self.comparisons.values()))
+        return not self.obstacle and self.base.metrics == self.head.metrics and not differs
+
+    def means(self, metric: Metric) -> list[float | None]:
+        """The K-fold means of base and head; None where there is none."""
+        kfold = [side.metrics.get("kfold", {}) for side in self.sides]
+        return [values.get(metric.name, {}).get("mean") for values in kfold]
+
+    def verdict(self, metric: Metric) -> str:
+        """In words."""
+        if self.obstacle:
+            return "not comparable"
+        p = self.p.get(metric.name, (1.0, 1.0))
+        return comparison.verdict(self.comparisons[metric.name], *p, metric.higher_is_better)
+
+
+def has_difference(found: comparison.Comparison) -> bool:
+    """Whether any fold differs."""
+    return bool(found.low or found.high)
+
+
+def review(base: Revision, head: Revision) -> list[Reviewed]:
+    """All data sets that either revision runs on. Raises Unreadable where one has no metrics."""
+    found = []
+    for name in dict.fromkeys([*base.sections, *head.sections]):
+        sides = load(base, name), load(head, name)
+        if any(side.about for side in sides):
+            found.append(_compared(name, *sides))
+    for side in (base, head):
+        results = [half for both in found for half in both.sides if half.revision is side]
+        if not any(half.metrics for half in results):
+            raise Unreadable(f"{side.name} has no metrics/<dataset>.json; `dvc repro` makes them")
+    return corrected(found)
+
+
+def _compared(name, base, head):
+    """A data set with its comparisons; the band of equivalence is that of the main metric."""
+    about, reason = head.about or base.about, obstacle(base, head)
+    metrics = [about.metric]
+    if not (base.measured and head.measured) or base.measured == head.measured:
+        says = head if head.measured else base
+        metrics.append((says.about or about).loss)
+    found = {}
+    for metric in [] if reason else metrics:
+        within = head.equivalent_within if metric is about.metric else None
+        values = base.folds[metric.name], head.folds[metric.name]
+        direction, k = metric.higher_is_better, int(head.folds.fold.max())
+        found[metric.name] = comparison.compare(*values, k, direction, within, metric.bounds)
+    return Reviewed(name, about, base, head, metrics, reason, found)
+
+
+def obstacle(base: Results, head: Results) -> str:
+    """Why the two cannot be compared fold by fold, or nothing."""
+    names = base.revision.name, head.revision.name
+    for side in (base, head):
+        if not side.metrics or side.folds is None:
+            return f"{side.revision.name} has no metrics for it"
+        if not side.section:
+            layout = "has no section for it, or is of an older layout"
+            return f"params.yaml of {side.revision.name} {layout}"
+    in_head = _conditions(head)
+    for what, value in _conditions(base).items():
+        if value != in_head[what]:
+            return f"{what} is {value} in {names[0]} and {in_head[what]} in {names[1]}"
+    if base.data != head.data or not base.data:
+        return "the data files differ, as far as dvc.lock tells"
+    for side in (base, head):
+        if not np.isfinite(side.folds.select_dtypes("number")).all(axis=None):
+            return f"{side.revision.name} has folds whose metrics are no numbers"
+        if "held_out" not in side.folds:
+            missing = "does not say which rows its folds hold out; run `dvc repro` there"
+            return f"{side.revision.name} {missing}"
+    held_out = [side.folds[["repeat", "fold", "held_out"]] for side in (base, head)]
+    return "" if held_out[0].equals(held_out[1]) else "the folds hold out different rows"
+
+
+def _conditions(side):
+    """What must be equal in both."""
+    kfold = side.section.get("kfold", {})
+    return {
+        "the main metric": side.about and side.about.metric.name,
+        "source": side.metrics.get("source"),
+        "split_seed": side.split_seed,
+        "kfold.k": kfold.get("k"),
+        "kfold.repeats": kfold.get("repeats"),
+    }
+
+
+def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
+    """The same with p after Holm, over all metrics of these data sets with any difference."""
+    found = {
+        (dataset.name, metric): compared
+        for dataset in reviewed
+        for metric, compared in dataset.comparisons.items()
+        if has_difference(compared)
+    }
+    means = comparison.holm([compared.p for compared in found.values()])
+    typical = comparison.holm([compared.typical.p for compared in found.values()])
+    p = dict(zip(found, zip(map(float, means), map(float, typical), strict=True), strict=True))
+    return [
+        replace(dataset, p={metric: p[name, metric] for name, metric in p if name == dataset.name})
+        for dataset in reviewed
+    ]
+
+
+def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:
+    """A line for each data set whose verdict is among those that these keys of FAILING name."""
+    words = {word for key in fail_on for word in FAILING[key]}
+    verdicts = {dataset.name: dataset.verdict(dataset.about.metric) for dataset in reviewed}
+    return [f"{name} is {verdict}" for name, verdict in verdicts.items() if verdict in words]
