@@ -107,17 +107,6 @@ def fetch(file, places, target: Path, named: str | None = None) -> str:
     raise NoSource("\n".join(problems))
 
 
-def ask(place: str):
-    """Raise OSError or ValueError, as `copy` would, where this place has no file at all."""
-    if not place.startswith(URL):
-        Path(place).stat()
-        return
-    with in_time(TIMEOUT):
-        answer = requests.head(place, timeout=TIMEOUT, allow_redirects=True, hooks=HOOKS)
-    if answer.status_code in GONE | {407}:  # after others, such as 405, GET may still give the file
-        answer.raise_for_status()
-
-
 def copy(place: str, target: Path, size: int):
     """Copy what is at a path or a URL to `target`, at most `size` bytes.
 
@@ -218,12 +207,6 @@ def lacks(error: Exception) -> bool:
     if isinstance(error, FileNotFoundError):
         return Path(error.filename).parent.is_dir()
     return status(error) in GONE
-
-
-def is_setting(error: Exception) -> bool:
-    """Whether a certificate or the login of a proxy is in the way."""
-    *_, innermost = causes(error)
-    return caused_by(error, UNTRUSTED) or status(error) == 407 or "407" in str(innermost)
 
 
 def worth_another_try(error: requests.RequestException) -> bool:

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import samples
+from samples import SOURCES, split_of
 from sklearn.datasets import load_digits
 
 from stages.core.data import encodings
@@ -19,9 +21,8 @@ from stages.core.declared import params
 from tools import predict
 from tools.predict import ensemble, rows
 from tools.shared import texts
-from tools.shared.described import described
 
-PARAMS = params.load()
+PARAMS = params.parse(samples.PARAMS)
 INDEX = {"the": 1, "film": 2, "good": 3, "rare": 50_000}
 BOSTON = dict.fromkeys(SOURCES["boston_housing"].names, 1.0)
 
@@ -29,9 +30,7 @@ BOSTON = dict.fromkeys(SOURCES["boston_housing"].names, 1.0)
 @pytest.mark.parametrize("name", ["imdb", "reuters"])
 def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name):
     index = json.loads((mirror / f"{name}_word_index.json").read_text())
-    split = SOURCES[name].read(
-        {file.name: (mirror / file.name).read_bytes() for file in SOURCES[name].files}
-    )
+    split = split_of(name, {f"{name}.npz": (mirror / f"{name}.npz").read_bytes()})
     word = {rank: word for word, rank in index.items()}
     documents = [
         " ".join(word[int(rank)] for rank in split.x_test[[row]].ranks) for row in range(200)
@@ -212,11 +211,11 @@ DIGIT = dict.fromkeys(SOURCES["digits"].names, 16)
 def test_images_as_scikit_learn_has_them_become_the_rows_that_training_has(encoding):
     frame, section = load_digits(as_frame=True).data, SimpleNamespace(encoding=encoding)
     (file,) = SOURCES["digits"].files
-    split = SOURCES["digits"].read({file.name: Path(file.address).read_bytes()})
+    split = split_of("digits", {file.name: Path(file.address).read_bytes()})
     order = np.arange(1_797)
     np.random.RandomState(113).shuffle(order)
     encoded, notes = rows.read_table(
-        "digits", described("digits"), section, frame.iloc[order].to_csv(index=False)
+        "digits", SOURCES["digits"], section, frame.iloc[order].to_csv(index=False)
     )
     training = encodings.encode(SOURCES["digits"].scaled(split.x_train), section)
     assert (encoded.dtype, encoded.max(), notes[0]) == (training.dtype, 1, {"line": 2})
@@ -245,10 +244,10 @@ def test_a_header_that_is_all_wrong_is_answered_in_short():
 
 
 def test_features_far_outside_the_training_rows_are_named_and_test_rows_are_not(mirror):
-    split = SOURCES["boston_housing"].read(
-        {"boston_housing.npz": (mirror / "boston_housing.npz").read_bytes()}
+    split = split_of(
+        "boston_housing", {"boston_housing.npz": (mirror / "boston_housing.npz").read_bytes()}
     )
-    columns = SOURCES["boston_housing"].columns
+    columns = SOURCES["boston_housing"].names
     assert rows.far(split.x_test, split.x_train, columns) == [[] for _ in split.x_test]
     changed = split.x_test[:2].copy()
     changed[1, [5, 12]] = 1e12, -1e38

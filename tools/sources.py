@@ -6,7 +6,9 @@ A mirror that somebody named and that fails is a message and exit status 1; noth
 """
 
 import os
+from pathlib import Path
 
+import requests
 import yaml
 
 from stages import download
@@ -25,6 +27,25 @@ BANNER = """
 """
 
 
+def ask(place: str):
+    """Raise OSError or ValueError, as the download would, where this place has no file at all."""
+    if not place.startswith(download.URL):
+        Path(place).stat()
+        return
+    limits = {"timeout": download.TIMEOUT, "hooks": download.HOOKS}
+    with download.in_time(download.TIMEOUT):
+        answer = requests.head(place, allow_redirects=True, **limits)
+    if answer.status_code in download.GONE | {407}:
+        answer.raise_for_status()  # after others, such as 405, GET may still give the file
+
+
+def is_setting(error: Exception) -> bool:
+    """Whether a certificate or the login of a proxy is in the way."""
+    *_, innermost = download.causes(error)
+    login = download.status(error) == 407 or "407" in str(innermost)
+    return login or download.caused_by(error, download.UNTRUSTED)
+
+
 def unreachable(places: list[dict[str, str]]) -> str:
     """Why no source has any of the files, a line a source; empty where any has, or for no files.
 
@@ -37,11 +58,11 @@ def unreachable(places: list[dict[str, str]]) -> str:
         if base in broken:
             continue
         try:
-            download.ask(place)
+            ask(place)
             return ""
         except (OSError, ValueError) as error:
             problem, lacks = download.problem(place, error), download.lacks(error)
-            named = (source == MIRROR and not lacks) or download.is_setting(error)
+            named = (source == MIRROR and not lacks) or is_setting(error)
         if named:
             raise NoSource(problem)
         if source != EARLIER:

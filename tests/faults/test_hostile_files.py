@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import SCHEMAS, SOURCES, TASK_OF
+from samples import PROJECT, SCHEMAS, SOURCES, TASK_OF
 from small import ROOT
 
 from stages.core.data import arrays, readers, schema, synthetic
@@ -427,7 +428,7 @@ def test_predict_refuses_a_word_index_that_lies(tmp_path):
     (tmp_path / "data/arrays").mkdir()
     (folder / "imdb_word_index.json").write_text(json.dumps({"film": -5}))
     np.savez(tmp_path / "data/arrays/imdb.npz", y_test=np.zeros(1))
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copytree(PROJECT, tmp_path, dirs_exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "tools.predict", "imdb", "--text", "a film"],
         cwd=tmp_path,

@@ -12,6 +12,7 @@ import pytest
 
 from stages import download
 from stages.core.declared.sources import File
+from tools import sources
 
 CONTENT = bytes(range(256)) * 8
 FILE = File(name="numbers.npz", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -182,7 +183,7 @@ def test_a_lying_source_is_named_with_what_it_did_and_leaves_nothing(server, way
 def test_whether_a_lying_source_can_be_reached_is_known_in_time(server, way, tried):
     start = time.monotonic()
     try:
-        found = download.ask(f"{server}/{way}/numbers.npz") is None
+        found = sources.ask(f"{server}/{way}/numbers.npz") is None
     except (OSError, ValueError):
         found = False
     assert time.monotonic() - start < 3

@@ -110,14 +110,21 @@ CURVES = {
 COUNTS, MORE_COUNTS = RANDOM.integers(0, 50, (2, 3, 3)), RANDOM.integers(0, 50, (2, 46, 46))
 PREDICTED = {"base: a": RANDOM.normal(20, 5, 30), "head: b": RANDOM.normal(20, 5, 30)}
 DRAWINGS = {
-    "compared_folds": (CURVES, {"loss": "loss", "mae": "error (m)"}),
-    "fold_differences": (RANDOM.normal(0, 1, (2, 4)), (-2, 2), 0.1, "accuracy", "higher"),
+    "compared_folds": (
+        CURVES,
+        {"loss": pictures.Axis("loss", False), "mae": pictures.Axis("error (m)", False)},
+    ),
+    "fold_differences": (
+        RANDOM.normal(0, 1, (2, 4)),
+        (-2, 2),
+        0.1,
+        pictures.Axis("accuracy", True),
+    ),
     "fold_differences without a band": (
         RANDOM.normal(0, 1, (30, 4)),
         (-2, 2),
         None,
-        "error",
-        "lower",
+        pictures.Axis("error", False),
     ),
     "confusion_difference": tuple(COUNTS),
     "confusion_difference of many classes": tuple(MORE_COUNTS),
@@ -143,7 +150,7 @@ def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
     words = " ".join(getattr(pictures, name.split()[0])("title", *arguments))
     assert re.search("better|right", words)
     if name.startswith("fold_differences"):
-        assert ("head is better →" in words) == (arguments[-1] == "higher")
+        assert ("head is better →" in words) == arguments[-1].higher_is_better
         assert "nobody" not in words
 
 
@@ -156,8 +163,7 @@ def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
     project.results("boston_housing", main=(0.3, 0.02))
     for dataset in compared():
         page.drawn(dataset)
-    assert [(name.startswith(SOURCES["imdb"].title), better) for name, *_, better in asked] == [
-        (True, "higher"),
-        (False, "lower"),
-    ]
+    assert [
+        (name.startswith(SOURCES["imdb"].title), axis.higher_is_better) for name, *_, axis in asked
+    ] == [(True, True), (False, False)]
     assert all("difference" in title for title, *_ in asked)

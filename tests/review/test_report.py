@@ -13,6 +13,7 @@ from made_up import (
     metrics,
     section,
 )
+from samples import SOURCES
 
 from tools.review import revisions, sentences
 from tools.shared import described, texts
@@ -83,10 +84,13 @@ def test_without_data_the_flips_are_counted_and_it_says_how_to_get_the_texts(pro
     assert "changed sides" not in section(text, "boston_housing")
 
 
+IMAGES = SOURCES["digits"].model_copy(update={"title": SOURCES["imdb"].title})
+
+
 def test_rows_without_a_text_are_not_missed(project, run, monkeypatch):
     project.results("imdb", main=(0.03, 0.002))
     assert section(run("main"), "imdb").rstrip().endswith("0 to right, 0 to wrong.")
-    images = partial(dataclasses.replace, kind="images")
+    images = partial(dataclasses.replace, source=IMAGES)
     known = described.described
     monkeypatch.setattr(revisions, "described", lambda *name: images(known(*name)))
     project.results("imdb", main=(0.03, 0.002), right=FLIPPED)

@@ -201,8 +201,8 @@ def test_p_is_corrected_for_all_metrics_of_all_data_sets_that_differ(project, ru
 def test_another_main_metric_is_not_compared(project, run, monkeypatch):
     known = described.described
 
-    def by_loss_in_head(name, measured):
-        about = known(name, measured)
+    def by_loss_in_head(document, task, measured):
+        about = known(document, task, measured)
         return dataclasses.replace(about, metric=about.loss) if measured == "new" else about
 
     monkeypatch.setattr(revisions, "described", by_loss_in_head)

@@ -131,14 +131,15 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
 def test_curves_are_drawn_of_metrics_that_mean_the_same_in_both(project, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        pictures, "compared_folds", lambda title, columns, labels: asked.append(labels) or b""
+        pictures, "compared_folds", lambda title, columns, axes: asked.append(axes) or b""
     )
     for measured in (None, "Huber loss"):
         project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
         reviewed = compared()
         page.drawn(next(found for found in reviewed if found.name == "boston_housing"))
-    mae = {"mae": "mean absolute error (thousand dollars)"}
-    assert asked == [{"loss": "loss: mean squared error (thousand dollars squared)", **mae}, mae]
+    mae = {"mae": pictures.Axis("mean absolute error (thousand dollars)", False)}
+    loss = pictures.Axis("loss: mean squared error (thousand dollars squared)", False)
+    assert asked == [{"loss": loss, **mae}, mae]
 
 
 def test_a_base_that_does_not_say_what_its_loss_measures_is_compared(project, run):

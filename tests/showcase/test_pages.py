@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from samples import SCHEMAS, SOURCES
 
 from stages import evaluate
 from stages.core.judge import pictures
 from tools.review import markdown, page, report, revisions, verdicts
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
