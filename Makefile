@@ -46,7 +46,7 @@ cluster: .venv/ready-cluster ## what a Dask cluster needs, here and where its wo
 test: .venv/ready-test ## the tests
 	python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-test-faults: .venv/ready-test ## kills, full disks, lying sources, hostile files -> docs/reliability.md
+test-faults: .venv/ready-test ## kills, full disks, failing sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
 	python -m pytest tests/test_commands.py -m slow
 

@@ -242,8 +242,9 @@ SHAPES = {  # network -> keys of params.yaml, rows
 class Summed(keras.optimizers.RMSprop):
     """Adds up the parts of an embedding's gradient; Keras squares each where a word comes twice."""
 
-    def apply(self, gradients, variables):
-        super().apply([tensorflow.convert_to_tensor(gradient) for gradient in gradients], variables)
+    def apply(self, gradients, trainable_variables=None):
+        gradients = [tensorflow.convert_to_tensor(gradient) for gradient in gradients]
+        super().apply(gradients, trainable_variables)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def ran(tmp_path_factory):
 def test_a_colleague_downloads_what_was_run_in_place_of_running_it(ran, remote, request, tmp_path):
     remote = request.getfixturevalue(remote)
     mine = Clone.copy(ran, tmp_path / "mine")
-    dvc(mine, "remote", "add", "--default", "team", remote["url"])
+    dvc(mine, "remote", "add", "--force", "--default", "team", remote["url"])
     if "endpointurl" in remote:
         dvc(mine, "remote", "modify", "team", "endpointurl", remote["endpointurl"])
     mine.commit()

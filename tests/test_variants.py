@@ -1,36 +1,10 @@
 """Named variants are settings that params.yaml takes, and each runs once, in DVC's queue."""
 
-import copy
-
 import pytest
-import yaml
 
-from stages.core.declared import params
 from tools import cluster, variants
 
 NAMED = variants.named()
-PLAIN = yaml.safe_load(params.PATH.read_text())
-
-
-def with_settings(settings):
-    """params.yaml with the settings of a variant."""
-    tree = copy.deepcopy(PLAIN)
-    for setting in settings:
-        path, value = setting.split("=")
-        *parents, key = path.split(".")
-        section = tree
-        for parent in parents:
-            section = section[parent]
-        assert key in section, f"-S {setting} would be refused: there is no such key"
-        section[key] = yaml.safe_load(value)
-    return tree
-
-
-@pytest.mark.parametrize("name", NAMED)
-def test_each_variant_is_a_change_that_the_pipeline_takes(name):
-    tree = with_settings(NAMED[name])
-    params.parse(yaml.safe_dump(tree))
-    assert (tree == PLAIN) == (name == "original")
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "a: l2=1", "a: [1]", "a: [", "a: []\na: []", "\0"])

@@ -1,9 +1,9 @@
 """Fill the scripts of .dvc/plots/page.html, the page of `dvc plots`, from npm (`make page`).
 
 DVC's own page loads Vega from the network; ours carries it. The page names the packages and their
-versions, one a script: change a version there, run this, and let tests/test_pages.py open it.
-Vega-Lite must be of the version that `$schema` of the templates asks for, DVC's and those beside
-the page, and the other two must go with it.
+versions, one a script: change a version there, run this, and let test_pages.py open it. Vega-Lite
+must be of the version that `$schema` of the templates asks for, DVC's and those beside the page,
+and the other two must go with it.
 """
 
 import re

@@ -6,7 +6,7 @@ import platform
 from studies.bench.contenders import CONTENDERS
 from studies.bench.runs import RUNS
 from studies.bench.tasks import FOLDS, GROWTH, TASKS
-from studies.common import load, table, write
+from studies.common import table, write
 
 WHOLE = {
     "tutorial": "the tutorial's three scripts, one after the other",
@@ -29,9 +29,9 @@ def growth(medians) -> str:
     """What more rows and more replicas take of this project."""
     row = "{0} | {1:,} | {2} | {compute:.2f} | {3:.2f} | {peak:.0f} | {4} | {cache:.1f} | {5}"
     rows, first = [], {}
-    rows_of = {task.dataset: len(load(task.dataset, "train")[1]) for task in GROWTH.values()}
     for name, task in GROWTH.items():
-        run, size = medians[name]["this project"], rows_of[task.dataset]
+        run = medians[name]["this project"]
+        size = int(run["rows"])
         count, replicas = task.rows * size, task.repeats * FOLDS
         each = run["compute"] * 1e6 / (count * replicas * task.epochs)
         more = ["-", "-"]

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from studies.bench.contenders import CONTENDERS
-from studies.bench.tasks import GROWTH, TASKS
+from studies.bench.tasks import GROWTH, TASKS, problem
 from studies.common import ROOT
 
 RUNS = 3
@@ -38,10 +38,12 @@ def measure(label: str, name: str):
     start = time.perf_counter()
     importlib.import_module(module)
     imported = time.perf_counter()
-    metrics, cache = train((TASKS | GROWTH)[name])
+    task = (TASKS | GROWTH)[name]
+    metrics, cache = train(task)
     taken = {"metric": float(np.mean(metrics)), "cache": cache, "import": imported - start}
     taken["compute"] = time.perf_counter() - imported
     taken["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    taken["rows"] = len(problem(task)[1]) // task.rows
     print(json.dumps(taken))
 
 

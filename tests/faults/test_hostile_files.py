@@ -1,4 +1,4 @@
-"""Files that lie are refused with a message; what they hide never runs."""
+"""Files that are not what they say are refused with a message; what they hide never runs."""
 
 import gzip
 import io
@@ -156,7 +156,7 @@ def test_an_empty_document_is_refused(tried):
     ],
     ids=lambda index: index[:20],
 )
-def test_a_word_index_that_lies_is_refused(index, tried):
+def test_a_word_index_with_wrong_ranks_is_refused(index, tried):
     with pytest.raises(arrays.UnreadableFile, match="word index"):
         arrays.word_index(index.encode("latin-1"))
     tried("a word index with negative or huge numbers, or none", "refused with what was expected")
@@ -375,7 +375,7 @@ def cut_short(path, lost):
 
 
 def written(clone):
-    """(figures, all that stages wrote and the hashes that dvc.lock has of it)."""
+    """(metrics, all that stages wrote and the hashes that dvc.lock has of it)."""
     files = {path: content for path, content in clone.state().items() if path != "dvc.lock"}
     hashes = re.findall(r"path: (\S+)\n.*\n +md5: (\S+)", (clone.folder / "dvc.lock").read_text())
     return {path: content for path, content in files.items() if path.startswith("metrics/")}, (
@@ -386,7 +386,7 @@ def written(clone):
 
 @pytest.mark.slow
 def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried):
-    figures, everything = written(clone)
+    metrics, everything = written(clone)
     for entry in sorted(
         path for path in (clone.folder / ".dvc/cache").rglob("*") if path.is_file()
     ):
@@ -395,7 +395,7 @@ def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried)
         done = clone.run("dvc", "repro")
         assert "Traceback" not in done.stdout + done.stderr
         if done.returncode == 0:
-            assert written(clone)[0] == figures, entry
+            assert written(clone)[0] == metrics, entry
         clone.run(sys.executable, "-m", "tools.repair")
         clone.repro()
         assert written(clone)[1] == everything, entry
@@ -404,7 +404,7 @@ def test_a_cache_entry_that_lost_bytes_is_never_taken_for_a_result(clone, tried)
         )  # it may say what size the damaged file had, which nobody reads
         tried(
             "a file of the cache that lost bytes, all outputs gone",
-            "`dvc repro` stops with an error or its figures are right; after `make repro` outputs, metrics and the "
+            "`dvc repro` stops with an error or its metrics are right; after `make repro` outputs, metrics and the "
             "hashes in dvc.lock are those of a run left alone",
         )
 
@@ -422,7 +422,7 @@ def test_the_object_array_of_a_pickle_module_is_no_way_around():
             arrays.read_npz(content.getvalue())
 
 
-def test_predict_refuses_a_word_index_that_lies(tmp_path):
+def test_predict_refuses_a_word_index_with_wrong_ranks(tmp_path):
     folder = tmp_path / "data/raw/imdb"
     folder.mkdir(parents=True)
     (tmp_path / "data/arrays").mkdir()

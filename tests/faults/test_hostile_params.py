@@ -14,6 +14,7 @@ import yaml
 from dvc.utils.serialize import parse_yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from samples import PARAMS
 from small import Clone
 
 from stages import evaluate, kfold, preprocess, train
@@ -21,7 +22,7 @@ from stages.core.declared import arguments, params
 from stages.core.run import strict_yaml
 from stages.core.run.stage import one_message
 
-PLAIN = params.PATH.read_text()
+PLAIN = PARAMS
 TREE = strict_yaml.read(PLAIN)
 
 
@@ -427,7 +428,7 @@ def with_text(ran, tmp_path_factory):
         reuters = copy.deepcopy(TREE["datasets"]["reuters"])
         reuters["preprocess"].update(num_words=200)
         reuters["model"].update(units=[4])
-        reuters["final"].update(exploring_epochs=1, epochs=1, seeds=1)
+        reuters["final"].update(exploring_epochs=1, validation=50, epochs=1, seeds=1)
         reuters["kfold"].update(k=2, repeats=1, epochs=1)
         tree["datasets"]["reuters"] = reuters
 

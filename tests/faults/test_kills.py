@@ -27,7 +27,7 @@ LONGEST = {"train": 3.4, "kfold": 3.5, "evaluate": 2.2}  # seconds of a stage; 0
 WHOLE = "each output file is there whole, byte for byte, or not at all"
 SAME = "outputs, metrics and dvc.lock byte for byte as of a run left alone"
 OUTCOME = f"the next `dvc repro` ends well; {SAME}"
-MENDED = f"`dvc repro` refuses half a dvc.lock or rwlock, which DVC was writing; `make repro` ends well; {SAME}"
+REPAIRED = f"`dvc repro` refuses half a dvc.lock or rwlock, which DVC was writing; `make repro` ends well; {SAME}"
 
 
 def everyone(leader):
@@ -149,11 +149,11 @@ def finish(clone):
     first = clone.run("dvc", "repro")
     if first.returncode == 0:
         return OUTCOME, re.findall(r"Running stage '(\S+)'", first.stdout)
-    mended = clone.run(sys.executable, "-m", "tools.repair").stdout
-    assert "lock was cut off" in mended, (
+    repaired = clone.run(sys.executable, "-m", "tools.repair").stdout
+    assert "lock was cut off" in repaired, (
         f"nothing but what DVC was writing may stop it: {first.stderr}"
     )
-    return MENDED, clone.repro()
+    return REPAIRED, clone.repro()
 
 
 def kill_and_finish(clone, number, tried):

@@ -167,7 +167,7 @@ def test_a_figure_that_is_no_number_never_reaches_a_metrics_file(clone, name, ke
     assert "no number" in done.stderr
     assert clone.state() == before
     tried(
-        "predictions or figures that are no numbers reach the evaluation",
+        "predictions or metrics that are no numbers reach the evaluation",
         "refused; earlier metrics stay",
     )
 

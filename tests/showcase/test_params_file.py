@@ -1,8 +1,17 @@
-"""params.yaml as it is shipped explains itself."""
+"""params.yaml as it is shipped explains itself, and the shipped variants change it."""
 
+import copy
 import re
 
+import pytest
+import yaml
 from small import ROOT
+
+from stages.core.declared import params
+from tools import variants
+
+NAMED = variants.named()
+PLAIN = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def test_each_key_of_params_yaml_has_a_comment_once():
@@ -11,3 +20,24 @@ def test_each_key_of_params_yaml_has_a_comment_once():
     keys = {line.split(":")[0].strip() for line in lines if re.match(r" *[a-z_0-9]+:", line)}
     trivial = {"data", "preprocess", "model", "kfold", "learning_rate"}
     assert keys - explained - trivial == set()
+
+
+def with_settings(settings):
+    """params.yaml with the settings of a variant."""
+    tree = copy.deepcopy(PLAIN)
+    for setting in settings:
+        path, value = setting.split("=")
+        *parents, key = path.split(".")
+        section = tree
+        for parent in parents:
+            section = section[parent]
+        assert key in section, f"-S {setting} would be refused: there is no such key"
+        section[key] = yaml.safe_load(value)
+    return tree
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_each_variant_is_a_change_that_the_pipeline_takes(name):
+    tree = with_settings(NAMED[name])
+    params.parse(yaml.safe_dump(tree))
+    assert (tree == PLAIN) == (name == "original")

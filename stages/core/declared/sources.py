@@ -33,6 +33,12 @@ def _all_different(names):
     return names
 
 
+def _some(files):
+    if not files:
+        raise ValueError("expected at least one file")
+    return files
+
+
 Names = Annotated[tuple[Text, ...], AfterValidator(_all_different)]
 
 
@@ -106,7 +112,7 @@ class Source(Section):
     classes: Names = ()
     columns: Names = ()
     unit: str = ""
-    files: Annotated[tuple[File, ...], Field(min_length=1)]
+    files: Annotated[tuple[File, ...], AfterValidator(_some)]
     stand_in: dict[str, object] | None = None
 
     @property

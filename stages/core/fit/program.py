@@ -56,7 +56,9 @@ class Copies:
         self.rows = (SparseRows if sp.issparse(rows) else DenseRows)(model, rows)
         self.stacks = {
             id(v): keras.Variable(
-                self._stack(v, [np.zeros(v.shape)] * count), dtype=v.dtype, trainable=v.trainable
+                self._stack(v, [np.zeros(v.shape, v.dtype)] * count),
+                dtype=v.dtype,
+                trainable=v.trainable,
             )
             for v in model.variables
         }
@@ -126,7 +128,7 @@ class Program:
         # One replica alone is many times slower under XLA. Then it compiles the update alone.
         xla = self.copies.rows.xla and count > 1
         self._train = tf.function(self._steps, jit_compile=xla, autograph=False)
-        self._update = tf.function(self._apply, jit_compile=True, autograph=False)
+        self._update = tf.function(self.optimizer.apply, jit_compile=True, autograph=False)
         # Not under XLA: it runs once an epoch, and compiling it took longer than it saved.
         self._judge = tf.function(self._judged, autograph=False)
 
@@ -157,9 +159,6 @@ class Program:
         """
         loss, metric, predictions = (value.numpy() for value in self._judge(rows, counted, learned))
         return {"val_loss": loss, "val_metric": metric}, predictions
-
-    def _apply(self, gradients):
-        self.optimizer.apply(gradients, self.copies.trainable)
 
     def _steps(self, rows, taken, share, batch, learned):
         """Train on each step's rows in turn; returns sums of loss and metric: (2, replicas).

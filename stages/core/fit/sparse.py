@@ -34,9 +34,7 @@ class SparseRows:
         shift[:, 1] = matrix.indices - place
         self.words, splits = matrix.shape[1], matrix.indptr.astype("int64")
         self.shift = tf.RaggedTensor.from_row_splits(shift, splits)
-        self.values = None  # all ones
-        if (matrix.data != 1).any():
-            self.values = self.shift.with_values(matrix.data.astype("float32"))
+        self.values = self.shift.with_values(matrix.data.astype("float32"))
 
     def batches(self, rows):
         """The different rows of each step, and the place of each replica's rows among them.
@@ -79,11 +77,7 @@ class SparseRows:
 
     def _matrix(self, rows):
         """The rows with these numbers as TensorFlow's sparse matrix: (rows, words)."""
-        shift = tf.gather(self.shift, rows)
-        if self.values is None:
-            values = shift.with_values(tf.ones(tf.shape(shift.values)[:1]))
-        else:
-            values = tf.gather(self.values, rows)
+        shift, values = tf.gather(self.shift, rows), tf.gather(self.values, rows)
         return tf.raw_ops.SparseTensorToCSRSparseMatrix(
             indices=values.to_sparse().indices + shift.values,
             values=values.values,

@@ -1,4 +1,4 @@
-"""A source that lies, stalls or fails is named, and nothing of it stands under the final name."""
+"""A source that sends something else, stalls or fails is named, and nothing of it stands under the final name."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 8
 FILE = File(name="numbers.npz", size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest())
 
 
-class Liar(http.server.BaseHTTPRequestHandler):
+class FailingServer(http.server.BaseHTTPRequestHandler):
     """Answers by the first part of the path; says nothing on the terminal."""
 
     asked: ClassVar = Counter()
@@ -115,7 +115,7 @@ class Liar(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    """The address of a server that lies, and how often each way of lying was asked for; little
+    """The address of a server that fails, and how often each way was asked for; little
     patience with it.
     """
     monkeypatch.setenv("NO_PROXY", "*")
@@ -126,17 +126,17 @@ def server(monkeypatch):
         "SLOWEST": 4 * len(CONTENT),
     }.items():
         monkeypatch.setattr(download, name, value)
-    Liar.asked = Counter()
-    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Liar)
+    FailingServer.asked = Counter()
+    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FailingServer)
     serving.daemon_threads = True
-    serving.handle_error = lambda *_: None  # a client that hangs up on a liar is no news
+    serving.handle_error = lambda *_: None  # a client that hangs up is no news
     threading.Thread(target=serving.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{serving.server_port}"
     serving.shutdown()
     serving.server_close()
 
 
-WAYS = {  # way of lying -> what is said of it, how often it is asked
+WAYS = {  # way to fail -> what is said of it, how often it is asked
     "missing": ("404", 1),
     "broken": ("500", 3),
     "page": (f"expected {len(CONTENT):,} bytes", 1),
@@ -169,18 +169,20 @@ KINDS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_lying_source_is_named_with_what_it_did_and_leaves_nothing(server, way, tmp_path, tried):
+def test_a_failing_source_is_named_with_what_it_did_and_leaves_nothing(
+    server, way, tmp_path, tried
+):
     said, times = WAYS[way]
     place, target = f"{server}/{way}/numbers.npz", tmp_path / "numbers.npz"
     with pytest.raises(download.NoSource, match=rf"{place}: [^\n]*({said})"):
         download.fetch(FILE, [place], target)
     assert not list(tmp_path.iterdir())
-    assert Liar.asked[way] == (31 if way == "circle" else times)
+    assert FailingServer.asked[way] == (31 if way == "circle" else times)
     tried(KINDS[way], "the source is named with what it did; nothing stands under the final name")
 
 
 @pytest.mark.parametrize("way", [*WAYS, "right"])
-def test_whether_a_lying_source_can_be_reached_is_known_in_time(server, way, tried):
+def test_whether_a_failing_source_can_be_reached_is_known_in_time(server, way, tried):
     start = time.monotonic()
     try:
         found = sources.ask(f"{server}/{way}/numbers.npz") is None
@@ -188,17 +190,17 @@ def test_whether_a_lying_source_can_be_reached_is_known_in_time(server, way, tri
         found = False
     assert time.monotonic() - start < 3
     assert found == (way not in ("missing", "circle", "far_away", "slow_headers"))
-    tried("`make repro` asks whether a source that lies can be reached", "it knows in time")
+    tried("`make repro` asks whether a source that fails can be reached", "it knows in time")
 
 
-def test_after_a_lying_source_the_next_is_taken(server, tmp_path, tried):
+def test_after_a_failing_source_the_next_is_taken(server, tmp_path, tried):
     for way in ("page", "bomb", "cut"):
         target = tmp_path / way
         places = [f"{server}/{way}/numbers.npz", f"{server}/right/numbers.npz"]
         assert download.fetch(FILE, places, target) == places[1]
         assert target.read_bytes() == CONTENT
     tried(
-        "a source that nobody named lies, and the next has the file",
+        "a source that nobody named fails, and the next has the file",
         "the file comes from the other",
         3,
     )
@@ -207,7 +209,7 @@ def test_after_a_lying_source_the_next_is_taken(server, tmp_path, tried):
 def test_a_server_that_comes_back_after_two_failures_is_waited_for(server, tmp_path, tried):
     assert download.fetch(FILE, [f"{server}/twice/numbers.npz"], tmp_path / "numbers.npz")
     assert (tmp_path / "numbers.npz").read_bytes() == CONTENT
-    assert Liar.asked["twice"] == 3
+    assert FailingServer.asked["twice"] == 3
     tried("a mirror comes back after two failures", "the file is there")
 
 

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from test_variants import NAMED, PLAIN, with_settings
+from test_params_file import NAMED, PLAIN, with_settings
 
 from stages.core.judge import pictures
+
+pytest.importorskip("studies", reason="studies/ was deleted")
 from studies import calibrate, common, demo, study
 
 
@@ -83,7 +85,7 @@ def test_the_page_of_the_calibration_has_a_share_for_each_way_to_judge(monkeypat
 def test_a_row_of_the_demo_says_what_dvc_and_the_review_say(monkeypatch):
     shown = {"metrics/reuters.json": {"kfold.accuracy.mean": {"old": 0.5, "new": 0.75}}}
     monkeypatch.setattr(demo.variants, "output", lambda *command: json.dumps(shown))
-    same = demo.review.Revision("HEAD", demo.review.resolve("HEAD").commit)
-    monkeypatch.setattr(demo.review, "resolve", lambda name: same)
+    same = demo.revisions.Revision("HEAD", demo.revisions.resolve("HEAD").commit)
+    monkeypatch.setattr(demo.revisions, "resolve", lambda name: same)
     row = demo.reviewed("balanced", "reuters")
     assert row.startswith("balanced | reuters kfold.accuracy.mean 0.5 → 0.75 | **the same**: ")
