@@ -158,7 +158,7 @@ def test_output_and_loss_follow_from_params(keys, activation, loss):
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
 def test_losses_and_metrics_give_a_value_for_each_row(keys, activation, loss):
-    head = networks.head(section(**keys).fit)
+    head = networks.head(section(**keys))
     labels = np.array([0, 1, 1])
     outputs = np.array([[0.2, 0.8]] * 3 if activation == "softmax" else [[0.7]] * 3, "float32")
     for measure in (keras.losses.get(loss), head.metric):
@@ -167,7 +167,7 @@ def test_losses_and_metrics_give_a_value_for_each_row(keys, activation, loss):
 
 @pytest.mark.parametrize("labels", networks.LABELS)
 def test_both_forms_of_labels_have_the_same_loss_and_metric(labels):
-    head = networks.head(section(labels=labels).fit)
+    head = networks.head(section(labels=labels))
     classes, outputs = (
         np.array([2, 0, 1]),
         np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2], [0.2, 0.6, 0.2]], "float32"),
@@ -184,7 +184,7 @@ def test_both_forms_of_labels_train_the_same(rows):
     members = [replicas.Replica(seed, 7, folds, seed) for seed in range(4)]
     fits = []
     for labels in networks.LABELS:
-        head = networks.head(section(labels=labels).fit)
+        head = networks.head(section(labels=labels))
         network = build(5, (50,), labels=labels, learning_rate=0.1)
         problem = Problem(network, head, WEIGHTINGS["none"], x, y, head.targets(y, 5), 32)
         fits.append(list(problem.fit(members, 3)))

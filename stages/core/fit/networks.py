@@ -69,11 +69,11 @@ LOSSES = {  # of a regression
 }
 
 
-def head(fit) -> Head:
-    """The head for this section: `loss` is of a regression, `labels` of more than two classes."""
-    if hasattr(fit, "loss"):
-        return LOSSES[fit.loss]
-    return LABELS[fit.labels] if hasattr(fit, "labels") else TWO_CLASSES
+def head(section) -> Head:
+    """The head that follows from the task and the fit of a section of params.yaml."""
+    if section.data.task == "regression":
+        return LOSSES[section.fit.loss]
+    return LABELS[section.fit.labels] if section.data.task == "multiclass" else TWO_CLASSES
 
 
 def build(section, shape: tuple[int, ...], outputs: int):
@@ -83,7 +83,7 @@ def build(section, shape: tuple[int, ...], outputs: int):
     gives something else than a value for each row and unit, is no chain where `fit.api` is
     sequential, or takes words in another way than by a Dense layer.
     """
-    fit, last = section.fit, head(section.fit)
+    fit, last = section.fit, head(section)
     words = section.preprocess.encoding == "sequence"
     inputs = keras.Input(shape, dtype="int32" if words else "float32")
     body = _body(section, inputs)

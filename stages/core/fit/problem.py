@@ -38,7 +38,7 @@ class Problem:
         rows: (n, ...) array or (n, words) CSR matrix of counts, as `preprocess` left them.
         labels: (n,) classes or numbers. outputs: units of the output layer.
         """
-        fit, head = section.fit, networks.head(section.fit)
+        fit, head = section.fit, networks.head(section)
         weighting = WEIGHTINGS[fit.weighting]
         rows, targets = weighting.values(rows), head.targets(labels, outputs)
         model = networks.build(section, rows.shape[1:], outputs)
