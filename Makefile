@@ -48,7 +48,7 @@ test: .venv/ready-test ## the tests
 
 test-faults: .venv/ready-test ## kills, full disks, failing sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
-	python -m pytest tests/test_commands.py -m slow
+	python -m pytest tests/showcase/test_commands.py -m slow
 
 audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 	@python -m tools.audit
@@ -72,7 +72,7 @@ demo: .venv/ready ## changes, better variants, and what the review says of them 
 study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> docs/study.md
 	@python -m studies.study
 
-calibrate: .venv/ready ## does the review keep its word? -> docs/calibration.md
+calibrate: .venv/ready ## how often is the review wrong? -> docs/calibration.md
 	python -m studies.calibrate
 
 page: .venv/ready ## renew the Vega that the page of `dvc plots` carries (needs npm)
@@ -81,7 +81,7 @@ page: .venv/ready ## renew the Vega that the page of `dvc plots` carries (needs 
 bench: .venv/ready-test ## speed beside other ways to do the same -> docs/benchmark.md
 	python -m studies.bench
 
-lint: .venv/ready-test
+lint: .venv/ready-test ## check format and code
 	ruff format --check .
 	ruff check .
 

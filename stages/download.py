@@ -46,6 +46,9 @@ WHAT_TO_DO = (
     "repair it, name another or unset it. Without it they are looked for in ~/.keras/datasets and "
     "at their official address. `source: synthetic` in params.yaml works with generated stand-ins."
 )
+CHANGED = (
+    "Where the file was changed, put its new size and SHA-256 into its source in data/sources/."
+)
 COPIES = "/.dvc/tmp/exps/"  # where DVC's queue runs, in copies of the project
 
 
@@ -285,7 +288,8 @@ def official(file, folder, target):
         named = None if file.is_here else places.get(MIRROR)  # it is there whatever a mirror does
         place = fetch(file, places.values(), target, named)
     except NoSource as error:
-        raise SystemExit(f"{file.name} could not be had:\n{error}\n{WHAT_TO_DO}") from None
+        to_do = WHAT_TO_DO if file.url else CHANGED
+        raise SystemExit(f"{file.name} could not be had:\n{error}\n{to_do}") from None
     if named and place not in (named, places[EARLIER]):
         print(f"download: DATASETS_MIRROR has no {file.name}, so it comes from the next source")
     return without_password(place.rpartition("/")[0])

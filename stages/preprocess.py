@@ -37,8 +37,10 @@ def main(name):
         )
         learned = schema.learn(source, task, split, x_train.shape[1:])
     except (arrays.UnreadableFile, FileNotFoundError) as error:
+        says = f"{sources.path_of(name)} and data.task"
         raise SystemExit(
-            f"{folder} cannot be read: {error}. Remove the folder and run make repro."
+            f"{folder} cannot be read as {says} say: {error}. Correct the file or what they say; "
+            "where the folder was damaged, remove it and run make repro."
         ) from None
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
         packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}

@@ -7,13 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import yaml
 from samples import PROJECT
 
 from stages.core.declared import sources
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = "imdb", "reuters", "boston_housing", "digits"
-GONE = [name for name in SHIPPED if not (ROOT / f"data/sources/{name}.yaml").is_file()]
+CHOSEN = yaml.safe_load((ROOT / "params.yaml").read_text())["datasets"]
+GONE = [
+    name
+    for name in SHIPPED
+    if name not in CHOSEN or not (ROOT / f"data/sources/{name}.yaml").is_file()
+]
+# The data sets of the tests, in place of those of whoever runs them.
+sources.FOLDER = PROJECT / "data/sources"
 collect_ignore = ["showcase"] if GONE else []
 
 
@@ -26,12 +34,6 @@ def pytest_terminal_summary(terminalreporter):
 def pytest_collection_modifyitems(items):
     """Tests of whole runs take longest: begun first, they run beside all others."""
     items.sort(key=lambda item: item.path.name not in ("test_commands.py", "test_pipeline.py"))
-
-
-@pytest.fixture(autouse=True)
-def project_of_the_tests(monkeypatch):
-    """The data sets of the tests in place of those of whoever runs them."""
-    monkeypatch.setattr(sources, "FOLDER", PROJECT / "data/sources")
 
 
 @pytest.fixture(scope="session")

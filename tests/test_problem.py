@@ -35,3 +35,15 @@ def test_rows_to_predict_are_weighted_as_the_training_rows_of_each_replica(weigh
 def test_without_balance_rows_have_no_weights(changes):
     problem = Problem.of(section(**changes), NUMBERS, LABELS, 1)
     assert problem.row_weights([replicas.Replica(0, 0, FOLDS, 0)]) is None
+
+
+@pytest.mark.parametrize("labels", ["integer", "one_hot"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_batch_may_have_a_row_alone(labels, count):
+    problem = Problem.of(section(labels=labels, batch_size=1), NUMBERS, np.arange(40) % 3, 3)
+    folds = np.arange(40) // 39  # the second fold is a row
+    fitted = list(problem.fit([replicas.Replica(seed, 0, folds, 1) for seed in range(count)], 1))
+    for replica in fitted:
+        assert 0 <= replica.history["metric"][0] <= 1
+        right = replica.held_out.argmax() == np.arange(40)[39] % 3
+        assert replica.history["val_metric"].tolist() == [float(right)]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from samples import PROJECT
 
 from stages import preprocess
 from stages.core.declared import params
@@ -63,6 +64,7 @@ def test_every_tool_and_stage_is_run_by_what_gives_one_message(path, runner):
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_every_tool_has_help_also_where_python_drops_docstrings(monkeypatch, capsys, name):
+    monkeypatch.chdir(PROJECT)
     tool = importlib.import_module(f"tools.{name}")
     assert "parser_of(main)" in inspect.getsource(
         tool.main
@@ -89,6 +91,7 @@ def test_no_behaviour_hangs_on_what_python_drops_when_it_optimises():
 def test_a_stage_without_the_name_of_a_data_set_says_which_there_are(
     monkeypatch, capsys, arguments
 ):
+    monkeypatch.chdir(PROJECT)
     monkeypatch.setattr(stage, "stop_with_parent", lambda: None)
     monkeypatch.delenv("DVC_STAGE", raising=False)
     monkeypatch.setattr(sys, "argv", ["preprocess", *arguments])

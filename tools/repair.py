@@ -25,7 +25,9 @@ KILLED = "was cut off when an earlier run was killed"
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether DVC would read this as a dvc.lock."""
+    """Whether DVC would read this as a dvc.lock, to its last line."""
+    if not content.endswith(b"\n"):
+        return False
     try:
         COMPILED_LOCKFILE_SCHEMA(yaml.CSafeLoader(content).get_single_data())
     except (yaml.YAMLError, Invalid, ValueError):  # the last of a 13th month

@@ -108,7 +108,8 @@ def main():
     ]
     try:
         why = unreachable(places)
-        if why and MIRROR in places[0]:
+        lacking = any(sources.read(name).stand_in is None for name in chosen.datasets)
+        if why and (lacking or MIRROR in places[0]):
             raise NoSource(why)
     except NoSource as error:
         told = f"The official data cannot be had:\n{error}\n{download.WHAT_TO_DO}"

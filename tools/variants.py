@@ -75,7 +75,7 @@ def start():
 
 def must_be_clean():
     """Exit where what experiments are made of has changes: they would carry the changes along."""
-    files = "params.yaml", "dvc.yaml", "dvc.lock", "stages"
+    files = "params.yaml", "dvc.yaml", "dvc.lock", "stages", "data/sources"
     if changed := output("git", "status", "--porcelain", "--", *files).rstrip():
         raise SystemExit(
             f"Variants run on top of the last commit. Commit or put back first:\n{changed}"

@@ -63,9 +63,13 @@ ODD = st.one_of(
 )
 
 
+# But for what PyYAML folds when it writes them.
+AS_WRITTEN = st.characters(codec="utf-8", exclude_characters="\x85\u2028\u2029")
+
+
 def shown(keys):
     """Keys as messages show them."""
-    return [key if key.isprintable() and key else repr(key) for key in keys]
+    return [key if key.isprintable() and key.strip() else repr(key) for key in keys]
 
 
 @st.composite
@@ -87,7 +91,7 @@ def documents(draw):
         elif change == "drop":
             section.pop(key, None)
         elif change == "add":
-            names = [draw(st.text(min_size=1, max_size=6))]
+            names = [draw(st.text(AS_WRITTEN, min_size=1, max_size=6))]
             section[names[0]] = draw(ODD)
         elif key in section:
             names = [key, f"{key}_"]

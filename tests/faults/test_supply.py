@@ -33,7 +33,7 @@ RUNS = [  # what a file from elsewhere could run through
 
 def test_no_file_holds_a_secret(tried):
     for path in TEXTS:
-        assert not re.search(SECRETS, path.read_text()), path
+        assert not re.search(SECRETS, path.read_text(errors="replace")), path
     assert re.search(SECRETS, f"password = {'correct horse'!r}"), "the pattern finds one"
     tried("a secret in the tree", "there is none", len(TEXTS))
 
@@ -61,7 +61,7 @@ def package(name, **said):
     return {"name": name, "version": "1.0", "vulns": []} | said
 
 
-def test_a_vulnerability_is_named_with_what_mends_it(tried):
+def test_a_vulnerability_is_named_with_what_repairs_it(tried):
     found = package("foo", vulns=[{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"]}])
     output = json.dumps({"dependencies": [package("bar"), found]})
     assert audit.problems(output, "") == ["foo 1.0: PYSEC-1, repaired in 1.1, 2.0"]

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from stages.core.declared import sources
+
 
 @pytest.fixture(autouse=True)
-def project_of_the_tests(monkeypatch):
-    """The real data sets: in place of the fixture of that name which takes those of the tests."""
+def shipped(monkeypatch):
+    """The real data sets, in place of those of the tests."""
     monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.setattr(sources, "FOLDER", Path("data/sources"))

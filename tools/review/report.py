@@ -107,6 +107,13 @@ def _changes(base, head, reviewed):
             title = f"Network of {dataset.name}: {arrow} parameters"
             yield "\n".join([f"{title}\n\n```diff", *diff, "```"])
     revisions = [side.commit for side in (base, head) if side.commit]
-    options = "--no-color", "--no-ext-diff", "--stat"
-    code = git("diff", *options, *revisions, "--", "stages", "dvc.yaml").decode().rstrip()
+    options, places = (
+        ("--no-color", "--no-ext-diff", "--stat"),
+        ("stages", "data/sources", "dvc.yaml"),
+    )
+    code = git("diff", *options, *revisions, "--", *places).decode()
+    if not head.commit:  # what Git does not have yet
+        new = git("ls-files", "--others", "--exclude-standard", "--", *places).decode()
+        code += "".join(f" {path} (new)\n" for path in new.splitlines())
+    code = code.rstrip()
     yield f"Code:\n\n```\n{code}\n```" if code else "No code of a stage differs."

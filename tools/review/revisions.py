@@ -14,6 +14,7 @@ import pandas as pd
 from stages.core.run import strict_yaml
 from tools.shared.described import Description, described
 
+CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies
 TEXT = ("held_out", "actual_name", "predicted_name")  # columns of tables, whatever they look like
 
 
@@ -175,7 +176,7 @@ def load(revision: Revision, name: str) -> Results:
         about=about,
         section=section,
         split_seed=revision.yaml("params.yaml").get("split_seed"),
-        equivalent_within=section.get("review", {}).get("equivalent_within"),
+        equivalent_within=(section.get("review") or {}).get("equivalent_within"),
         metrics=metrics,
         measured=measured,
         folds=revision.table(f"{folder}/folds.csv", numbers),
@@ -188,7 +189,7 @@ def load(revision: Revision, name: str) -> Results:
 
 
 def stale(revision: Revision) -> list[str]:
-    """Stages, such as train@imdb, whose params or code are newer than the revision's dvc.lock.
+    """Stages, such as train@imdb, that never ran or whose params or code are newer than dvc.lock.
 
     Only stages of today: dvc.lock keeps those of data sets and stages that were removed.
     """
@@ -198,9 +199,10 @@ def stale(revision: Revision) -> list[str]:
     for stage in (f"{kind}@{name}" for kind in kinds for name in revision.sections):
         recorded = lock.get(stage, {}).get("params", {}).get("params.yaml", {})
         inputs = lock.get(stage, {}).get("deps", [])
-        code = [dep for dep in inputs if dep["path"].startswith("stages/")]
+        code = [dep for dep in inputs if dep["path"].startswith(CODE)]
         changed = any(_at(params, key) != value for key, value in recorded.items())
-        if changed or any(revision.md5(dep["path"]) != dep["md5"] for dep in code):
+        newer = changed or any(revision.md5(dep["path"]) != dep["md5"] for dep in code)
+        if newer or stage not in lock:
             found.append(stage)
     return found
 

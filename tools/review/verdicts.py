@@ -85,7 +85,8 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
 
 def _compared(name, base, head):
     """A data set with its comparisons; the band of equivalence is that of the main metric."""
-    about, reason = head.about or base.about, obstacle(base, head)
+    about = head.about or base.about
+    reason = obstacle(base, head, about.metric.name)
     metrics = [about.metric]
     if not (base.measured and head.measured) or base.measured == head.measured:
         says = head if head.measured else base
@@ -99,15 +100,20 @@ def _compared(name, base, head):
     return Reviewed(name, about, base, head, metrics, reason, found)
 
 
-def obstacle(base: Results, head: Results) -> str:
-    """Why the two cannot be compared fold by fold, or nothing."""
+def obstacle(base: Results, head: Results, metric: str) -> str:
+    """Why the two cannot be compared fold by fold, by this main metric, or nothing."""
     names = base.revision.name, head.revision.name
+    mains = [side.about.metric.name if side.about else metric for side in (base, head)]
+    if mains[0] != mains[1]:
+        return f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
     for side in (base, head):
         if not side.metrics or side.folds is None:
             return f"{side.revision.name} has no metrics for it"
         if not side.section:
             layout = "has no section for it, or is of an older layout"
             return f"params.yaml of {side.revision.name} {layout}"
+        if metric not in side.folds:
+            return f"{side.revision.name} does not have {metric} of its folds"
     in_head = _conditions(head)
     for what, value in _conditions(base).items():
         if value != in_head[what]:
@@ -126,9 +132,8 @@ def obstacle(base: Results, head: Results) -> str:
 
 def _conditions(side):
     """What must be equal in both."""
-    kfold = side.section.get("kfold", {})
+    kfold = side.section.get("kfold") or {}
     return {
-        "the main metric": side.about and side.about.metric.name,
         "source": side.metrics.get("source"),
         "split_seed": side.split_seed,
         "kfold.k": kfold.get("k"),

@@ -51,17 +51,22 @@ def check(source: Source, split: Split):
     """Raise UnreadableFile where rows or labels are not those that the source tells of."""
     for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
         _check(source, x, y)
+    if not isinstance(split.x_train, Text) and split.x_train.shape[1:] != split.x_test.shape[1:]:
+        shapes = f"{split.x_train.shape[1:]} and {split.x_test.shape[1:]}"
+        raise UnreadableFile(f"expected training and test rows of one shape, got {shapes}")
 
 
 def _check(source, x, y):
     if y.ndim != 1:
         raise UnreadableFile(f"expected one label for each row, got labels of shape {y.shape}")
+    if not len(y):
+        raise UnreadableFile("expected five rows or more, for training and for testing")
     if isinstance(x, Text):
         if empty := np.count_nonzero(np.diff(x.splits) == 0):
             got = f"{empty} of {len(x)} without any"
             raise UnreadableFile(f"expected words in each document, got {got}")
         return
-    if source.kind == "features" and x.ndim != 2:
+    if source.kind == "features" and (x.ndim != 2 or not x.shape[1]):
         raise UnreadableFile(f"expected rows of numbers, (rows, features), got {x.shape}")
     if source.names and np.prod(x.shape[1:]) != len(source.names):
         expected, got = len(source.names), np.prod(x.shape[1:])
@@ -75,8 +80,11 @@ def _classes(source, task, split):
     """Names of the classes: those of the source, or their numbers."""
     if not task.classifies:
         return ()
-    highest = int(max(split.y_train.max(), split.y_test.max()))
-    count = 2 if task.name == "binary" else len(source.classes) or highest + 1
+    highest, named = int(max(split.y_train.max(), split.y_test.max())), len(source.classes)
+    if named and (named == 2) != (task.name == "binary"):
+        expected = "two names of classes" if task.name == "binary" else "three names or more"
+        raise UnreadableFile(f"expected {expected} for the task {task.name}, got {named}")
+    count = 2 if task.name == "binary" else named or highest + 1
     if highest >= count:
         raise UnreadableFile(f"expected classes from 0 to {count - 1}, got {highest}")
     return source.classes or tuple(map(str, range(count)))

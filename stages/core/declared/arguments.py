@@ -28,7 +28,7 @@ from pydantic import (
 LARGEST = 2**31 - 1  # of a whole number: TensorFlow counts and indexes in int32
 LARGEST_NUMBER = 3.4e38  # of a number: networks compute in float32
 FOLDER = Path(__file__).parents[2] / "networks"
-GIVEN = ("vocabulary",)  # arguments that the data answer: how many words there are
+GIVEN = ("vocabulary",)  # arguments whose value comes from the data: the number of words
 
 
 class WrongNetwork(ValueError):
@@ -80,7 +80,7 @@ def read(name: str, base: type[BaseModel]) -> tuple[type[BaseModel], tuple[str, 
 
 
 def takes(name: str) -> list[str]:
-    """Arguments of this network that the data answer. Raises WrongNetwork."""
+    """Arguments of this network whose value comes from the data. Raises WrongNetwork."""
     return [key for key, _ in _fields(name, _parsed(name)[0]) if key in GIVEN]
 
 

@@ -31,7 +31,8 @@ def problems(kind: type[Section], error: ValidationError, above=()) -> list[str]
 
 def dotted(*keys) -> str:
     """A path for people, with quotes around what cannot be seen."""
-    return ".".join(key if key.isprintable() and key else repr(key) for key in map(str, keys))
+    keys = map(str, keys)
+    return ".".join(key if key.isprintable() and key.strip() else repr(key) for key in keys)
 
 
 def _line(kind, error, above):
@@ -49,7 +50,7 @@ def _line(kind, error, above):
         return f"{at}: the key is missing"
     if error["type"] == "union_tag_invalid":
         words, got = " or ".join(error["ctx"]["expected_tags"].rsplit(", ", 1)), got[tag]
-    for start in ("Value error, ", "Input should be ", "expected "):
+    for start in ("Value error, ", "Input should be ", "String should ", "expected "):
         words = words.removeprefix(start)
     return f"{at}: expected {EXPECTED.get(error['type'], words)}, got {SHORT.repr(got)}"
 

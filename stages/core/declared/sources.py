@@ -4,6 +4,7 @@ The file says where the rows come from and how they are read; what is chosen sta
 """
 
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -19,7 +20,6 @@ FOLDER = Path("data/sources")
 PACKAGE = "package:"
 
 Text = Annotated[StrictStr, Field(min_length=1)]
-FileName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 Size = Annotated[StrictInt, Field(ge=1, lt=2**31)]
 
 
@@ -33,12 +33,31 @@ def _all_different(names):
     return names
 
 
+def _sha256(text):
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("expected 64 hexadecimal digits")
+    return text
+
+
+def _file_name(text):
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
+        raise ValueError("expected a name of letters, digits, _, - and dots, without folders")
+    return text
+
+
+def _url(text):
+    if not text.startswith(("https://", "http://", PACKAGE)):
+        raise ValueError("expected an address, https://..., or a path in a package, package:...")
+    return text
+
+
 def _some(files):
     if not files:
         raise ValueError("expected at least one file")
     return files
 
 
+FileName = Annotated[StrictStr, AfterValidator(_file_name)]
 Names = Annotated[tuple[Text, ...], AfterValidator(_all_different)]
 
 
@@ -51,8 +70,8 @@ class File(Section):
 
     name: FileName
     size: Annotated[StrictInt, Field(ge=0)]
-    sha256: Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")]
-    url: Text | None = None
+    sha256: Annotated[StrictStr, AfterValidator(_sha256)]
+    url: Annotated[StrictStr, AfterValidator(_url)] | None = None
 
     @property
     def is_here(self) -> bool:
@@ -146,6 +165,8 @@ def parse(document: str | bytes) -> Source:
     """
     try:
         content = strict_yaml.read(document)
+        if not isinstance(content, dict):
+            raise WrongSource(f"expected keys and values, got {SHORT.repr(content)}")
         source = Source.model_validate(content)
     except strict_yaml.NotYaml as error:
         raise WrongSource(str(error)) from error

@@ -66,8 +66,8 @@ def _done(client, work, shared, parts):
 
     _wait_for_worker(client)
     # Scattered data is lost with the last worker that holds it, and the work that waits for it too.
-    # No broadcast: the scheduler would hand on to a worker that has died meanwhile without end.
-    # Workers ask each other.
+    # No broadcast: the scheduler would try without end to send to a worker that has died. Workers
+    # fetch the data from each other.
     try:
         held = client.scatter(shared, hash=False)
     except OSError:  # a worker that was to get it is gone

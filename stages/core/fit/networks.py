@@ -33,6 +33,12 @@ def _binary_accuracy(targets, predictions):
     return keras.ops.mean(keras.metrics.binary_accuracy(targets, predictions), axis=-1)
 
 
+def _accuracy_of_integers(targets, predictions):
+    # Keras' own drops the axis of the rows where a batch has one alone.
+    chosen = keras.ops.argmax(predictions, axis=-1)
+    return keras.ops.cast(chosen == keras.ops.cast(targets, chosen.dtype), "float32")
+
+
 def _column(labels, _):
     return labels.astype("float32")[:, None]
 
@@ -55,9 +61,7 @@ def _of_classes(loss, metric, targets):
 
 TWO_CLASSES = Head("binary_crossentropy", "cross-entropy", "sigmoid", _binary_accuracy, _column)
 LABELS = {  # form of the labels of three classes and more
-    "integer": _of_classes(
-        "sparse_categorical_crossentropy", keras.metrics.sparse_categorical_accuracy, _integers
-    ),
+    "integer": _of_classes("sparse_categorical_crossentropy", _accuracy_of_integers, _integers),
     "one_hot": _of_classes(
         "categorical_crossentropy", keras.metrics.categorical_accuracy, _one_hot
     ),

@@ -51,7 +51,7 @@ class Replica:
     seed: initial weights and dropout masks.
     order: the shuffles, one an epoch; replicas with the same order and folds read the same stream.
     folds: (rows,) integers, the fold of each row; -1 for rows that no replica holds out.
-    held_out: the fold that this replica never trains on; a fold that has no rows, to train on all.
+    held_out: the fold that this replica never trains on; a fold without rows means: train on all.
     """
 
     seed: int

@@ -1,9 +1,9 @@
 """Sparse rows (text) on their way into the networks; they are never made dense.
 
-Such rows are dear to gather, so the replicas of one stream train together: what they take in a step
-is mostly the same rows, and each of these is gathered and multiplied once. The first Dense layer of
-all replicas is one sparse product, (rows, words) times (words, replicas x units), and its gradient
-is the transposed product. The networks are cut behind that layer, which is worked out here.
+Such rows are expensive to gather, so the replicas of one stream train together: what they take in a
+step is mostly the same rows, and each of these is gathered and multiplied once. The first Dense
+layer of all replicas is a sparse product, (rows, words) times (words, replicas x units); its
+gradient is the transposed product. The networks are cut behind that layer, which is done here.
 """
 
 from functools import reduce

@@ -24,10 +24,9 @@ def stream(replica, epoch: int) -> np.ndarray:
 def shape(folds: np.ndarray, batch_size: int) -> tuple[int, int]:
     """Batches in an epoch, and rows in the largest: the same for every replica of these folds.
 
-    Where folds differ by a row or two, the largest fold decides on the number of batches, and the
-    last batch of the others may hold a row or two more than `batch_size`. A replica that had to
-    wait a step while others train would need optimizer state of its own; one whose batches had
-    another width, other dropout masks.
+    All replicas take the same number of steps, since they share the optimizer's state, and batches
+    of the same width, on which dropout masks depend. Where folds differ by a row or two, the last
+    batch may hold that many more rows than `batch_size`.
     """
     sizes = np.bincount(folds[folds >= 0], minlength=1)
     fewest, most = len(folds) - int(sizes.max()), len(folds) - int(sizes.min())

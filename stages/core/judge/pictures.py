@@ -273,6 +273,7 @@ def predicted_against_actual(title: str, actual, predicted: Arrays, unit: str) -
     looks = [(ORANGE, "s"), (BLUE, "o")][-len(both) :]
     for (side, values), (colour, marker) in zip(predicted.items(), looks, strict=True):
         axis.plot(actual, values, marker, color=colour, alpha=0.7, ms=4, label=side)
-    axis.set(title=title, xlabel=f"actual ({unit})", ylabel=f"predicted ({unit})", aspect="equal")
-    axis.legend(loc="lower right")
+    unit = f" ({unit})" if unit else ""
+    axis.set(title=title, xlabel=f"actual{unit}", ylabel=f"predicted{unit}", aspect="equal")
+    _legend(figure, axis, 2)
     return png(figure)

@@ -1,4 +1,4 @@
-"""How a stage or a tool runs: a mistake is a message, and no stage outlives whoever started it."""
+"""How a stage or a tool runs: a mistake is a message; a stage ends with what started it."""
 
 import argparse
 import os
@@ -95,7 +95,7 @@ def one_message(where, kept=""):
 def earlier_results_kept():
     """DVC removes a stage's outputs before it runs; where the block fails, put them back.
 
-    Those of dvc.lock. Not after Ctrl-C, which ends DVC as well: it would find this one at work.
+    Those of dvc.lock. Not after Ctrl-C, which ends DVC too: it would meet its lock.
     """
     try:
         yield

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/pull-request.yml").read_text())
 COMMANDS = [
     step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step
