@@ -358,7 +358,8 @@ def test_an_answer_that_is_no_number_is_refused(ask):
 
 def test_only_stages_of_its_data_set_make_a_model_old(ask, tmp_path):
     stages = {
-        "preprocess@imdb": {"params": {"params.yaml": {"datasets.imdb.preprocess.num_words": 5}}}
+        "preprocess@imdb": {"params": {"params.yaml": {"datasets.imdb.preprocess.num_words": 5}}},
+        "preprocess@boston_housing": {},
     }
     (tmp_path / "dvc.lock").write_text(json.dumps({"stages": stages}))
     (tmp_path / "dvc.yaml").write_text("stages: {preprocess: {}}")

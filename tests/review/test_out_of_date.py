@@ -37,6 +37,33 @@ def test_code_newer_than_the_results_is_pointed_out(project, run):
     assert out_of_date(run("main")) == [("workspace", "kfold")]
 
 
+def test_stages_that_never_ran_are_pointed_out(project, run):
+    lock = yaml.safe_load((project.folder / "dvc.lock").read_text())
+    del lock["stages"]["kfold@reuters"]
+    project.put("dvc.lock", yaml.safe_dump(lock))
+    assert out_of_date(run("main")) == [("workspace", "kfold@reuters")]
+
+
+def test_a_source_that_was_changed_is_pointed_out(project, run):
+    lock = yaml.safe_load((project.folder / "dvc.lock").read_text())
+    dep = {"path": "data/sources/imdb.yaml", "md5": "0"}
+    lock["stages"]["preprocess@imdb"]["deps"].append(dep)
+    project.put("dvc.lock", yaml.safe_dump(lock))
+    assert out_of_date(run("main")) == [("workspace", "preprocess@imdb")]
+
+
+def test_a_new_file_of_a_stage_is_named_before_git_has_it(project, run):
+    project.put("stages/networks/mine.py", "# a network\n")
+    assert "stages/networks/mine.py (new)" in run("main")
+
+
+def test_a_state_whose_params_name_no_task_is_compared_by_that_of_the_other(project, run):
+    for section in project.params["datasets"].values():
+        del section["data"]
+    project.save()
+    assert top(run("main"))["imdb"][0] == "the same"
+
+
 def test_what_dvc_lock_keeps_of_data_sets_and_stages_that_left_is_not_out_of_date(project, run):
     del project.params["datasets"]["reuters"]
     project.save(lock=False)
