@@ -24,20 +24,21 @@ LOCK = Path("dvc.lock")
 KILLED = "was cut off when an earlier run was killed"
 
 
+def git(*arguments) -> subprocess.CompletedProcess:
+    """What Git says, its messages for a person left out."""
+    return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8")
+
+
 def is_whole(content: bytes) -> bool:
-    """Whether DVC would read this as a dvc.lock, to its last line."""
-    if not content.endswith(b"\n"):
+    """Whether DVC would read this as a dvc.lock, and it is no beginning of the last commit's."""
+    committed = git("show", f"HEAD:./{LOCK}").stdout.encode()
+    if content != committed and committed.startswith(content):
         return False
     try:
         COMPILED_LOCKFILE_SCHEMA(yaml.CSafeLoader(content).get_single_data())
     except (yaml.YAMLError, Invalid, ValueError):  # the last of a 13th month
         return False
     return True
-
-
-def git(*arguments) -> subprocess.CompletedProcess:
-    """What Git says, its messages for a person left out."""
-    return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8")
 
 
 def repair_lock() -> str:
