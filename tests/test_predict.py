@@ -204,6 +204,15 @@ def test_a_table_that_cannot_be_used_is_refused_with_the_reason(content, message
         rows.table(content, SOURCES["boston_housing"])
 
 
+def test_a_long_name_and_signs_in_it_are_no_obstacle():
+    long, quoted = "household_income_" * 4, 'it\'s "5\\10"'
+    source = SOURCES["boston_housing"].model_copy(update={"columns": (long, quoted)})
+    content = f'{long},"{quoted.replace(chr(34), chr(34) * 2)}"\n1,2\n'
+    assert rows.table(content, source)[1].tolist() == [[1, 2]]
+    with pytest.raises(rows.Refused, match=f"missing: {long[:40]}; not expected: a column with"):
+        rows.table(f",{content.partition(',')[2]}", source)
+
+
 DIGIT = dict.fromkeys(SOURCES["digits"].names, 16)
 
 

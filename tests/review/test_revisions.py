@@ -134,3 +134,10 @@ def test_names_of_classes_are_text_whatever_they_look_like(project):
     project.put("metrics/imdb/test.csv", frame.assign(actual_name=names, predicted_name=names))
     found = revisions.load(revisions.Revision("workspace"), "imdb").outcome
     assert found.actual_name.tolist() == found.predicted_name.tolist() == names
+
+
+def test_a_data_set_that_neither_side_describes_is_not_passed_over(project, refused):
+    project.put("data/sources/imdb.yaml", "title: [")
+    project.commit()
+    message = refused("main")
+    assert "data/sources/imdb.yaml and datasets.imdb.data.task cannot be read in main" in message

@@ -71,6 +71,11 @@ def some(names, most=3) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def _name(column):
+    """The name of a column in a message, whatever it is."""
+    return repr(column[:40])[1:-1] or "a column without a name"
+
+
 def cells(content: str, columns: tuple[str, ...]) -> dict[int, list[str]]:
     """The rows of a CSV text by their lines, in the order of these columns, without blank lines.
 
@@ -85,13 +90,14 @@ def cells(content: str, columns: tuple[str, ...]) -> dict[int, list[str]]:
         reason = str(error).partition(" - ")[0]
         ends = "lines end at \\n or \\r\\n"
         raise Refused(f"line {reader.line_num} is no CSV ({ends}): {reason}") from None
-    header = [repr(name.strip()[:40])[1:-1] for name in rows.pop(min(rows, default=0), [])]
-    header = [name or "a column without a name" for name in header]
+    columns = [name.strip() for name in columns]
+    header = [name.strip() for name in rows.pop(min(rows, default=0), [])]
     sides = {
         "missing": Counter(columns) - Counter(header),
         "not expected": Counter(header) - Counter(columns),
     }
-    if problems := "; ".join(f"{side}: {some(names)}" for side, names in sides.items() if names):
+    shown = {side: some(map(_name, names)) for side, names in sides.items() if names}
+    if problems := "; ".join(f"{side}: {names}" for side, names in shown.items()):
         raise Refused(f"expected a line with the names of the {len(columns)} columns; {problems}")
     if not rows:
         raise Refused("there is no row under the names of the columns")

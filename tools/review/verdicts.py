@@ -70,12 +70,17 @@ def has_difference(found: comparison.Comparison) -> bool:
 
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
-    """All data sets that either revision runs on. Raises Unreadable where one has no metrics."""
+    """All data sets that either revision runs on.
+
+    Raises Unreadable where a revision has no metrics, or none of the two says what a data set is.
+    """
     found = []
     for name in dict.fromkeys([*base.sections, *head.sections]):
         sides = load(base, name), load(head, name)
-        if any(side.about for side in sides):
-            found.append(_compared(name, *sides))
+        if not any(side.about for side in sides):
+            where = f"data/sources/{name}.yaml and datasets.{name}.data.task"
+            raise Unreadable(f"{where} cannot be read in {base.name} nor in {head.name}")
+        found.append(_compared(name, *sides))
     for side in (base, head):
         results = [half for both in found for half in both.sides if half.revision is side]
         if not any(half.metrics for half in results):
