@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import yaml
 from samples import PROJECT
 
@@ -171,3 +172,11 @@ class Clone:
     def figures(self, name):
         """The metrics of a data set."""
         return json.loads((self.folder / f"metrics/{name}.json").read_text())
+
+
+def command(process):
+    """The command line of a process; of one that has just ended, nothing."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

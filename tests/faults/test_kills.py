@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 from dvc.lock import make_lock
-from small import FEW, ROOT
+from small import FEW, ROOT, command
 
 from tools import repair
 
@@ -356,8 +356,8 @@ def wait_for_stage(leader):
     """The process of the stage that DVC starts."""
     for _ in range(500):
         for member in everyone(leader):
-            with contextlib.suppress(psutil.Error):
-                if member.name().startswith("python") and "stages." in " ".join(member.cmdline()):
-                    return member
+            program, _, rest = command(member).partition(" ")
+            if "python" in program and "stages." in rest:
+                return member
         time.sleep(0.02)
     raise AssertionError("the stage never began")

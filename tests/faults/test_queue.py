@@ -6,7 +6,7 @@ import time
 
 import psutil
 import pytest
-from small import Clone
+from small import Clone, command
 
 SETTINGS = {
     "smaller": "datasets.digits.model.units=[4]",
@@ -56,9 +56,7 @@ def processes(clone):
 
 def training(clone):
     """The stages at work in the queue."""
-    return [
-        process for process in processes(clone) if "stages.kfold" in " ".join(process.cmdline())
-    ]
+    return [process for process in processes(clone) if "stages.kfold" in command(process)]
 
 
 def until(seen, seconds=120):

@@ -8,7 +8,7 @@ import time
 
 import psutil
 import pytest
-from small import Clone
+from small import Clone, command
 
 FORCED = "dvc", "repro", "--force", "--single-item", "train@digits", "kfold@digits"
 
@@ -34,9 +34,7 @@ def on_a_cluster(clone):
 def workers(running):
     """The processes of the cluster's workers."""
     started = psutil.Process(running.pid).children(recursive=True)
-    return [
-        process for process in started if "multiprocessing.spawn" in " ".join(process.cmdline())
-    ]
+    return [process for process in started if "multiprocessing.spawn" in command(process)]
 
 
 @pytest.mark.slow
