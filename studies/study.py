@@ -6,11 +6,14 @@ review's verdict, which the chapter does not have.
 """
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stages.core.declared import sources
 from stages.core.declared.task import TASKS
 from stages.core.judge import pictures
 from stages.core.judge.metrics import LOSSES, main_metric
+from stages.core.judge.pictures import BLUE, GREY, WIDTH, Arrays
 from stages.core.run.stage import parser_of, tool
 from studies.common import ROOT, table, write
 from tools import variants
@@ -40,7 +43,35 @@ def drawn(revisions) -> bytes:
         quantity = revisions[0].json(f"metrics/{name}.json")["network"]["loss"]
         label = LOSSES[quantity].axis(source.unit).replace("loss: ", "held-out loss:\n", 1)
         labels[source.title] = label.replace(" (", "\n(")
-    return pictures.against_the_first(curves, labels)
+    return against_the_first(curves, labels)
+
+
+def against_the_first(curves: dict[str, Arrays], labels: dict[str, str]) -> bytes:
+    """A row of panels for each data set: the loss by epoch of a variant and, dashed, of the first.
+
+    curves: {data set: {variant: (replicas, epochs)}}, drawn as mean and middle 80 %.
+    labels: {data set: label of the axis of its loss}.
+    """
+    variants = list(next(iter(curves.values())))
+    figure = Figure(figsize=(1.5 * WIDTH, 2.3 * len(curves) + 0.5))
+    figure.suptitle("↓ lower is better", fontsize=9, color=GREY, x=1, ha="right")
+    grid = {"squeeze": False, "sharex": "row", "sharey": "row"}
+    panels = figure.subplots(len(curves), len(variants) - 1, **grid)
+    for row, (name, losses) in zip(panels, curves.items(), strict=True):
+        drawn = []
+        for axis, variant in zip(row, variants[1:], strict=True):
+            drawn.append(pictures.mean_and_middle(axis, losses[variant], BLUE, "-", "the variant"))
+            first = pictures.mean_and_middle(axis, losses[variants[0]], "black", "--", variants[0])
+            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        # What is far worse than the first leaves the panel; the others would be flat lines.
+        _, high = pictures.limits([first, *drawn])
+        row[0].set_ylim(0.95 * min(first.min(), *map(np.min, drawn)), min(high, 3 * first[1].min()))
+        row[0].set_ylabel(f"{name}\n{labels[name]}", fontsize=9)
+    for top, bottom, variant in zip(panels[0], panels[-1], variants[1:], strict=True):
+        top.set_title(variant)
+        bottom.set_xlabel("epoch")
+    pictures.legend(figure, panels[0, 0], 2, ": mean and middle 80 % of all folds")
+    return pictures.png(figure)
 
 
 def row(original, revision) -> str:

@@ -9,8 +9,8 @@ import yaml
 from made_up import NAMES, VERDICTS, metrics, section, top
 from samples import TASK_OF
 
-from stages.core.judge import comparison
-from tools.review import revisions
+from stages.core.judge.comparison import interval
+from tools.review import comparison, revisions
 from tools.shared import described
 
 
@@ -28,9 +28,9 @@ def test_the_top_line_has_the_metrics(project, run):
     project.results("boston_housing", main=(0.3, 0.02))
     rows = top(run("main"))
     change = np.where(np.arange(8) % 2, 0.032, 0.028)
-    low, high = comparison.interval(change, 4)
-    interval = f"+0.0300 (+{low:.4f} to +{high:.4f})"
-    assert rows["imdb"] == ["better", "accuracy", "0.8500 → 0.8800", interval, "8 of 8"]
+    low, high = interval(change, 4)
+    told = f"+0.0300 (+{low:.4f} to +{high:.4f})"
+    assert rows["imdb"] == ["better", "accuracy", "0.8500 → 0.8800", told, "8 of 8"]
     assert rows["reuters"] == [
         "the same",
         "accuracy",

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
-from stages.core.judge import comparison
 from stages.core.judge.metrics import Metric
+from tools.review import comparison
 from tools.review.revisions import Results, Revision, Unreadable, load
 from tools.shared.described import Description
 
@@ -55,6 +56,10 @@ class Reviewed:
         """The K-fold means of base and head; None where there is none."""
         kfold = [side.metrics.get("kfold", {}) for side in self.sides]
         return [values.get(metric.name, {}).get("mean") for values in kfold]
+
+    def differences(self, metric: Metric) -> pd.Series:
+        """head - base of each fold."""
+        return self.head.folds[metric.name] - self.base.folds[metric.name]
 
     def verdict(self, metric: Metric) -> str:
         """In words."""
