@@ -110,7 +110,7 @@ def test_in_another_folder_the_message_names_the_root(monkeypatch, tmp_path):
             run()
 
 
-@pytest.mark.parametrize("script", ["tools/audit.py", "stages/download.py"])
+@pytest.mark.parametrize("script", ["tools/results.py", "stages/download.py"])
 def test_a_file_that_is_run_as_a_script_says_how_to_run_it(tmp_path, script):
     done = subprocess.run(
         [sys.executable, ROOT / script], cwd=tmp_path, capture_output=True, text=True
