@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from made_up import made
 
-from tools import review
+from tools.review import __main__ as review
 from tools.review import comparison
 
 

@@ -29,7 +29,7 @@ def opened(tmp_path_factory):
         )
         project.params["datasets"]["imdb"]["model"]["activation"] = "<b onload=alert(2)>"
         project.save()
-        code = "import sys; from tools import review; review.main()"
+        code = "import sys; from tools.review.__main__ import main; main()"
         code += "; print(*sys.modules, file=sys.stderr)"
         done = program("-c", code, "main", "--html", str(folder / "new" / "review.html"))
         assert done.returncode == 0, done.stderr

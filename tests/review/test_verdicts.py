@@ -11,7 +11,6 @@ from samples import TASK_OF
 
 from stages.core.judge.comparison import interval
 from tools.review import comparison, revisions
-from tools.shared import described
 
 
 @pytest.mark.parametrize(("verdict", "change"), VERDICTS.items())
@@ -199,7 +198,7 @@ def test_p_is_corrected_for_all_metrics_of_all_data_sets_that_differ(project, ru
 
 
 def test_another_main_metric_is_not_compared(project, run, monkeypatch):
-    known = described.described
+    known = revisions.described
 
     def by_loss_in_head(document, task, measured):
         about = known(document, task, measured)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages.core.data import encodings
 from stages.core.data.arrays import stored, word_index
-from tools.shared.texts import arrays_of, as_text, index_of, unknown, words
+from tools.predict.texts import arrays_of, as_text, index_of, unknown, words
 
 
 class Refused(Exception):

@@ -16,9 +16,9 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
     """{what it shows: PNG}; empty where there is nothing to compare."""
     if dataset.obstacle or dataset.unchanged:
         return {}
-    base, head, metric, title = *dataset.sides, dataset.about.metric, dataset.about.title
+    base, head, metric, title = *dataset.sides, dataset.about.metric, dataset.about.source.title
     sides = {f"base: {base.revision.name}": base, f"head: {head.revision.name}": head}
-    unit = dataset.about.unit
+    unit = dataset.about.source.unit
     axes = {m.name: Axis(m.axis(unit), m.higher_is_better) for m in reversed(dataset.metrics)}
     found, differences = dataset.comparisons[metric.name], dataset.differences(metric)
     result = {

@@ -43,7 +43,7 @@ def verdict_table(reviewed: list[Reviewed]) -> str:
     """A line for each data set."""
     rows, wins = [], "folds in which head is better"
     for dataset in reviewed:
-        metric, unit = dataset.about.metric, dataset.about.unit
+        metric, unit = dataset.about.metric, dataset.about.source.unit
         label = f"{metric.name} ({unit})" if unit else metric.name
         means = " → ".join(map(number, dataset.means(metric)))
         found = dataset.comparisons.get(metric.name)

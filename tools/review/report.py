@@ -54,7 +54,7 @@ def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> Report:
     overview = "\n\n".join([*notices, verdict_table(reviewed), EXPLANATION, *changes])
     sections = []
     for dataset in reviewed:
-        title = f"## {dataset.about.title}"
+        title = f"## {dataset.about.source.title}"
         if dataset.unchanged:
             sections.append(Section(dataset, f"{title}\n\nEvery metric is the same in both."))
             continue

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stages.core.declared import sources
+from stages.core.declared.task import TASKS, Task
+from stages.core.judge.metrics import Metric, loss, main_metric
 from stages.core.run import strict_yaml
-from tools.shared.described import Description, described
 
 CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies
 TEXT = ("held_out", "actual_name", "predicted_name")  # columns of tables, whatever they look like
@@ -137,6 +139,28 @@ def _hint(name):
         return f"{hint} needs: {alone}`git fetch --unshallow`."
     bring = f"; `git fetch origin {branch}` may bring it as origin/{branch}" if branch else ""
     return f"`git branch --all` and `dvc exp list` show what is here{bring}."
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a data set is, as some revision says; metric: the main one."""
+
+    source: sources.Source
+    task: Task
+    metric: Metric
+    loss: Metric
+
+
+def described(document: bytes | None, task: object, measured: str) -> Description | None:
+    """What a data set is, or None where that cannot be told.
+
+    document: its source file. task: `data.task` of its section. measured: what the loss measures.
+    """
+    try:
+        source, found = sources.parse(document or b""), TASKS[task]
+    except (sources.WrongSource, KeyError, TypeError):
+        return None
+    return Description(source, found, main_metric(found), loss(measured))
 
 
 @dataclass(frozen=True)

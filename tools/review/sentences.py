@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from tools.predict import texts
 from tools.review import comparison
 from tools.review.markdown import change, number, share, span
 from tools.review.verdicts import Reviewed
-from tools.shared import texts
 
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 

@@ -7,8 +7,7 @@ import pandas as pd
 
 from stages.core.judge.metrics import Metric
 from tools.review import comparison
-from tools.review.revisions import Results, Revision, Unreadable, load
-from tools.shared.described import Description
+from tools.review.revisions import Description, Results, Revision, Unreadable, load
 
 FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible" stops nobody
     "worse": ("worse", "worse in the typical fold"),
