@@ -208,4 +208,7 @@ def test_another_main_metric_is_not_compared(project, run, monkeypatch):
     project.results("imdb", main=(0.03, 0.002), measured="new")
     rows = top(run("main"))
     assert rows["imdb"][0] == "not comparable"
-    assert rows["imdb"][3] == "the main metric is accuracy in main and loss in workspace"
+    assert rows["imdb"][3] == (
+        "the main metric is accuracy in main and loss in workspace; "
+        "name a BASE with the same `data.task`"
+    )

@@ -194,7 +194,6 @@ def load(revision: Revision, name: str) -> Results:
     rows = revision.table(f"{folder}/test_rows.csv")
     stages = revision.yaml("dvc.lock").get("stages", {})
     inputs = (stages.get(f"preprocess@{name}") or {}).get("deps", [])
-    numbers = ("repeat", "fold", *([about.metric.name] if about else []), "loss")
     return Results(
         revision=revision,
         about=about,
@@ -203,7 +202,7 @@ def load(revision: Revision, name: str) -> Results:
         equivalent_within=(section.get("review") or {}).get("equivalent_within"),
         metrics=metrics,
         measured=measured,
-        folds=revision.table(f"{folder}/folds.csv", numbers),
+        folds=revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss")),
         curves=revision.table(f"{folder}/fold_curves.csv"),
         outcome=revision.table(f"{folder}/test.csv"),
         rows=None if rows is None else rows.to_numpy().T,

@@ -111,18 +111,19 @@ def _compared(name, base, head):
 
 def obstacle(base: Results, head: Results, metric: str) -> str:
     """Why the two cannot be compared fold by fold, by this main metric, or nothing."""
-    names = base.revision.name, head.revision.name
-    mains = [side.about.metric.name if side.about else metric for side in (base, head)]
-    if mains[0] != mains[1]:
-        return f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
-    for side in (base, head):
+    names, mains = (base.revision.name, head.revision.name), []
+    for side, name in zip((base, head), names, strict=True):
+        mains.append(side.about.metric.name if side.about else metric)
         if not side.metrics or side.folds is None:
-            return f"{side.revision.name} has no metrics for it"
+            return f"{name} has no metrics for it"
         if not side.section:
-            layout = "has no section for it, or is of an older layout"
-            return f"params.yaml of {side.revision.name} {layout}"
-        if metric not in side.folds:
-            return f"{side.revision.name} does not have {metric} of its folds"
+            return f"params.yaml of {name} has no section for it, or is of an older layout"
+        if mains[-1] not in side.folds.select_dtypes("number"):
+            lacks = f"the folds of {name} have no numbers under {mains[-1]}, the metric of its task"
+            return f"{lacks}; run `dvc repro` there, or put `data.task` back"
+    if mains[0] != mains[1]:
+        differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
+        return f"{differ}; name a BASE with the same `data.task`"
     in_head = _conditions(head)
     for what, value in _conditions(base).items():
         if value != in_head[what]:
