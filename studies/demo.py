@@ -53,7 +53,7 @@ def reviewed(name, dataset) -> str:
     means = diff[f"metrics/{dataset}.json"][metric]
     pairs = verdicts.review(revisions.resolve("HEAD"), revisions.resolve(name))
     (pair,) = verdicts.corrected([pair for pair in pairs if pair.name == dataset])
-    found, verdict = pair.comparisons[pair.about.metric.name], pair.verdict(pair.about.metric)
+    found, verdict = pair.comparisons[pair.about.metric.name], pair.verdict()
     wins = f"better in {found.wins} of {found.folds} folds"
     says = f"**{verdict}**: {markdown.change(found)}, {wins}"
     return f"{name} | {dataset} {metric} {means['old']} → {means['new']} | {says}"

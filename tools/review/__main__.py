@@ -50,14 +50,16 @@ def main():
         base = resolve(chosen.base)
         head = resolve(chosen.head) if chosen.head else Revision("workspace")
         reviewed = review(base, head)
-        told = report(base, head, reviewed) if chosen.html or not chosen.json else None
-        printed = document(base, head, reviewed) if chosen.json else told.markdown
+        title = f"Review: {base.name} → {head.name}"
+        parts = report(base, head, reviewed) if chosen.html or not chosen.json else []
+        told = document(base, head, reviewed) if chosen.json else {}
     except Unreadable as error:
         raise SystemExit(f"review: {error}") from None
     if chosen.html:
         with whole(chosen.html) as path:
-            path.write_text(page(told), encoding="utf-8")
-    print(json.dumps(printed, indent=2) if chosen.json else printed)
+            path.write_text(page(title, parts), encoding="utf-8")
+    words = [f"# {title}", *(part for part in parts if part and isinstance(part, str))]
+    print(json.dumps(told, indent=2) if chosen.json else "\n\n".join(words))
     if found := failing(reviewed, chosen.fail_on):
         print(f"review: {', '.join(found)} (--fail-on {' '.join(chosen.fail_on)})", file=sys.stderr)
         raise SystemExit(3)

@@ -53,6 +53,11 @@ class Comparison(Mean):
     better: float | None = None
 
     @property
+    def differs(self) -> bool:
+        """Whether any fold does."""
+        return bool(self.low or self.high)
+
+    @property
     def detectable(self) -> float:
         """The smallest difference that as many folds as these find with a power of 80 %."""
         student = stats.t(self.folds - 1)
@@ -105,7 +110,7 @@ def verdict(comparison: Comparison, p: float, typical_p: float, higher_is_better
 
     p, typical_p: of the comparison after `holm`, over all metrics that the review looks at.
     """
-    if comparison.low == comparison.high == 0:
+    if not comparison.differs:
         return "the same"
     negligible = comparison.equivalent is not None and comparison.equivalent >= 1 - LEVEL
     if p < LEVEL:

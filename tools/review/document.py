@@ -23,7 +23,7 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
     }
     datasets = {
         dataset.name: {
-            "verdict": dataset.verdict(dataset.about.metric),
+            "verdict": dataset.verdict(),
             "metric": dataset.about.metric.name,
             "obstacle": dataset.obstacle or None,
             "metrics": {metric.name: _judged(dataset, metric) for metric in dataset.metrics},

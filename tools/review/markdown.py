@@ -49,7 +49,7 @@ def verdict_table(reviewed: list[Reviewed]) -> str:
         found = dataset.comparisons.get(metric.name)
         difference = change(found) if found else dataset.obstacle
         better = f"{found.wins} of {found.folds}" if found else "-"
-        verdict = f"**{dataset.verdict(metric)}**"
+        verdict = f"**{dataset.verdict()}**"
         rows.append([dataset.name, verdict, label, means, difference, better])
     return table(["data set", "verdict", "metric", "base → head", DIFFERENCE, wins], rows)
 

@@ -6,7 +6,7 @@ import html
 from markdown_it import MarkdownIt
 
 from tools.review.drawings import drawn
-from tools.review.report import Report
+from tools.review.verdicts import Reviewed
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -30,16 +30,17 @@ figure {{ margin: 1.5rem 0; break-inside: avoid; }} img {{ max-width: 100%; }}
 """
 
 
-def page(report: Report) -> str:
-    """The review as HTML, which needs no network."""
+def page(title: str, parts: list[str | Reviewed]) -> str:
+    """What `report` gives as HTML, which needs no network."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     render = reader.disable(["image", "link", "autolink"]).render
-    title = html.escape(report.title)
-    body = [f"<h1>{title}</h1>", render(report.overview)]
-    for section in report.sections:
-        body.append(render(section.words))
-        for name, png in drawn(section.dataset).items():
+    title = html.escape(title)
+    body = [f"<h1>{title}</h1>"]
+    for part in parts:
+        if isinstance(part, str):
+            body.append(render(part))
+            continue
+        for name, png in drawn(part).items():
             source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
             body.append(f'<figure><img alt="{html.escape(name)}" src="{source}"></figure>')
-        body.append(render(section.flipped))
     return PAGE.format(title=title, body="\n".join(body))

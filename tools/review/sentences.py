@@ -15,7 +15,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     if dataset.obstacle:
         yield f"Not comparable fold by fold: {dataset.obstacle}."
         return
-    name, verdict = dataset.about.metric.name, dataset.verdict(dataset.about.metric)
+    name, verdict = dataset.about.metric.name, dataset.verdict()
     found = dataset.comparisons[name]
     if found.better is not None:
         yield (

@@ -48,7 +48,7 @@ class Reviewed:
     @property
     def unchanged(self) -> bool:
         """Whether nothing at all differs."""
-        differs = any(map(has_difference, self.comparisons.values()))
+        differs = any(found.differs for found in self.comparisons.values())
         return not self.obstacle and self.base.metrics == self.head.metrics and not differs
 
     def means(self, metric: Metric) -> list[float | None]:
@@ -60,17 +60,13 @@ class Reviewed:
         """head - base of each fold."""
         return self.head.folds[metric.name] - self.base.folds[metric.name]
 
-    def verdict(self, metric: Metric) -> str:
-        """In words."""
+    def verdict(self, metric: Metric | None = None) -> str:
+        """In words; on the main metric where none is named."""
+        metric = metric or self.about.metric
         if self.obstacle:
             return "not comparable"
         p = self.p.get(metric.name, (1.0, 1.0))
         return comparison.verdict(self.comparisons[metric.name], *p, metric.higher_is_better)
-
-
-def has_difference(found: comparison.Comparison) -> bool:
-    """Whether any fold differs."""
-    return bool(found.low or found.high)
 
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
@@ -157,7 +153,7 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
         (dataset.name, metric): compared
         for dataset in reviewed
         for metric, compared in dataset.comparisons.items()
-        if has_difference(compared)
+        if compared.differs
     }
     means = comparison.holm([compared.p for compared in found.values()])
     typical = comparison.holm([compared.typical.p for compared in found.values()])
@@ -171,5 +167,4 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:
     """A line for each data set whose verdict is among those that these keys of FAILING name."""
     words = {word for key in fail_on for word in FAILING[key]}
-    verdicts = {dataset.name: dataset.verdict(dataset.about.metric) for dataset in reviewed}
-    return [f"{name} is {verdict}" for name, verdict in verdicts.items() if verdict in words]
+    return [f"{each.name} is {each.verdict()}" for each in reviewed if each.verdict() in words]
