@@ -13,9 +13,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from stages import kfold
 from stages.core.declared import params
-from stages.core.declared.task import TASKS
 from stages.core.run.stage import parser_of, tool
-from studies.common import load, table, write
+from studies.common import load, table, task_of, write
 from tools import variants
 from tools.review import markdown, revisions, verdicts
 
@@ -30,11 +29,6 @@ def dataset_of(settings: list[str]) -> str:
     """The only data set that these settings change."""
     (dataset,) = {setting.split(".")[1] for setting in settings}
     return dataset
-
-
-def task_of(dataset: str):
-    """What is predicted."""
-    return TASKS[params.load().datasets[dataset].data.task]
 
 
 def compared(named, names, shown=()) -> str:

@@ -159,7 +159,7 @@ def test_names_of_classes_are_text_whatever_they_look_like(project):
     names = ["NA", "01"]
     frame = pd.DataFrame({"actual": [0, 1], "predicted": [0, 1], "rows": [6, 4]})
     project.put("metrics/imdb/test.csv", frame.assign(actual_name=names, predicted_name=names))
-    found = revisions.load(revisions.Revision("workspace"), "imdb").outcome
+    found = revisions.Results(revisions.Revision("workspace"), "imdb").outcome
     assert found.actual_name.tolist() == found.predicted_name.tolist() == names
 
 

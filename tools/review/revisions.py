@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from stages.core.declared import sources
@@ -163,52 +162,30 @@ def described(document: bytes | None, task: object, measured: str) -> Descriptio
     return Description(source, found, main_metric(found), loss(measured))
 
 
-@dataclass(frozen=True)
 class Results:
-    """What a revision says of one data set; None or empty where it does not."""
+    """What a revision says of one data set; None or empty where it does not. Raises Unreadable."""
 
-    revision: Revision
-    about: Description | None
-    section: dict  # of params.yaml
-    split_seed: int | None
-    equivalent_within: float | None  # half the band of differences that are too small to matter
-    metrics: dict  # metrics/<dataset>.json
-    measured: str  # by the loss
-    folds: pd.DataFrame | None
-    curves: pd.DataFrame | None
-    outcome: pd.DataFrame | None
-    rows: np.ndarray | None  # (seeds, test rows) the main metric of each
-    network: str
-    data: str  # hash of the raw data
-
-
-def load(revision: Revision, name: str) -> Results:
-    """What the revision says of this data set. Raises Unreadable."""
-    folder = f"metrics/{name}"
-    metrics = revision.json(f"{folder}.json")
-    measured = metrics.get("network", {}).get("loss", "")
-    section = revision.sections.get(name, {})
-    chosen = section.get("data")
-    task = chosen.get("task") if isinstance(chosen, dict) else None
-    about = described(revision.read(f"data/sources/{name}.yaml"), task, measured)
-    rows = revision.table(f"{folder}/test_rows.csv")
-    stages = revision.yaml("dvc.lock").get("stages", {})
-    inputs = (stages.get(f"preprocess@{name}") or {}).get("deps", [])
-    return Results(
-        revision=revision,
-        about=about,
-        section=section,
-        split_seed=revision.yaml("params.yaml").get("split_seed"),
-        equivalent_within=(section.get("review") or {}).get("equivalent_within"),
-        metrics=metrics,
-        measured=measured,
-        folds=revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss")),
-        curves=revision.table(f"{folder}/fold_curves.csv"),
-        outcome=revision.table(f"{folder}/test.csv"),
-        rows=None if rows is None else rows.to_numpy().T,
-        network=(revision.read(f"{folder}/network.txt") or b"").decode(),
-        data=next((dep.get("md5", "") for dep in inputs if dep["path"] == f"data/raw/{name}"), ""),
-    )
+    def __init__(self, revision: Revision, name: str):
+        folder, self.revision = f"metrics/{name}", revision
+        self.metrics = revision.json(f"{folder}.json")
+        self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
+        self.section = revision.sections.get(name, {})  # of params.yaml
+        self.split_seed = revision.yaml("params.yaml").get("split_seed")
+        # Half the band of differences that are too small to matter.
+        self.equivalent_within = (self.section.get("review") or {}).get("equivalent_within")
+        chosen = self.section.get("data")
+        task = chosen.get("task") if isinstance(chosen, dict) else None
+        self.about = described(revision.read(f"data/sources/{name}.yaml"), task, self.measured)
+        self.folds = revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss"))
+        self.curves = revision.table(f"{folder}/fold_curves.csv")
+        self.outcome = revision.table(f"{folder}/test.csv")
+        rows = revision.table(f"{folder}/test_rows.csv")
+        # The main metric of each test row: (seeds, rows).
+        self.rows = None if rows is None else rows.to_numpy().T
+        self.network = (revision.read(f"{folder}/network.txt") or b"").decode()
+        inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
+        hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
+        self.data = hashes.get(f"data/raw/{name}", "")
 
 
 def stale(revision: Revision) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from stages.core.judge.metrics import Metric
 from tools.review import comparison
-from tools.review.revisions import Description, Results, Revision, Unreadable, load
+from tools.review.revisions import Description, Results, Revision, Unreadable
 
 FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible" stops nobody
     "worse": ("worse", "worse in the typical fold"),
@@ -76,7 +76,7 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
     """
     found = []
     for name in dict.fromkeys([*base.sections, *head.sections]):
-        sides = load(base, name), load(head, name)
+        sides = Results(base, name), Results(head, name)
         if not any(side.about for side in sides):
             where = f"data/sources/{name}.yaml and datasets.{name}.data.task"
             raise Unreadable(f"{where} cannot be read in {base.name} nor in {head.name}")
