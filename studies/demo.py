@@ -34,10 +34,8 @@ def dataset_of(settings: list[str]) -> str:
 def compared(named, names, shown=()) -> str:
     """The commands that make these variants, but for those shown before, and their reviews."""
     commands = [variants.command(name, named[name]) for name in names if name not in shown]
-    block = "\n".join(["```sh", *commands, "dvc queue start", "```"])
-    return (
-        f"{block}\n\n{table(HEADER, (reviewed(name, dataset_of(named[name])) for name in names))}"
-    )
+    rows = [reviewed(name, dataset_of(named[name])) for name in names]
+    return "\n".join(["```sh", *commands, "dvc queue start", "```", "", table(HEADER, rows)])
 
 
 def reviewed(name, dataset) -> str:

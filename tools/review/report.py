@@ -3,7 +3,7 @@
 from difflib import unified_diff
 
 from tools.review.markdown import metric_table, number, table, verdict_table
-from tools.review.revisions import Revision, git, stale
+from tools.review.revisions import CODE, Revision, git, stale
 from tools.review.sentences import flipped, sentences
 from tools.review.verdicts import Reviewed
 
@@ -77,10 +77,7 @@ def _changes(base, head, reviewed):
             title = f"Network of {dataset.name}: {arrow} parameters"
             yield "\n".join([f"{title}\n\n```diff", *diff, "```"])
     revisions = [side.commit for side in (base, head) if side.commit]
-    options, places = (
-        ("--no-color", "--no-ext-diff", "--stat"),
-        ("stages", "data/sources", "dvc.yaml"),
-    )
+    options, places = ("--no-color", "--no-ext-diff", "--stat"), (*CODE, "dvc.yaml")
     code = git("diff", *options, *revisions, "--", *places).decode()
     if not head.commit:  # what Git does not have yet
         new = git("ls-files", "--others", "--exclude-standard", "--", *places).decode()

@@ -31,7 +31,7 @@ class Reviewed:
     metrics: list[Metric]
     obstacle: str
     comparisons: dict[str, comparison.Comparison]
-    p: dict[str, tuple[float, float]] = field(default_factory=dict)
+    p: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[Results, Results]:
@@ -157,7 +157,7 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
     }
     means = comparison.holm([compared.p for compared in found.values()])
     typical = comparison.holm([compared.typical.p for compared in found.values()])
-    p = dict(zip(found, zip(map(float, means), map(float, typical), strict=True), strict=True))
+    p = dict(zip(found, np.transpose([means, typical]).tolist(), strict=True))
     return [
         replace(dataset, p={metric: p[name, metric] for name, metric in p if name == dataset.name})
         for dataset in reviewed
