@@ -61,8 +61,9 @@ def metric_table(dataset: Reviewed) -> str:
         values, deviations = zip(*(side.get(key, (None, "")) for side in sides), strict=True)
         group, _, name = key.partition(" ")
         difference, p = _plain_change(*values), "-"
-        if group == "kfold" and name in dataset.p:
-            difference, p = change(dataset.comparisons[name]), share(dataset.p[name][0])
+        found = dataset.comparisons.get(name) if group == "kfold" else None
+        if found and found.differs:
+            difference, p = change(found), share(dataset.p[name][0])
         shown = map("".join, zip(map(number, values), deviations, strict=True))
         rows.append([key, *shown, difference, p])
     return table(["metric", "base", "head", DIFFERENCE, "p (Holm)"], rows)

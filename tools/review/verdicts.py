@@ -1,6 +1,6 @@
 """Two revisions compared fold by fold: whether they can be, each difference, and its verdict."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ class Reviewed:
 
     metrics: those of a fold that mean the same in both. comparisons: {name of a metric:
     Comparison}, empty where `obstacle` says why. p: {name of a metric: p of its mean and of its
-    typical fold after Holm}, of those with any difference.
+    typical fold after Holm}.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Reviewed:
     metrics: list[Metric]
     obstacle: str
     comparisons: dict[str, comparison.Comparison]
-    p: dict[str, list[float]] = field(default_factory=dict)
+    p: dict[str, list[float]]
 
     @property
     def sides(self) -> tuple[Results, Results]:
@@ -65,8 +65,8 @@ class Reviewed:
         metric = metric or self.about.metric
         if self.obstacle:
             return "not comparable"
-        p = self.p.get(metric.name, (1.0, 1.0))
-        return comparison.verdict(self.comparisons[metric.name], *p, metric.higher_is_better)
+        found, p = self.comparisons[metric.name], self.p[metric.name]
+        return comparison.verdict(found, *p, metric.higher_is_better)
 
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
@@ -102,7 +102,7 @@ def _compared(name, base, head):
         values = base.folds[metric.name], head.folds[metric.name]
         direction, k = metric.higher_is_better, int(head.folds.fold.max())
         found[metric.name] = comparison.compare(*values, k, direction, within, metric.bounds)
-    return Reviewed(name, about, base, head, metrics, reason, found)
+    return Reviewed(name, about, base, head, metrics, reason, found, {})
 
 
 def obstacle(base: Results, head: Results, metric: str) -> str:
@@ -158,9 +158,10 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
     means = comparison.holm([compared.p for compared in found.values()])
     typical = comparison.holm([compared.typical.p for compared in found.values()])
     p = dict(zip(found, np.transpose([means, typical]).tolist(), strict=True))
+    same = [1.0, 1.0]  # p of what does not differ
     return [
-        replace(dataset, p={metric: p[name, metric] for name, metric in p if name == dataset.name})
-        for dataset in reviewed
+        replace(each, p={name: p.get((each.name, name), same) for name in each.comparisons})
+        for each in reviewed
     ]
 
 
