@@ -50,8 +50,10 @@ test-faults: .venv/ready-test ## kills, full disks, failing sources, hostile fil
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
 	python -m pytest tests/showcase/test_commands.py -m slow
 
+# Fails also where a package cannot be checked (--strict). Of what goes wrong, the last line says what.
 audit: .venv/ready-test ## known vulnerabilities of what the lock files name
-	@python -m tools.audit
+	@set -o pipefail; { python -m pip_audit --strict --disable-pip --require-hashes --timeout=10 \
+	--progress-spinner=off $(patsubst %,-r %,$(wildcard requirements*.lock)) 2>&1 >&3 | tail -n 1 >&2; } 3>&1
 
 check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 

@@ -18,9 +18,10 @@ from tqdm import tqdm
 from stages import kfold
 from stages.core.declared import params
 from stages.core.fit.problem import Problem
-from stages.core.judge import comparison
+from stages.core.judge.comparison import LEVEL, interval
 from stages.core.run.stage import parser_of, tool
 from studies.common import changed, load, table, write
+from tools.review.comparison import typical
 
 SAME, POWER, SAMPLES = 200, 50, 100  # pairs
 SAMPLE, OUTSIDE = 1000, 10_000  # rows of a sample, and rows outside it that are judged
@@ -70,11 +71,10 @@ def alarms(pairs, k, truth=0.0) -> np.ndarray:
     """
     counts = np.zeros(3, int)
     for base, head in pairs:
-        typical = comparison.typical(head - base, k)
-        low, high = comparison.interval(head - base, k)
+        middle, (low, high) = typical(head - base, k), interval(head - base, k)
         by_mean = not low <= truth <= high
-        by_typical = not typical.low <= truth <= typical.high
-        naive = stats.ttest_1samp(head - base, truth).pvalue < comparison.LEVEL
+        by_typical = not middle.low <= truth <= middle.high
+        naive = stats.ttest_1samp(head - base, truth).pvalue < LEVEL
         counts += [by_mean or by_typical, by_mean, naive]
     return counts
 

@@ -7,8 +7,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from stages.core.data import arrays
+from stages.core.declared import params
+from stages.core.declared.task import TASKS, Task
 
 ROOT = Path(__file__).parent.parent
+
+
+def task_of(name: str) -> Task:
+    """What is predicted of a data set, as params.yaml says."""
+    return TASKS[params.load().datasets[name].data.task]
 
 
 def load(name: str, *parts: str) -> tuple:

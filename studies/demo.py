@@ -13,9 +13,8 @@ from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from stages import kfold
 from stages.core.declared import params
-from stages.core.declared.task import TASKS
 from stages.core.run.stage import parser_of, tool
-from studies.common import load, table, write
+from studies.common import load, table, task_of, write
 from tools import variants
 from tools.review import markdown, revisions, verdicts
 
@@ -32,18 +31,11 @@ def dataset_of(settings: list[str]) -> str:
     return dataset
 
 
-def task_of(dataset: str):
-    """What is predicted."""
-    return TASKS[params.load().datasets[dataset].data.task]
-
-
 def compared(named, names, shown=()) -> str:
     """The commands that make these variants, but for those shown before, and their reviews."""
     commands = [variants.command(name, named[name]) for name in names if name not in shown]
-    block = "\n".join(["```sh", *commands, "dvc queue start", "```"])
-    return (
-        f"{block}\n\n{table(HEADER, (reviewed(name, dataset_of(named[name])) for name in names))}"
-    )
+    rows = [reviewed(name, dataset_of(named[name])) for name in names]
+    return "\n".join(["```sh", *commands, "dvc queue start", "```", "", table(HEADER, rows)])
 
 
 def reviewed(name, dataset) -> str:
@@ -53,7 +45,7 @@ def reviewed(name, dataset) -> str:
     means = diff[f"metrics/{dataset}.json"][metric]
     pairs = verdicts.review(revisions.resolve("HEAD"), revisions.resolve(name))
     (pair,) = verdicts.corrected([pair for pair in pairs if pair.name == dataset])
-    found, verdict = pair.comparisons[pair.about.metric.name], pair.verdict(pair.about.metric)
+    found, verdict = pair.comparisons[pair.about.metric.name], pair.verdict()
     wins = f"better in {found.wins} of {found.folds} folds"
     says = f"**{verdict}**: {markdown.change(found)}, {wins}"
     return f"{name} | {dataset} {metric} {means['old']} → {means['new']} | {says}"

@@ -6,23 +6,21 @@ review's verdict, which the chapter does not have.
 """
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from stages.core.declared import sources
-from stages.core.declared.task import TASKS
 from stages.core.judge import pictures
-from stages.core.judge.metrics import LOSSES, main_metric
+from stages.core.judge.metrics import LOSSES
+from stages.core.judge.pictures import BLUE, GREY, WIDTH, Arrays
 from stages.core.run.stage import parser_of, tool
-from studies.common import ROOT, table, write
+from studies.common import ROOT, table, task_of, write
 from tools import variants
 from tools.review import verdicts
 from tools.review.revisions import Revision, resolve
 
 VARIANTS = "original", "smaller", "larger", "l1", "l2", "l1_l2", "dropout"
-DATASETS = {  # with the metric by which each is judged
-    "imdb": main_metric(TASKS["binary"]),
-    "reuters": main_metric(TASKS["multiclass"]),
-    "boston_housing": main_metric(TASKS["regression"]),
-}
+DATASETS = "imdb", "reuters", "boston_housing"
 
 
 def losses(revision: Revision, name: str) -> np.ndarray:
@@ -33,23 +31,50 @@ def losses(revision: Revision, name: str) -> np.ndarray:
 
 def drawn(revisions) -> bytes:
     """The PNG of the losses of all revisions, each against the first."""
-    curves, labels = {}, {}
+    curves = {}
     for name in DATASETS:
         source = sources.read(name)
-        curves[source.title] = {each.name: losses(each, name) for each in revisions}
         quantity = revisions[0].json(f"metrics/{name}.json")["network"]["loss"]
         label = LOSSES[quantity].axis(source.unit).replace("loss: ", "held-out loss:\n", 1)
-        labels[source.title] = label.replace(" (", "\n(")
-    return pictures.against_the_first(curves, labels)
+        label = f"{source.title}\n" + label.replace(" (", "\n(")
+        curves[label] = {each.name: losses(each, name) for each in revisions}
+    return against_the_first(curves)
+
+
+def against_the_first(curves: dict[str, Arrays]) -> bytes:
+    """A row of panels for each data set: the loss by epoch of a variant and, dashed, of the first.
+
+    curves: {label of an axis: {variant: (replicas, epochs)}}, drawn as mean and middle 80 %.
+    """
+    variants = list(next(iter(curves.values())))
+    figure = Figure(figsize=(1.5 * WIDTH, 2.3 * len(curves) + 0.5))
+    figure.suptitle("↓ lower is better", fontsize=9, color=GREY, x=1, ha="right")
+    grid = {"squeeze": False, "sharex": "row", "sharey": "row"}
+    panels = figure.subplots(len(curves), len(variants) - 1, **grid)
+    for row, (label, losses) in zip(panels, curves.items(), strict=True):
+        drawn = []
+        for axis, variant in zip(row, variants[1:], strict=True):
+            drawn.append(pictures.mean_and_middle(axis, losses[variant], BLUE, "-", "the variant"))
+            first = pictures.mean_and_middle(axis, losses[variants[0]], "black", "--", variants[0])
+            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        # What is far worse than the first leaves the panel; the others would be flat lines.
+        _, high = pictures.limits([first, *drawn])
+        row[0].set_ylim(0.95 * min(first.min(), *map(np.min, drawn)), min(high, 3 * first[1].min()))
+        row[0].set_ylabel(label, fontsize=9)
+    for top, bottom, variant in zip(panels[0], panels[-1], variants[1:], strict=True):
+        top.set_title(variant)
+        bottom.set_xlabel("epoch")
+    pictures.legend(figure, panels[0, 0], 2, ": mean and middle 80 % of all folds")
+    return pictures.png(figure)
 
 
 def row(original, revision) -> str:
     """The name; of each data set mean, deviation and verdict of the K-fold metric."""
     reviewed, cells = {each.name: each for each in verdicts.review(original, revision)}, []
-    for name, metric in DATASETS.items():
+    for name in DATASETS:
         (alone,) = verdicts.corrected([reviewed[name]])
-        folds = revision.json(f"metrics/{name}.json")["kfold"][metric.name]
-        said = "" if revision is original else f", **{alone.verdict(metric)}**"
+        folds = revision.json(f"metrics/{name}.json")["kfold"][task_of(name).metric]
+        said = "" if revision is original else f", **{alone.verdict()}**"
         cells.append(f"{folds['mean']:.4f} ± {folds['std']:.4f}{said}")
     return " | ".join([revision.name, *cells])
 
@@ -60,7 +85,7 @@ def main():
     named = variants.named()
     variants.run({name: named[name] for name in VARIANTS})
     revisions = [resolve(name) for name in VARIANTS]
-    titles = [f"{sources.read(name).title}: {metric.name}" for name, metric in DATASETS.items()]
+    titles = [f"{sources.read(name).title}: {task_of(name).metric}" for name in DATASETS]
     write(
         "study",
         "# Regularisation",

@@ -8,19 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.core.judge import comparison
-from stages.core.judge.comparison import (
+from stages.core.judge.comparison import LEVEL, interval, standard_error
+from stages.core.judge.metrics import LOSSES, METRICS
+from tools.review.comparison import (
     Comparison,
     bootstrap,
     compare,
     flips,
     holm,
-    interval,
     seed_share,
     typical,
     verdict,
 )
-from stages.core.judge.metrics import LOSSES, METRICS
 
 # The example worked by hand: k = 2 and two repeats, so J = 4 and J - 1 = 3 degrees of freedom.
 #   mean 2.5, variance 5 / 3, t = 2.5 / 1.443376 = sqrt(3),
@@ -54,10 +53,8 @@ def sides():
 
 
 def test_standard_error_is_that_of_nadeau_and_bengio_by_hand():
-    assert comparison.standard_error(DIFFERENCES, 2) == pytest.approx(ERROR)
-    assert comparison.standard_error([1, 2, 3, 4], 3) == pytest.approx(
-        np.sqrt(5 / 3 * (1 / 4 + 1 / 2))
-    )
+    assert standard_error(DIFFERENCES, 2) == pytest.approx(ERROR)
+    assert standard_error([1, 2, 3, 4], 3) == pytest.approx(np.sqrt(5 / 3 * (1 / 4 + 1 / 2)))
 
 
 def test_interval_is_that_of_nadeau_and_bengio_by_hand():
@@ -151,7 +148,7 @@ def test_p_is_under_the_level_where_the_interval_leaves_out_0():
     for shift in np.linspace(-0.05, 0.05, 101):
         base, head = alternating(shift, 0.01)
         found = compare(base, head, 4, True)
-        assert (found.p < comparison.LEVEL) == (found.low > 0 or found.high < 0)
+        assert (found.p < LEVEL) == (found.low > 0 or found.high < 0)
 
 
 def test_wins_follow_the_direction_and_ties_are_nobodys():

@@ -13,6 +13,7 @@ from stages.core.declared.task import TASKS
 from stages.core.fit import networks
 from stages.core.judge import pictures
 from stages.core.run.lean_keras import keras
+from tools.review import drawings
 
 
 def scores(task, targets, predictions, quantity):
@@ -267,11 +268,12 @@ def test_a_matrix_of_two_classes_fills_its_picture():
 
 @pytest.fixture
 def figure(monkeypatch):
-    """Draw as matplotlib's figure, laid out: figure(function of `pictures`, its arguments)."""
+    """Draw as matplotlib's figure, laid out: figure(function of `pictures` or `drawings`, its arguments)."""
     monkeypatch.setattr(pictures, "png", lambda figure: figure)
 
     def draw(function, *arguments):
-        drawn = getattr(pictures, function)(*arguments)
+        module = drawings if hasattr(drawings, function) else pictures
+        drawn = getattr(module, function)(*arguments)
         drawn.savefig(io.BytesIO(), dpi=100)
         return drawn
 
@@ -300,7 +302,7 @@ def test_half_a_percentage_point_is_pale_and_the_same_colour_in_every_review(fig
         image = figure("confusion_difference", "title", base, head).axes[0].images[0]
         colour = image.cmap(image.norm(0.5))
         assert min(colour[:3]) > 0.9
-        assert colour == image.cmap(0.5 + 0.5 * 0.5 / pictures.POINTS)
+        assert colour == image.cmap(0.5 + 0.5 * 0.5 / drawings.POINTS)
 
 
 FALLING = 500.0 / np.arange(1, 81) ** 1.2  # as the loss of Boston Housing: from 500 to 2.6

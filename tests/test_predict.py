@@ -18,9 +18,8 @@ from sklearn.datasets import load_digits
 
 from stages.core.data import encodings
 from stages.core.declared import params
-from tools import predict
-from tools.predict import ensemble, rows
-from tools.shared import texts
+from tools.predict import __main__ as predict
+from tools.predict import ensemble, rows, texts
 
 PARAMS = params.parse(samples.PARAMS)
 INDEX = {"the": 1, "film": 2, "good": 3, "rare": 50_000}

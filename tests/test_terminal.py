@@ -15,12 +15,13 @@ from samples import PROJECT
 from stages import preprocess
 from stages.core.declared import params
 from stages.core.run import stage
-from tools import repair, review, sources
+from tools import repair, sources
+from tools.review import __main__ as review
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted(path for folder in ("stages", "tools") for path in (ROOT / folder).rglob("*.py"))
 TOOLS = {path.stem: path for path in (ROOT / "tools").glob("*.py") if path.stem != "__init__"}
-TOOLS |= {path.parent.name: path for path in (ROOT / "tools").glob("*/__main__.py")}
+TOOLS |= {f"{path.parent.name}.__main__": path for path in (ROOT / "tools").glob("*/__main__.py")}
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
 
 
@@ -76,7 +77,7 @@ def test_every_tool_has_help_also_where_python_drops_docstrings(monkeypatch, cap
             tool.main()
         printed = capsys.readouterr().out
         assert ended.value.code == 0
-        assert printed.startswith(f"usage: python -m tools.{name} [-h]")
+        assert printed.startswith(f"usage: python -m tools.{name.removesuffix('.__main__')} [-h]")
         assert (document or "usage").splitlines()[0] in printed
 
 
@@ -110,13 +111,25 @@ def test_in_another_folder_the_message_names_the_root(monkeypatch, tmp_path):
             run()
 
 
-@pytest.mark.parametrize("script", ["tools/audit.py", "stages/download.py"])
+@pytest.mark.parametrize("script", ["tools/results.py", "stages/download.py"])
 def test_a_file_that_is_run_as_a_script_says_how_to_run_it(tmp_path, script):
     done = subprocess.run(
         [sys.executable, ROOT / script], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert f"in {ROOT}: python -m {script.removesuffix('.py').replace('/', '.')}" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("folder", ["tools/review", "tools/predict", "studies/bench"])
+def test_a_folder_that_is_run_as_a_script_says_how_to_run_it(tmp_path, folder):
+    if not (ROOT / folder).exists():
+        pytest.skip("studies/ was deleted")
+    done = subprocess.run(
+        [sys.executable, ROOT / folder], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"python -m {folder.replace('/', '.')}" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -43,7 +43,12 @@ def main():
             results = json.loads(paths[name].read_bytes())
             lines.append(line(name, metric, results))
             stand_ins += [name] if results["source"] != "official" else []
-        except (ValueError, KeyError, TypeError):
+        except KeyError as error:
+            raise SystemExit(
+                f"results: {paths[name]} has no {error}, which its task in params.yaml asks for; "
+                "`dvc repro` makes it anew"
+            ) from None
+        except (ValueError, TypeError):
             raise SystemExit(
                 f"results: {paths[name]} is damaged, or in a merge; `dvc repro` makes it anew"
             ) from None

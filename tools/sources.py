@@ -62,9 +62,8 @@ def unreachable(places: list[dict[str, str]]) -> str:
             return ""
         except (OSError, ValueError) as error:
             problem, lacks = download.problem(place, error), download.lacks(error)
-            named = (source == MIRROR and not lacks) or is_setting(error)
-        if named:
-            raise NoSource(problem)
+            if (source == MIRROR and not lacks) or is_setting(error):
+                raise NoSource(problem) from error
         if source != EARLIER:
             problems.setdefault(base, problem)
         if not lacks:

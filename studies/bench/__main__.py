@@ -6,6 +6,9 @@ wrong. PyTorch and JAX take part where they are installed. `make bench` needs th
 that `make repro` leaves in data/, and about an hour.
 """
 
+if not __package__:
+    raise SystemExit("to run studies/bench: make bench, or python -m studies.bench")
+
 from stages.core.run.stage import parser_of, tool
 from studies.bench import contenders, page, runs
 from studies.bench.tasks import GROWTH, TASKS

@@ -100,20 +100,15 @@ def this_project(task):
 
     Of params.yaml, the units, the batch size and the epochs are those of the task.
     """
+    from stages import kfold
     from stages.core.fit.problem import Problem
-    from stages.core.fit.replicas import Replica
 
     x, y, folds, classes = problem(task)
     section = params.load().datasets[task.dataset]
     section = changed(section, "model", units=[task.units, task.units])
     section = changed(section, "fit", batch_size=task.batch_size)
-    members = [
-        Replica(FOLDS * repeat + fold, repeat, dealt, fold)
-        for repeat, dealt in enumerate(folds)
-        for fold in range(FOLDS)
-    ]
     outputs = classes if classes > 2 else 1
-    fits = list(Problem.of(section, x, y, outputs).fit(members, task.epochs))
+    fits = list(Problem.of(section, x, y, outputs).fit(kfold.members(folds, 0), task.epochs))
     # DVC would keep the rows and, of each replica, its held-out predictions and its curves.
     kept = [x.data, x.indices, x.indptr, y] if sp.issparse(x) else [x, y]
     kept += [array for fitted in fits for array in (fitted.held_out, *fitted.history.values())]
@@ -130,7 +125,7 @@ CONTENDERS: dict[str, tuple[Callable, str, Iterable[str]]] = {
     "PyTorch loop": (frameworks.torch_loop, "torch", TASKS),
     "PyTorch, folds batched by hand": (frameworks.torch_batched, "torch", BOSTON),
     "JAX vmap": (frameworks.jax_vmap, "jax", BOSTON),
-    "this project": (this_project, "stages.core.fit.problem", TASKS | GROWTH),
+    "this project": (this_project, "stages.kfold", TASKS | GROWTH),
 }
 
 SCRIPTS = {  # training rows that are kept back, epochs of the new network, classes, units

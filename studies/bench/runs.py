@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from stages.core.run import strict_yaml
 from studies.bench.contenders import CONTENDERS
 from studies.bench.tasks import GROWTH, TASKS, problem
 from studies.common import ROOT
@@ -85,7 +86,7 @@ def cloned() -> Iterator[tuple[Path, dict]]:
     with tempfile.TemporaryDirectory() as scratch:
         clone = Path(scratch) / "clone"
         run("git", "clone", "--quiet", ROOT, clone)
-        yield clone, yaml.safe_load((clone / "params.yaml").read_text("utf-8"))
+        yield clone, strict_yaml.read((clone / "params.yaml").read_bytes())
 
 
 def write_params(clone: Path, tree: dict):

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from samples import SOURCES
 
 from stages.core.judge import pictures
-from tools.review import page
+from tools.review import drawings
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def opened(tmp_path_factory):
         )
         project.params["datasets"]["imdb"]["model"]["activation"] = "<b onload=alert(2)>"
         project.save()
-        code = "import sys; from tools import review; review.main()"
+        code = "import sys; from tools.review.__main__ import main; main()"
         code += "; print(*sys.modules, file=sys.stderr)"
         done = program("-c", code, "main", "--html", str(folder / "new" / "review.html"))
         assert done.returncode == 0, done.stderr
@@ -132,9 +132,15 @@ DRAWINGS = {
 }
 
 
+def drawing(name):
+    """The function that draws this."""
+    name = name.split()[0]
+    return getattr(drawings if hasattr(drawings, name) else pictures, name)
+
+
 @pytest.mark.parametrize(("name", "arguments"), DRAWINGS.items(), ids=DRAWINGS)
 def test_pictures_have_the_same_bytes_each_time(name, arguments):
-    draw = getattr(pictures, name.split()[0])
+    draw = drawing(name)
     picture = draw("title", *arguments)
     assert picture.startswith(b"\x89PNG")
     assert b"matplotlib" not in picture.lower()
@@ -147,7 +153,7 @@ def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
     monkeypatch.setattr(
         pictures, "png", lambda figure: [text.get_text() for text in figure.findobj(Text)]
     )
-    words = " ".join(getattr(pictures, name.split()[0])("title", *arguments))
+    words = " ".join(drawing(name)("title", *arguments))
     assert re.search("better|right", words)
     if name.startswith("fold_differences"):
         assert ("head is better →" in words) == arguments[-1].higher_is_better
@@ -157,12 +163,12 @@ def test_each_picture_says_which_side_is_better(monkeypatch, name, arguments):
 def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        pictures, "fold_differences", lambda *arguments: asked.append(arguments) or b""
+        drawings, "fold_differences", lambda *arguments: asked.append(arguments) or b""
     )
     project.results("imdb", main=(0.03, 0.002))
     project.results("boston_housing", main=(0.3, 0.02))
     for dataset in compared():
-        page.drawn(dataset)
+        drawings.drawn(dataset)
     assert [
         (name.startswith(SOURCES["imdb"].title), axis.higher_is_better) for name, *_, axis in asked
     ] == [(True, True), (False, False)]

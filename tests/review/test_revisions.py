@@ -97,7 +97,7 @@ def test_a_shallow_clone_says_what_to_fetch_and_that_is_enough(
     [
         (b"", "no table"),
         (b"\xff\xfe,\n", "no table"),
-        (b"repeat,fold,loss\n1,1,0.5\n", "accuracy"),
+        (b"repeat,loss,accuracy\n1,0.5,0.5\n", "expected numbers under fold"),
         (b"<<<<<<< HEAD\nrepeat,fold,accuracy,loss\n", "expected numbers"),
     ],
 )
@@ -105,6 +105,33 @@ def test_a_damaged_table_is_one_message(project, run, content, message):
     project.put("metrics/imdb/folds.csv", content)
     with pytest.raises(SystemExit, match=f"metrics/imdb/folds.csv of workspace.*{message}"):
         run("main")
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_a_task_that_was_changed_hides_no_other_data_set(project, run, tmp_path, task):
+    project.params["datasets"]["imdb"]["data"]["task"] = task
+    project.save()
+    project.results("reuters", main=(0.03, 0.002))
+    rows = top(run("main", "--html", str(tmp_path / "page.html")))
+    assert rows["reuters"][0] == "better"
+    assert rows["imdb"][0] == ("the same" if task == "multiclass" else "not comparable")
+    if task == "multiclass":  # judged by the same metric
+        return
+    assert rows["imdb"][3].startswith("the folds of workspace have no numbers under mae")
+    assert "`dvc repro`" in rows["imdb"][3]
+    path = project.folder / "metrics/imdb/folds.csv"
+    path.write_text(path.read_text().replace("accuracy", "mae"))  # as `dvc repro` would
+    assert "the main metric is accuracy in main and mae in workspace" in top(run("main"))["imdb"][3]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_folds_without_numbers_of_the_metric_are_not_compared(project, run, there):
+    table = pd.read_csv(project.folder / "metrics/imdb/folds.csv", dtype={"held_out": str})
+    table = table.assign(accuracy="x") if there else table.drop(columns="accuracy")
+    project.put("metrics/imdb/folds.csv", table)
+    rows = top(run("main"))
+    assert rows["imdb"][3].startswith("the folds of workspace have no numbers under accuracy")
+    assert rows["reuters"][0] == "the same"
 
 
 def test_folds_whose_metrics_are_no_numbers_are_not_compared(project, run):
@@ -132,7 +159,7 @@ def test_names_of_classes_are_text_whatever_they_look_like(project):
     names = ["NA", "01"]
     frame = pd.DataFrame({"actual": [0, 1], "predicted": [0, 1], "rows": [6, 4]})
     project.put("metrics/imdb/test.csv", frame.assign(actual_name=names, predicted_name=names))
-    found = revisions.load(revisions.Revision("workspace"), "imdb").outcome
+    found = revisions.Results(revisions.Revision("workspace"), "imdb").outcome
     assert found.actual_name.tolist() == found.predicted_name.tolist() == names
 
 

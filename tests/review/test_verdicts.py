@@ -9,9 +9,8 @@ import yaml
 from made_up import NAMES, VERDICTS, metrics, section, top
 from samples import TASK_OF
 
-from stages.core.judge import comparison
-from tools.review import revisions
-from tools.shared import described
+from stages.core.judge.comparison import interval
+from tools.review import comparison, revisions
 
 
 @pytest.mark.parametrize(("verdict", "change"), VERDICTS.items())
@@ -28,9 +27,9 @@ def test_the_top_line_has_the_metrics(project, run):
     project.results("boston_housing", main=(0.3, 0.02))
     rows = top(run("main"))
     change = np.where(np.arange(8) % 2, 0.032, 0.028)
-    low, high = comparison.interval(change, 4)
-    interval = f"+0.0300 (+{low:.4f} to +{high:.4f})"
-    assert rows["imdb"] == ["better", "accuracy", "0.8500 → 0.8800", interval, "8 of 8"]
+    low, high = interval(change, 4)
+    told = f"+0.0300 (+{low:.4f} to +{high:.4f})"
+    assert rows["imdb"] == ["better", "accuracy", "0.8500 → 0.8800", told, "8 of 8"]
     assert rows["reuters"] == [
         "the same",
         "accuracy",
@@ -199,7 +198,7 @@ def test_p_is_corrected_for_all_metrics_of_all_data_sets_that_differ(project, ru
 
 
 def test_another_main_metric_is_not_compared(project, run, monkeypatch):
-    known = described.described
+    known = revisions.described
 
     def by_loss_in_head(document, task, measured):
         about = known(document, task, measured)
@@ -209,4 +208,7 @@ def test_another_main_metric_is_not_compared(project, run, monkeypatch):
     project.results("imdb", main=(0.03, 0.002), measured="new")
     rows = top(run("main"))
     assert rows["imdb"][0] == "not comparable"
-    assert rows["imdb"][3] == "the main metric is accuracy in main and loss in workspace"
+    assert rows["imdb"][3] == (
+        "the main metric is accuracy in main and loss in workspace; "
+        "name a BASE with the same `data.task`"
+    )

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from made_up import RIGHT, ROWS, SEEDS, compared, metrics, section, top
 
-from stages.core.judge import comparison, pictures
-from tools.review import markdown, page
+from stages.core.judge import pictures
+from tools.review import comparison, drawings, markdown
 
 
 def test_the_table_of_metrics_has_both_sides_difference_and_p(project, run):
@@ -131,12 +131,12 @@ def test_losses_that_measure_different_things_are_not_compared(project, run, tmp
 def test_curves_are_drawn_of_metrics_that_mean_the_same_in_both(project, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        pictures, "compared_folds", lambda title, columns, axes: asked.append(axes) or b""
+        drawings, "compared_folds", lambda title, columns, axes: asked.append(axes) or b""
     )
     for measured in (None, "Huber loss"):
         project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
         reviewed = compared()
-        page.drawn(next(found for found in reviewed if found.name == "boston_housing"))
+        drawings.drawn(next(found for found in reviewed if found.name == "boston_housing"))
     mae = {"mae": pictures.Axis("mean absolute error (thousand dollars)", False)}
     loss = pictures.Axis("loss: mean squared error (thousand dollars squared)", False)
     assert asked == [{"loss": loss, **mae}, mae]

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from stages.core.data import arrays
+from stages.core.run import strict_yaml
 
 pytest.importorskip("studies", reason="studies/ was deleted")
 from studies import common
@@ -113,6 +114,18 @@ def test_one_run_prints_its_metrics_as_json(small, monkeypatch, capsys):
     runs.measure("scikit-learn MLP", "small")
     taken = json.loads(capsys.readouterr().out)
     assert set(taken) == {"import", "compute", "peak", "metric", "cache", "rows"}
+
+
+def test_params_are_changed_as_the_project_reads_them(monkeypatch, tmp_path):
+    def run(*command):  # in place of git clone
+        command[-1].mkdir()
+        (command[-1] / "params.yaml").write_text("rate: 1e-4\ncount: 010\nsource: no\n")
+
+    monkeypatch.setattr(runs, "run", run)
+    with runs.cloned() as (clone, tree):
+        assert tree == {"rate": 1e-4, "count": 10, "source": "no"}
+        runs.write_params(clone, tree)
+        assert strict_yaml.read((clone / "params.yaml").read_bytes()) == tree
 
 
 def test_contenders_take_turns_and_those_that_are_not_installed_take_no_part(monkeypatch):

@@ -17,7 +17,7 @@ from samples import SCHEMAS, SOURCES
 
 from stages import evaluate
 from stages.core.judge import pictures
-from tools.review import markdown, page, report, revisions, verdicts
+from tools.review import markdown, page, revisions, verdicts
 
 ROOT = Path(__file__).parents[2]
 BROWSER = next(
@@ -206,7 +206,7 @@ def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
         ["param", "base", "head"],
         [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]],
     )
-    content = page.page(report.Report("Review", f"{shown}\n\n{longest}", []))
+    content = page.page("Review", [f"{shown}\n\n{longest}"])
     frames = "".join(
         f'<iframe width="{width}" srcdoc="{html.escape(content)}"></iframe>' for width in WIDTHS
     )

@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 from test_params_file import NAMED, PLAIN, with_settings
 
-from stages.core.judge import pictures
-
 pytest.importorskip("studies", reason="studies/ was deleted")
 from studies import calibrate, common, demo, study
 
@@ -54,10 +52,10 @@ def test_the_losses_drawn_are_those_of_all_folds():
 def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
     folds = np.array([[3.0, 1.0], [3.5, 1.5]])
     curves = {"one": {"original": folds, "a": folds + 1, "b": folds + 6}}
-    first, again = (pictures.against_the_first(curves, {"one": "loss"}) for _ in range(2))
+    first, again = (study.against_the_first(curves) for _ in range(2))
     assert first == again
     curves["one"]["a"] = folds + np.array([[0], [2]])  # the same mean, another band
-    assert pictures.against_the_first(curves, {"one": "loss"}) != first
+    assert study.against_the_first(curves) != first
 
 
 def test_alarms_are_intervals_that_leave_out_the_truth():

@@ -1,9 +1,9 @@
 """What the trained models say of rows, for programs and for people."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from stages.core.judge.predictions import probabilities
 from tools.predict.rows import Refused
@@ -36,7 +36,7 @@ def outputs(networks, rows) -> np.ndarray:
     chunks = []
     for start in range(0, rows.shape[0], CHUNK):
         chunk = rows[start : start + CHUNK]
-        chunk = chunk if isinstance(chunk, np.ndarray) else chunk.toarray()
+        chunk = chunk.toarray() if sp.issparse(chunk) else chunk
         chunks.append([np.asarray(network(chunk, training=False)) for network in networks])
     return np.concatenate(chunks, axis=1)
 
@@ -45,12 +45,11 @@ def answers(classes: tuple[str, ...] | None, predicted: np.ndarray) -> list[dict
     """For each row what the ensemble says. predicted: (seeds, rows, outputs).
 
     classes: names, where they have some; None for numbers.
-
     A regression: {"value", "std"}. Classes: {"class", "probability", "std"} of the most probable,
     and under "next" the same of those that follow. std: over the seeds; absent of a single one.
     """
     if classes is None:
-        return [{"value": mean} | std for mean, std in _means(predicted[:, :, 0])]
+        return [_over_seeds("value", values) for values in predicted[:, :, 0].T]
     return [_classes(classes, row) for row in probabilities(predicted).swapaxes(0, 1)]
 
 
@@ -59,17 +58,17 @@ def _classes(names, row):
     shown = SHOWN if row.shape[1] > 2 else 1
     order = np.argsort(-row.mean(axis=0), kind="stable")[:shown]
     first, *others = (
-        {"class": names[label] if names else str(label), "probability": mean} | std
-        for label, (mean, std) in zip(order, _means(row[:, order]), strict=True)
+        {"class": names[label] if names else str(label)} | _over_seeds("probability", row[:, label])
+        for label in order
     )
     return first | ({"next": others} if others else {})
 
 
-def _means(values) -> Iterator[tuple[float, dict]]:
-    """(mean, {"std": ...}) of each column."""
-    for column in values.T.astype("float64"):
-        std = {"std": round(float(column.std(ddof=1)), 4)} if len(column) > 1 else {}
-        yield round(float(column.mean()), 4), std
+def _over_seeds(key, values):
+    """The mean under this key and, of more than one seed, the standard deviation."""
+    values = values.astype("float64")
+    std = {"std": round(float(values.std(ddof=1)), 4)} if len(values) > 1 else {}
+    return {key: round(float(values.mean()), 4)} | std
 
 
 def line(answer: dict, unit: str) -> str:

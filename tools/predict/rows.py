@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages.core.data import encodings
 from stages.core.data.arrays import stored, word_index
-from tools.shared.texts import arrays_of, as_text, index_of, unknown, words
+from tools.predict.texts import arrays_of, as_text, index_of, unknown, words
 
 
 class Refused(Exception):
@@ -52,10 +52,8 @@ def read_documents(name, source, section, content: str) -> tuple:
     for needed in (index_of(name, source), arrays_of(name)):
         if not needed.is_file():
             raise Refused(f"{needed} is missing; `dvc repro` makes it and `dvc pull` fetches it")
-    index, terms = (
-        word_index(index_of(name, source).read_bytes()),
-        stored(arrays_of(name)).get("terms"),
-    )
+    index = word_index(index_of(name, source).read_bytes())
+    terms = stored(arrays_of(name)).get("terms")
     most_frequent = range(section.num_words - encodings.INDEX_FROM)
     known = most_frequent if terms is None else set(terms.tolist())
     notes = [
@@ -143,9 +141,8 @@ def far(values: np.ndarray, training: np.ndarray, columns) -> list[list[dict]]:
         distant = np.maximum(low - values, values - high) > high - low
     found = [[] for _ in values]
     for row, at in np.argwhere(distant):
-        value, *ends = (
-            float(str(end)) for end in (values[row, at], low[at], high[at])
-        )  # not 8.7249
+        ends = values[row, at], low[at], high[at]
+        value, *ends = (float(str(end)) for end in ends)  # 8.725, not 8.7249...
         found[row].append({"column": columns[at], "value": value, "training": ends})
     return found
 

@@ -23,7 +23,7 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
     }
     datasets = {
         dataset.name: {
-            "verdict": dataset.verdict(dataset.about.metric),
+            "verdict": dataset.verdict(),
             "metric": dataset.about.metric.name,
             "obstacle": dataset.obstacle or None,
             "metrics": {metric.name: _judged(dataset, metric) for metric in dataset.metrics},
@@ -38,8 +38,7 @@ def _judged(dataset, metric):
     difference = None
     if found := dataset.comparisons.get(metric.name):
         difference = asdict(found)
-        p, typical_p = dataset.p.get(metric.name, (1.0, 1.0))
-        difference["p_holm"], difference["typical"]["p_holm"] = p, typical_p
+        difference["p_holm"], difference["typical"]["p_holm"] = dataset.p[metric.name]
     base, head = dataset.means(metric)
     return {
         "verdict": dataset.verdict(metric),

@@ -43,13 +43,13 @@ def verdict_table(reviewed: list[Reviewed]) -> str:
     """A line for each data set."""
     rows, wins = [], "folds in which head is better"
     for dataset in reviewed:
-        metric, unit = dataset.about.metric, dataset.about.unit
+        metric, unit = dataset.about.metric, dataset.about.source.unit
         label = f"{metric.name} ({unit})" if unit else metric.name
         means = " → ".join(map(number, dataset.means(metric)))
         found = dataset.comparisons.get(metric.name)
         difference = change(found) if found else dataset.obstacle
         better = f"{found.wins} of {found.folds}" if found else "-"
-        verdict = f"**{dataset.verdict(metric)}**"
+        verdict = f"**{dataset.verdict()}**"
         rows.append([dataset.name, verdict, label, means, difference, better])
     return table(["data set", "verdict", "metric", "base → head", DIFFERENCE, wins], rows)
 
@@ -61,8 +61,9 @@ def metric_table(dataset: Reviewed) -> str:
         values, deviations = zip(*(side.get(key, (None, "")) for side in sides), strict=True)
         group, _, name = key.partition(" ")
         difference, p = _plain_change(*values), "-"
-        if group == "kfold" and name in dataset.p:
-            difference, p = change(dataset.comparisons[name]), share(dataset.p[name][0])
+        found = dataset.comparisons.get(name) if group == "kfold" else None
+        if found and found.differs:
+            difference, p = change(found), share(dataset.p[name][0])
         shown = map("".join, zip(map(number, values), deviations, strict=True))
         rows.append([key, *shown, difference, p])
     return table(["metric", "base", "head", DIFFERENCE, "p (Holm)"], rows)

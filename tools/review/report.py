@@ -1,10 +1,9 @@
 """A review in words: what concerns all data sets, and a section for each."""
 
-from dataclasses import dataclass
 from difflib import unified_diff
 
 from tools.review.markdown import metric_table, number, table, verdict_table
-from tools.review.revisions import Revision, git, stale
+from tools.review.revisions import CODE, Revision, git, stale
 from tools.review.sentences import flipped, sentences
 from tools.review.verdicts import Reviewed
 
@@ -16,34 +15,8 @@ Where the interval contains 0, or would once corrected for the number of metrics
 a probability of 95 %, the difference is too small to matter."""
 
 
-@dataclass(frozen=True)
-class Section:
-    """The review of a data set: Markdown before its pictures and after them."""
-
-    dataset: Reviewed
-    words: str
-    flipped: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """A review in words. overview: what concerns all data sets, in Markdown."""
-
-    title: str
-    overview: str
-    sections: list[Section]
-
-    @property
-    def markdown(self) -> str:
-        """The whole of it, but for the pictures."""
-        parts = [f"# {self.title}", self.overview]
-        for section in self.sections:
-            parts += [section.words, section.flipped]
-        return "\n\n".join(filter(None, parts))
-
-
-def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> Report:
-    """The review in words."""
+def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str | Reviewed]:
+    """The review in Markdown, part by part, with each data set where its pictures belong."""
     notices = [
         f"> **Out of date:** in {side.name}, params or code are newer than the results of "
         f"{_by_kind(old, side.sections)}."
@@ -51,17 +24,14 @@ def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> Report:
         if (old := stale(side))
     ]
     changes = ["## What changed", *_changes(base, head, reviewed)]
-    overview = "\n\n".join([*notices, verdict_table(reviewed), EXPLANATION, *changes])
-    sections = []
+    parts = ["\n\n".join([*notices, verdict_table(reviewed), EXPLANATION, *changes])]
     for dataset in reviewed:
-        title = f"## {dataset.about.title}"
-        if dataset.unchanged:
-            sections.append(Section(dataset, f"{title}\n\nEvery metric is the same in both."))
-            continue
-        words = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
-        words = "\n\n".join([title, metric_table(dataset), words])
-        sections.append(Section(dataset, words, flipped(dataset)))
-    return Report(f"Review: {base.name} → {head.name}", overview, sections)
+        words, after = ["Every metric is the same in both."], ""
+        if not dataset.unchanged:
+            listed = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
+            words, after = [metric_table(dataset), listed], flipped(dataset)
+        parts += ["\n\n".join([f"## {dataset.about.source.title}", *words]), dataset, after]
+    return parts
 
 
 def _by_kind(stages, names):
@@ -107,10 +77,7 @@ def _changes(base, head, reviewed):
             title = f"Network of {dataset.name}: {arrow} parameters"
             yield "\n".join([f"{title}\n\n```diff", *diff, "```"])
     revisions = [side.commit for side in (base, head) if side.commit]
-    options, places = (
-        ("--no-color", "--no-ext-diff", "--stat"),
-        ("stages", "data/sources", "dvc.yaml"),
-    )
+    options, places = ("--no-color", "--no-ext-diff", "--stat"), (*CODE, "dvc.yaml")
     code = git("diff", *options, *revisions, "--", *places).decode()
     if not head.commit:  # what Git does not have yet
         new = git("ls-files", "--others", "--exclude-standard", "--", *places).decode()

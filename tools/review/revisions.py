@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from stages.core.declared import sources
+from stages.core.declared.task import TASKS, Task
+from stages.core.judge.metrics import Metric, loss, main_metric
 from stages.core.run import strict_yaml
-from tools.shared.described import Description, described
 
 CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies
 TEXT = ("held_out", "actual_name", "predicted_name")  # columns of tables, whatever they look like
@@ -140,52 +141,51 @@ def _hint(name):
 
 
 @dataclass(frozen=True)
+class Description:
+    """What a data set is, as some revision says; metric: the main one."""
+
+    source: sources.Source
+    task: Task
+    metric: Metric
+    loss: Metric
+
+
+def described(document: bytes | None, task: object, measured: str) -> Description | None:
+    """What a data set is, or None where that cannot be told.
+
+    document: its source file. task: `data.task` of its section. measured: what the loss measures.
+    """
+    try:
+        source, found = sources.parse(document or b""), TASKS[task]
+    except (sources.WrongSource, KeyError, TypeError):
+        return None
+    return Description(source, found, main_metric(found), loss(measured))
+
+
 class Results:
-    """What a revision says of one data set; None or empty where it does not."""
+    """What a revision says of one data set; None or empty where it does not. Raises Unreadable."""
 
-    revision: Revision
-    about: Description | None
-    section: dict  # of params.yaml
-    split_seed: int | None
-    equivalent_within: float | None  # half the band of differences that are too small to matter
-    metrics: dict  # metrics/<dataset>.json
-    measured: str  # by the loss
-    folds: pd.DataFrame | None
-    curves: pd.DataFrame | None
-    outcome: pd.DataFrame | None
-    rows: np.ndarray | None  # (seeds, test rows) the main metric of each
-    network: str
-    data: str  # hash of the raw data
-
-
-def load(revision: Revision, name: str) -> Results:
-    """What the revision says of this data set. Raises Unreadable."""
-    folder = f"metrics/{name}"
-    metrics = revision.json(f"{folder}.json")
-    measured = metrics.get("network", {}).get("loss", "")
-    section = revision.sections.get(name, {})
-    chosen = section.get("data")
-    task = chosen.get("task") if isinstance(chosen, dict) else None
-    about = described(revision.read(f"data/sources/{name}.yaml"), task, measured)
-    rows = revision.table(f"{folder}/test_rows.csv")
-    stages = revision.yaml("dvc.lock").get("stages", {})
-    inputs = (stages.get(f"preprocess@{name}") or {}).get("deps", [])
-    numbers = ("repeat", "fold", *([about.metric.name] if about else []), "loss")
-    return Results(
-        revision=revision,
-        about=about,
-        section=section,
-        split_seed=revision.yaml("params.yaml").get("split_seed"),
-        equivalent_within=(section.get("review") or {}).get("equivalent_within"),
-        metrics=metrics,
-        measured=measured,
-        folds=revision.table(f"{folder}/folds.csv", numbers),
-        curves=revision.table(f"{folder}/fold_curves.csv"),
-        outcome=revision.table(f"{folder}/test.csv"),
-        rows=None if rows is None else rows.to_numpy().T,
-        network=(revision.read(f"{folder}/network.txt") or b"").decode(),
-        data=next((dep.get("md5", "") for dep in inputs if dep["path"] == f"data/raw/{name}"), ""),
-    )
+    def __init__(self, revision: Revision, name: str):
+        folder, self.revision = f"metrics/{name}", revision
+        self.metrics = revision.json(f"{folder}.json")
+        self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
+        self.section = revision.sections.get(name, {})  # of params.yaml
+        self.split_seed = revision.yaml("params.yaml").get("split_seed")
+        # Half the band of differences that are too small to matter.
+        self.equivalent_within = (self.section.get("review") or {}).get("equivalent_within")
+        chosen = self.section.get("data")
+        task = chosen.get("task") if isinstance(chosen, dict) else None
+        self.about = described(revision.read(f"data/sources/{name}.yaml"), task, self.measured)
+        self.folds = revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss"))
+        self.curves = revision.table(f"{folder}/fold_curves.csv")
+        self.outcome = revision.table(f"{folder}/test.csv")
+        rows = revision.table(f"{folder}/test_rows.csv")
+        # The main metric of each test row: (seeds, rows).
+        self.rows = None if rows is None else rows.to_numpy().T
+        self.network = (revision.read(f"{folder}/network.txt") or b"").decode()
+        inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
+        hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
+        self.data = hashes.get(f"data/raw/{name}", "")
 
 
 def stale(revision: Revision) -> list[str]:

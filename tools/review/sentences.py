@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from stages.core.judge import comparison
+from tools.predict import texts
+from tools.review import comparison
 from tools.review.markdown import change, number, share, span
 from tools.review.verdicts import Reviewed
-from tools.shared import texts
 
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 
@@ -15,7 +15,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     if dataset.obstacle:
         yield f"Not comparable fold by fold: {dataset.obstacle}."
         return
-    name, verdict = dataset.about.metric.name, dataset.verdict(dataset.about.metric)
+    name, verdict = dataset.about.metric.name, dataset.verdict()
     found = dataset.comparisons[name]
     if found.better is not None:
         yield (
@@ -28,8 +28,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
         yield f"The losses measure different things ({different}) and are not compared."
     yield from _power(found, dataset.head.folds["rows"].max() > 1)
     if verdict.endswith("in the typical fold"):
-        differences = dataset.head.folds[name] - dataset.base.folds[name]
-        most = differences.sort_values(key=abs).iloc[-1]
+        most = dataset.differences(dataset.about.metric).sort_values(key=abs).iloc[-1]
         yield (
             f"Some folds stand out, by {number(most, '+')} at most: look at them, a fit may have "
             "failed there. Without the fifth of the folds at either end the difference is "

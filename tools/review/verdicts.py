@@ -1,13 +1,13 @@
 """Two revisions compared fold by fold: whether they can be, each difference, and its verdict."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
-from stages.core.judge import comparison
 from stages.core.judge.metrics import Metric
-from tools.review.revisions import Results, Revision, Unreadable, load
-from tools.shared.described import Description
+from tools.review import comparison
+from tools.review.revisions import Description, Results, Revision, Unreadable
 
 FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible" stops nobody
     "worse": ("worse", "worse in the typical fold"),
@@ -21,7 +21,7 @@ class Reviewed:
 
     metrics: those of a fold that mean the same in both. comparisons: {name of a metric:
     Comparison}, empty where `obstacle` says why. p: {name of a metric: p of its mean and of its
-    typical fold after Holm}, of those with any difference.
+    typical fold after Holm}.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Reviewed:
     metrics: list[Metric]
     obstacle: str
     comparisons: dict[str, comparison.Comparison]
-    p: dict[str, tuple[float, float]] = field(default_factory=dict)
+    p: dict[str, list[float]]
 
     @property
     def sides(self) -> tuple[Results, Results]:
@@ -48,7 +48,7 @@ class Reviewed:
     @property
     def unchanged(self) -> bool:
         """Whether nothing at all differs."""
-        differs = any(map(has_difference, self.comparisons.values()))
+        differs = any(found.differs for found in self.comparisons.values())
         return not self.obstacle and self.base.metrics == self.head.metrics and not differs
 
     def means(self, metric: Metric) -> list[float | None]:
@@ -56,17 +56,17 @@ class Reviewed:
         kfold = [side.metrics.get("kfold", {}) for side in self.sides]
         return [values.get(metric.name, {}).get("mean") for values in kfold]
 
-    def verdict(self, metric: Metric) -> str:
-        """In words."""
+    def differences(self, metric: Metric) -> pd.Series:
+        """head - base of each fold."""
+        return self.head.folds[metric.name] - self.base.folds[metric.name]
+
+    def verdict(self, metric: Metric | None = None) -> str:
+        """In words; on the main metric where none is named."""
+        metric = metric or self.about.metric
         if self.obstacle:
             return "not comparable"
-        p = self.p.get(metric.name, (1.0, 1.0))
-        return comparison.verdict(self.comparisons[metric.name], *p, metric.higher_is_better)
-
-
-def has_difference(found: comparison.Comparison) -> bool:
-    """Whether any fold differs."""
-    return bool(found.low or found.high)
+        found, p = self.comparisons[metric.name], self.p[metric.name]
+        return comparison.verdict(found, *p, metric.higher_is_better)
 
 
 def review(base: Revision, head: Revision) -> list[Reviewed]:
@@ -76,7 +76,7 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
     """
     found = []
     for name in dict.fromkeys([*base.sections, *head.sections]):
-        sides = load(base, name), load(head, name)
+        sides = Results(base, name), Results(head, name)
         if not any(side.about for side in sides):
             where = f"data/sources/{name}.yaml and datasets.{name}.data.task"
             raise Unreadable(f"{where} cannot be read in {base.name} nor in {head.name}")
@@ -102,23 +102,24 @@ def _compared(name, base, head):
         values = base.folds[metric.name], head.folds[metric.name]
         direction, k = metric.higher_is_better, int(head.folds.fold.max())
         found[metric.name] = comparison.compare(*values, k, direction, within, metric.bounds)
-    return Reviewed(name, about, base, head, metrics, reason, found)
+    return Reviewed(name, about, base, head, metrics, reason, found, {})
 
 
 def obstacle(base: Results, head: Results, metric: str) -> str:
     """Why the two cannot be compared fold by fold, by this main metric, or nothing."""
-    names = base.revision.name, head.revision.name
-    mains = [side.about.metric.name if side.about else metric for side in (base, head)]
-    if mains[0] != mains[1]:
-        return f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
-    for side in (base, head):
+    names, mains = (base.revision.name, head.revision.name), []
+    for side, name in zip((base, head), names, strict=True):
+        mains.append(side.about.metric.name if side.about else metric)
         if not side.metrics or side.folds is None:
-            return f"{side.revision.name} has no metrics for it"
+            return f"{name} has no metrics for it"
         if not side.section:
-            layout = "has no section for it, or is of an older layout"
-            return f"params.yaml of {side.revision.name} {layout}"
-        if metric not in side.folds:
-            return f"{side.revision.name} does not have {metric} of its folds"
+            return f"params.yaml of {name} has no section for it, or is of an older layout"
+        if mains[-1] not in side.folds.select_dtypes("number"):
+            lacks = f"the folds of {name} have no numbers under {mains[-1]}, the metric of its task"
+            return f"{lacks}; run `dvc repro` there, or put `data.task` back"
+    if mains[0] != mains[1]:
+        differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
+        return f"{differ}; name a BASE with the same `data.task`"
     in_head = _conditions(head)
     for what, value in _conditions(base).items():
         if value != in_head[what]:
@@ -152,19 +153,19 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
         (dataset.name, metric): compared
         for dataset in reviewed
         for metric, compared in dataset.comparisons.items()
-        if has_difference(compared)
+        if compared.differs
     }
     means = comparison.holm([compared.p for compared in found.values()])
     typical = comparison.holm([compared.typical.p for compared in found.values()])
-    p = dict(zip(found, zip(map(float, means), map(float, typical), strict=True), strict=True))
+    p = dict(zip(found, np.transpose([means, typical]).tolist(), strict=True))
+    same = [1.0, 1.0]  # p of what does not differ
     return [
-        replace(dataset, p={metric: p[name, metric] for name, metric in p if name == dataset.name})
-        for dataset in reviewed
+        replace(each, p={name: p.get((each.name, name), same) for name in each.comparisons})
+        for each in reviewed
     ]
 
 
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:
     """A line for each data set whose verdict is among those that these keys of FAILING name."""
     words = {word for key in fail_on for word in FAILING[key]}
-    verdicts = {dataset.name: dataset.verdict(dataset.about.metric) for dataset in reviewed}
-    return [f"{name} is {verdict}" for name, verdict in verdicts.items() if verdict in words]
+    return [f"{each.name} is {each.verdict()}" for each in reviewed if each.verdict() in words]

@@ -1,1 +1,1 @@
-"""What results are worth: comparisons and pictures."""
+"""What results are worth: metrics, their noise, and pictures."""

@@ -1,7 +1,7 @@
 """Pictures of the evaluation. Pure: arrays in, PNG bytes out, the same bytes for the same arrays.
 
 The templates of `dvc plots` (.dvc/plots) draw the same way: training rows dotted and held-out rows
-as a line, the mean and the middle 80 % of the folds, the y axis as `_limits` says; actual classes
+as a line, the mean and the middle 80 % of the folds, the y axis as `limits` says; actual classes
 downwards and predicted classes to the right.
 """
 
@@ -29,7 +29,6 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
 SHARES = ("#ffffff", "#6baed6", "#08306b")
 WIDTH = 8.0  # inches: the text can be read when a page shows the picture 800 pixels wide
 FEW = 12  # classes of a matrix whose cells have room for numbers
-POINTS = 20  # percentage points where the colours of a difference end, the same in all reviews
 Arrays = dict[str, np.ndarray]  # by name
 
 
@@ -47,13 +46,14 @@ def png(figure) -> bytes:
     return buffer.getvalue()
 
 
-def _legend(figure, axis, ncols, note="", size=9):
+def legend(figure, axis, ncols, note="", size=9):
+    """Draw the legend of an axis below the figure, with a note behind each label."""
     handles, kinds = axis.get_legend_handles_labels()
     labels = [kind + note for kind in kinds]
     figure.legend(handles, labels, loc="outside lower center", ncols=ncols, fontsize=size)
 
 
-def _limits(curves):
+def limits(curves):
     """Ends of a y axis that holds all that is drawn or, where the first fifth of the epochs would
     take more than two thirds of it, what is drawn after them.
 
@@ -66,7 +66,7 @@ def _limits(curves):
     return low - margin, high + margin
 
 
-def _mean_and_middle(axis, values, colour, style, label):
+def mean_and_middle(axis, values, colour, style, label):
     """Draw mean and middle 80 % of (replicas, epochs); returns what is drawn: (3, epochs)."""
     epochs = np.arange(1, values.shape[1] + 1)
     mean, (low, high) = values.mean(axis=0), np.quantile(values, [0.1, 0.9], axis=0)
@@ -75,19 +75,19 @@ def _mean_and_middle(axis, values, colour, style, label):
     return np.stack([low, mean, high])
 
 
-def _by_epoch(title, axes, draw, *legend):
+def _by_epoch(title, axes, draw, *below):
     """A panel for each axis. draw: (panel, name of the axis) -> what it drew, by epoch."""
     figure = Figure(figsize=(WIDTH, 3.9))
     figure.suptitle(title)
     panels = figure.subplots(1, len(axes), squeeze=False)[0]
     for panel, (name, axis) in zip(panels, axes.items(), strict=True):
-        panel.set_ylim(*_limits(draw(panel, name)))
+        panel.set_ylim(*limits(draw(panel, name)))
         # The unit stands below the name: a line of both can be longer than the axis.
         panel.set(xlabel="epoch", ylabel=axis.label.replace(" (", "\n("))
         better = "↑ higher is better" if axis.higher_is_better else "↓ lower is better"
         panel.set_title(better, fontsize=9, color=GREY, loc="right")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(figure, panels[0], *legend)
+    legend(figure, panels[0], *below)
     return png(figure)
 
 
@@ -120,30 +120,24 @@ def folds(title: str, columns: Arrays, axes: dict[str, Axis]) -> bytes:
     """
     training = columns, "", GREY, ":", "training rows"
     held_out = columns, "val_", BLUE, "-", "held-out rows"
-    return _folds(title, axes, [training, held_out], 2)
+    return lines_by_epoch(title, axes, [training, held_out], 2)
 
 
-def compared_folds(title: str, sides: dict[str, Arrays], axes: dict[str, Axis]) -> bytes:
-    """Held-out loss and metric by epoch of two experiments: mean and middle 80 % of the folds.
+def lines_by_epoch(title, axes, lines, columns) -> bytes:
+    """Mean and middle 80 % of folds by epoch, a panel for each axis.
 
-    sides: {experiment: (replicas, epochs) arrays under "val_" and the names of `axes`}, base first.
-    axes: of "loss" and of a metric, or of the metric alone, by name.
+    lines: arrays (replicas, epochs) by name, what stands before the names, colour, style and label
+    of each. columns: of the legend.
     """
-    looks = (ORANGE, "--"), (BLUE, "-")
-    pairs = zip(sides.items(), looks, strict=True)
-    lines = [(arrays, "val_", *look, side) for (side, arrays), look in pairs]
-    return _folds(title, axes, lines, 1)
 
-
-def _folds(title, axes, lines, columns):
     def draw(panel, name):
-        return [_mean_and_middle(panel, side[kind + name], *look) for side, kind, *look in lines]
+        return [mean_and_middle(panel, side[kind + name], *look) for side, kind, *look in lines]
 
     count = len(next(iter(lines[0][0].values())))
     return _by_epoch(title, axes, draw, columns, f": mean and middle 80 % of {count} folds")
 
 
-def _matrix(title, values, rows, cell, dark, names, bar, **colours):
+def matrix(title, values, rows, cell, dark, names, bar, **colours):
     """Actual classes downwards and predicted classes to the right, so that the diagonal is right.
 
     values: masked (classes, classes), drawn in `colours`; beyond +-`dark` text is white.
@@ -173,7 +167,8 @@ def _matrix(title, values, rows, cell, dark, names, bar, **colours):
     return png(figure)
 
 
-def _shares(counts):
+def shares(counts) -> np.ndarray:
+    """Each row of counts (classes, classes) over its sum."""
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
@@ -182,81 +177,10 @@ def confusion(title: str, counts: np.ndarray, names=()) -> bytes:
 
     names: of the classes, or none.
     """
-    shares = np.ma.masked_array(_shares(counts), counts == 0)
+    values = np.ma.masked_array(shares(counts), counts == 0)
     cell, bar = "{:.3f}\n{:,} rows", "share of the actual class"
     colours = {"cmap": LinearSegmentedColormap.from_list("shares", SHARES), "vmin": 0, "vmax": 1}
-    return _matrix(title, shares, counts, cell, 0.65, names, bar, **colours)
-
-
-def confusion_difference(title: str, base: np.ndarray, head: np.ndarray, names=()) -> bytes:
-    """Change in the share of each actual class that is predicted as each class.
-
-    base, head: (classes, classes) counts. names: of the classes, or none.
-    """
-    points = np.ma.masked_array(100 * (_shares(head) - _shares(base)), base + head == 0)
-    cell = "{:+.2f}\n{:+,} rows"
-    bar = "head - base, percentage points\n(better: + on the diagonal, - beside it)"
-    cmap = LinearSegmentedColormap.from_list("change", (ORANGE, "#ffffff", BLUE))
-    colours = {"cmap": cmap, "vmin": -POINTS, "vmax": POINTS}
-    return _matrix(title, points, head - base, cell, 0.6 * POINTS, names, bar, **colours)
-
-
-def against_the_first(curves: dict[str, Arrays], labels: dict[str, str]) -> bytes:
-    """A row of panels for each data set: the loss by epoch of a variant and, dashed, of the first.
-
-    curves: {data set: {variant: (replicas, epochs)}}, drawn as mean and middle 80 %.
-    labels: {data set: label of the axis of its loss}.
-    """
-    variants = list(next(iter(curves.values())))
-    figure = Figure(figsize=(1.5 * WIDTH, 2.3 * len(curves) + 0.5))
-    figure.suptitle("↓ lower is better", fontsize=9, color=GREY, x=1, ha="right")
-    grid = {"squeeze": False, "sharex": "row", "sharey": "row"}
-    panels = figure.subplots(len(curves), len(variants) - 1, **grid)
-    for row, (name, losses) in zip(panels, curves.items(), strict=True):
-        drawn = []
-        for axis, variant in zip(row, variants[1:], strict=True):
-            drawn.append(_mean_and_middle(axis, losses[variant], BLUE, "-", "the variant"))
-            first = _mean_and_middle(axis, losses[variants[0]], "black", "--", variants[0])
-            axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        # What is far worse than the first leaves the panel; the others would be flat lines.
-        _, high = _limits([first, *drawn])
-        row[0].set_ylim(0.95 * min(first.min(), *map(np.min, drawn)), min(high, 3 * first[1].min()))
-        row[0].set_ylabel(f"{name}\n{labels[name]}", fontsize=9)
-    for top, bottom, variant in zip(panels[0], panels[-1], variants[1:], strict=True):
-        top.set_title(variant)
-        bottom.set_xlabel("epoch")
-    _legend(figure, panels[0, 0], 2, ": mean and middle 80 % of all folds")
-    return png(figure)
-
-
-def fold_differences(title: str, differences, interval, within, says: Axis) -> bytes:
-    """A dot for each fold's difference head - base, by repeat; below, the mean and its interval.
-
-    differences: (repeats, k). interval: (low, high), 95 %. within: half the width of the band of
-    differences that are too small to matter, or None. says: what the axis says.
-    """
-    repeats = len(differences)
-    figure = Figure(figsize=(WIDTH, 2.8 + 0.18 * repeats))
-    figure.suptitle(title)
-    axis = figure.subplots()
-    if within:
-        small = f"too small to matter (equivalent_within: {within:g})"
-        axis.axvspan(-within, within, color=GREY, alpha=0.15, lw=0, label=small)
-    axis.axvline(0, color=GREY, lw=1)
-    rows = np.repeat(np.arange(1, repeats + 1), differences.shape[1])
-    axis.plot(differences.ravel(), rows, "o", color=BLUE, ms=6, alpha=0.7, label="a fold")
-    mean, (low, high), label = differences.mean(), interval, "mean of the folds, 95 % interval"
-    bar = {"fmt": "D", "color": ORANGE, "capsize": 4, "lw": 2, "label": label}
-    axis.errorbar(mean, repeats + 1, xerr=[[mean - low], [high - mean]], **bar)
-    better, side = "← head is better", "left"
-    if says.higher_is_better:
-        better, side = "head is better →", "right"
-    axis.set_title(better, loc=side, fontsize=9, color=GREY)
-    axis.set(xlabel=f"{says.label}: head - base", ylabel="repeat", ylim=(repeats + 1.7, 0.3))
-    shown = range(1, repeats + 1, max(1, repeats // 10))
-    axis.set_yticks([*shown, repeats + 1], [*map(str, shown), "mean"])
-    _legend(figure, axis, 3)
-    return png(figure)
+    return matrix(title, values, counts, cell, 0.65, names, bar, **colours)
 
 
 def predicted_against_actual(title: str, actual, predicted: Arrays, unit: str) -> bytes:
@@ -275,5 +199,5 @@ def predicted_against_actual(title: str, actual, predicted: Arrays, unit: str) -
         axis.plot(actual, values, marker, color=colour, alpha=0.7, ms=4, label=side)
     unit = f" ({unit})" if unit else ""
     axis.set(title=title, xlabel=f"actual{unit}", ylabel=f"predicted{unit}", aspect="equal")
-    _legend(figure, axis, 2)
+    legend(figure, axis, 2)
     return png(figure)

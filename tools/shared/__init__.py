@@ -1,1 +1,0 @@
-"""What more than one tool knows of a data set."""
