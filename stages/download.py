@@ -28,6 +28,7 @@ from tqdm import tqdm
 from stages.core.data import synthetic
 from stages.core.declared import params
 from stages.core.declared import sources as data_sources
+from stages.core.declared.strict_yaml import Wrong
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
@@ -248,16 +249,16 @@ def without_password(text: str) -> str:
 
 def stand_in(name, source) -> dict[str, bytes]:
     """The generated files of a data set: {name: content}; exits where it has none."""
-    path = data_sources.path_of(name)
     if source.stand_in is None:
+        to_do = f"set `source: official` in params.yaml, take {name} out of `datasets`, or give"
+        path = data_sources.path_of(name)
         raise SystemExit(
-            f"{name} has no generated stand-in: set `source: official` in params.yaml, take {name} "
-            f"out of `datasets`, or give {path} numbers for one under stand_in."
+            f"{name} has no generated stand-in: {to_do} {path} numbers for one under stand_in."
         )
     try:
-        return synthetic.generate(source.reader, source.stand_in)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise SystemExit(f"{path}: stand_in gives no rows: {error}") from None
+        return synthetic.generate(source)
+    except Wrong as error:
+        raise SystemExit(f"{data_sources.path_of(name)}: {error}") from None
 
 
 def main(name):

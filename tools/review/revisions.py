@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.core.run import strict_yaml
+from stages.core.declared import strict_yaml
 from tools.shared.described import Description, described
 
 CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stages.core.declared import sources
+from stages.core.declared.strict_yaml import Wrong
 from stages.core.declared.task import TASKS, Task
 from stages.core.judge import metrics
 
@@ -35,6 +36,6 @@ def described(document: bytes | None, task: object, measured: str = "") -> Descr
     try:
         source = sources.parse(document or b"")
         found = TASKS[task]
-    except (sources.WrongSource, KeyError, TypeError):
+    except (Wrong, KeyError, TypeError):
         return None
     return Description(source, found, metrics.main_metric(found), metrics.loss(measured))
