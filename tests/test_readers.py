@@ -116,14 +116,17 @@ def test_rows_that_are_no_images_stay_as_they_are():
         ),
         ("multiclass", [0, 0, 0], "expected three classes or more for the task multiclass, got 1"),
         ("multiclass", [0, 1, 1], "expected three classes or more for the task multiclass, got 2"),
+        ("multiclass", range(9), "expected two rows of a class or more, .* 9 rows, got 9 classes"),
         ("binary", [1, 2, 2], "expected classes from 0 to 1, got 2"),
         ("binary", [1, 1, 1], "expected rows of each class from 0 to 1, got 1 classes and none 0"),
     ],
 )
 def test_labels_that_make_no_classes_of_the_task_are_refused(task, labels, message):
-    x, y = np.zeros((3, 13), "float32"), np.array(labels, "int32")
+    y = np.array(labels, "int32")
+    x = np.zeros((len(y), 13), "float32")
+    split = readers.Split(x[1:], y[1:], x[:1], y[:1])
     with pytest.raises(arrays.UnreadableFile, match=message):
-        schema.check(SOURCES["boston_housing"], TASKS[task], readers.Split(x, y, x, y))
+        schema.check(SOURCES["boston_housing"], TASKS[task], split)
 
 
 def test_classes_without_names_are_called_by_their_numbers():

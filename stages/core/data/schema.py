@@ -96,4 +96,7 @@ def _classes(source, task, labels):
         )
     if not binary and count < 3:
         raise UnreadableFile(f"expected three classes or more for the task multiclass, got {count}")
+    if 2 * count > len(labels):
+        expected = f"two rows of a class or more, on average over {len(labels)} rows"
+        raise UnreadableFile(f"expected {expected}, got {count} classes")
     return tuple(map(str, range(count)))
