@@ -159,6 +159,7 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
     loss, main, predictions = LOSSES[quantity], main_metric(task), test["predictions"]
     history, curves = curves_of(test, main.name, "history."), curves_of(kfold, main.name)
     repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
+    epochs, parameters = (int(test[key]) for key in ("epochs", "parameters"))
     last, by_epoch = fold_tables(kfold["folds"], curves, main.name)
     found = {
         "baseline": baseline(task, y_train, y_test),
@@ -166,11 +167,7 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
             metric.name: over_folds(last[metric.name].to_numpy("float64"), k, metric.bounds)
             for metric in (main, loss)
         },
-        "network": {
-            "epochs": int(test["epochs"]),
-            "loss": quantity,
-            "parameters": int(test["parameters"]),
-        },
+        "network": {"epochs": epochs, "loss": quantity, "parameters": parameters},
         "source": origin,
         "test": over_seeds(metrics_of(task, quantity), y_test, predictions),
     }
@@ -181,10 +178,9 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
         found["validation"] = {"best_epoch": best + 1, "loss": history["val_loss"][best]}
     title = title if origin == "official" else f"{title} (SYNTHETIC stand-in)"
     axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, main)}
-    epochs = {"epoch": range(1, len(history["loss"]) + 1)}
     pairs = outcome(schema, y_test, predictions)
     return rounded(found), {
-        "history.csv": csv(pd.DataFrame(epochs | history)),
+        "history.csv": csv(pd.DataFrame({"epoch": range(1, len(history["loss"]) + 1)} | history)),
         "folds.csv": csv(last),
         "fold_curves.csv": csv(by_epoch),
         "test.csv": csv(pairs),

@@ -27,6 +27,8 @@ from stages.core.declared.strict_yaml import Wrong
 
 FOLDER = Path(__file__).parents[2] / "networks"
 GIVEN = ("vocabulary",)  # arguments whose value comes from the data: the number of words
+Units = Whole
+Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh"]
 KINDS = {  # what an annotation may say
     "int": Annotated[StrictInt, Field(ge=-LARGEST, le=LARGEST)],
     "float": Number,
@@ -36,10 +38,10 @@ KINDS = {  # what an annotation may say
     "dict": dict,
     "tuple": tuple,
     "Literal": Literal,
-    "Units": Whole,
+    "Units": Units,
     "Share": Share,
     "Penalty": Penalty,
-    "Activation": Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh"],
+    "Activation": Activation,
 }
 
 
