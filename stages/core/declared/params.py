@@ -192,8 +192,8 @@ def _section(name, content) -> DataSet:
     task, network = _at(content, "data", "task"), _at(content, "model", "network")
     kind = section_type(sources.read(name).kind, task, network)
     section = checked(kind, content, "datasets", name)
-    if lines := [f"{at}.{line}" for line in _misfits(section)]:
-        raise Wrong(*lines)
+    if misfits := [f"{at}.{line}" for line in _misfits(section)]:
+        raise Wrong(*misfits)
     return section
 
 

@@ -46,8 +46,8 @@ def _tested(mean, error, freedom, bounds):
 
 
 @dataclass(frozen=True)
-class Typical:
-    """The difference without the folds that stand out: a trimmed mean, its 95 % interval, its p."""
+class Difference:
+    """The mean of head - base, its 95 % interval, and p of the two-sided test that it is 0."""
 
     mean: float
     low: float
@@ -55,7 +55,7 @@ class Typical:
     p: float
 
 
-def typical(differences, k, bounds=ANY) -> Typical:
+def typical(differences, k, bounds=ANY) -> Difference:
     """Yuen's test of a trimmed mean (1974), corrected for the training rows that folds share.
 
     A fold in which a fit failed adds so much to the variance that differences in all others go
@@ -69,14 +69,13 @@ def typical(differences, k, bounds=ANY) -> Typical:
     if cut:
         drawn_in = np.clip(ordered, middle[0], middle[-1])
         error = standard_error(drawn_in, k) / (1 - 2 * TRIM)
-    return Typical(*_tested(middle.mean(), error, len(middle) - 1, bounds))
+    return Difference(*_tested(middle.mean(), error, len(middle) - 1, bounds))
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What the folds say about the difference head - base of a metric.
+class Comparison(Difference):
+    """What the folds say about head - base of a metric; p is of the corrected t-test.
 
-    mean: of the difference. low, high: its 95 % interval. p: of the two-sided corrected t-test.
     error: standard error of the mean. limit: what it would shrink to with any number of repeats.
     wins: folds in which head is better. folds: all of them; equal metrics are no win of either.
     typical: the same without the folds that stand out.
@@ -84,15 +83,11 @@ class Comparison:
         (Benavoli et al. 2017); None where nobody said which difference is too small to matter.
     """
 
-    mean: float
-    low: float
-    high: float
-    p: float
     error: float
     limit: float
     wins: int
     folds: int
-    typical: Typical
+    typical: Difference
     worse: float | None = None
     equivalent: float | None = None
     better: float | None = None

@@ -95,7 +95,7 @@ def history(title: str, columns: Arrays, axes: dict[str, Axis]) -> bytes:
     """Loss and metric by epoch as the tutorial draws them: training rows dots, validation a line.
 
     axes: of "loss" and of a metric, by name. columns: (epochs,) arrays under these names and, where
-    rows are held out, under the names with "val_" before them.
+    rows are held out, with "val_" before them.
     """
 
     def draw(panel, name):
@@ -113,26 +113,18 @@ def history(title: str, columns: Arrays, axes: dict[str, Axis]) -> bytes:
 
 
 def folds(title: str, columns: Arrays, axes: dict[str, Axis]) -> bytes:
-    """Loss and metric by epoch: mean and middle 80 % of all folds.
-
-    axes: of "loss" and of a metric, by name. columns: (replicas, epochs) arrays under these names,
-    alone and with "val_" before them.
-    """
-    training = columns, "", GREY, ":", "training rows"
-    held_out = columns, "val_", BLUE, "-", "held-out rows"
-    return _folds(title, axes, [training, held_out], 2)
+    """The same of all folds: their mean and middle 80 %. columns: (replicas, epochs) arrays."""
+    looks = (("", GREY, ":", "training rows"), ("val_", BLUE, "-", "held-out rows"))
+    return _folds(title, axes, [(columns, *look) for look in looks], 2)
 
 
 def compared_folds(title: str, sides: dict[str, Arrays], axes: dict[str, Axis]) -> bytes:
     """Held-out loss and metric by epoch of two experiments: mean and middle 80 % of the folds.
 
     sides: {experiment: (replicas, epochs) arrays under "val_" and the names of `axes`}, base first.
-    axes: of "loss" and of a metric, or of the metric alone, by name.
     """
-    looks = (ORANGE, "--"), (BLUE, "-")
-    pairs = zip(sides.items(), looks, strict=True)
-    lines = [(arrays, "val_", *look, side) for (side, arrays), look in pairs]
-    return _folds(title, axes, lines, 1)
+    pairs = zip(sides.items(), [(ORANGE, "--"), (BLUE, "-")], strict=True)
+    return _folds(title, axes, [(drawn, "val_", *look, side) for (side, drawn), look in pairs], 1)
 
 
 def _folds(title, axes, lines, columns):
