@@ -88,6 +88,12 @@ def test_images_of_another_size_or_range_are_unreadable(line):
         split_of("digits", {"digits.csv.gz": content})
 
 
+def test_a_class_of_an_image_that_is_no_int32_is_unreadable():
+    content = gzip.compress(",".join(map(str, [1] * 64 + [2**32])).encode())
+    with pytest.raises(arrays.UnreadableFile, match="expected classes from 0, got 4294967296"):
+        split_of("digits", {"digits.csv.gz": content})
+
+
 @pytest.mark.parametrize("pixel", [17, -1, 3.5])
 def test_values_that_no_pixel_has_are_found_and_end_preprocess(pixel):
     x, y = np.full((1_437, 8, 8, 1), 16, "float32"), np.arange(1_437) % 10
