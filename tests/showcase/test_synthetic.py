@@ -40,7 +40,7 @@ def features(seed=0, **numbers):
 
 def images(seed=0, **numbers):
     """The file of images."""
-    content = synthetic.images(stand_ins.Images(**numbers), (8, 8), 16, seed)
+    content = synthetic.images(stand_ins.Images(**numbers), seed)
     return {"digits.csv.gz": content}
 
 

@@ -75,7 +75,7 @@ def features(numbers: stand_ins.Features, seed=0) -> bytes:
     return _npz({"x": x, "y": _target(rng, index, numbers.target)})
 
 
-def images(numbers: stand_ins.Images, shape: tuple[int, int], highest: int, seed=0) -> bytes:
+def images(numbers: stand_ins.Images, seed=0) -> bytes:
     """Small images with a class each: a gzipped line each of pixels, row by row, and its class.
 
     Pixels are from 0 to `highest`. Each class has a blurred random pattern; an image is that of its
@@ -84,13 +84,15 @@ def images(numbers: stand_ins.Images, shape: tuple[int, int], highest: int, seed
     Imitated: size, range, number and balance of the classes, about the official accuracy of small
     dense networks. Not imitated: anything that looks like a digit.
     """
-    rng, rows, classes = np.random.default_rng(seed), numbers.rows, numbers.classes
-    patterns = gaussian_filter(rng.standard_normal((classes, *shape)), (0, 1, 1), mode="wrap")
+    rng, rows, highest = np.random.default_rng(seed), numbers.rows, numbers.highest
+    patterns = gaussian_filter(
+        rng.standard_normal((numbers.classes, *numbers.shape)), (0, 1, 1), mode="wrap"
+    )
     patterns /= patterns.std(axis=(1, 2), keepdims=True)
-    labels = rng.permutation(np.arange(rows) % classes)
+    labels = rng.permutation(np.arange(rows) % numbers.classes)
     shifted = [np.roll(patterns[label], rng.integers(-1, 2, 2), axis=(0, 1)) for label in labels]
     values = 0.3 + numbers.contrast * np.stack(shifted)
-    values += numbers.noise * rng.standard_normal((rows, *shape))
+    values += numbers.noise * rng.standard_normal((rows, *numbers.shape))
     pixels = np.clip(np.rint(highest * values), 0, highest).astype("int64").reshape(rows, -1)
     table = np.column_stack([pixels, labels]).tolist()
     lines = "\n".join(",".join(map(str, line)) for line in table).encode()
@@ -192,4 +194,4 @@ def generate(source: Source) -> dict[str, bytes]:
         return dict(zip((reader.file, reader.word_index), text(numbers), strict=True))
     if source.kind == "features":
         return {reader.file: features(numbers)}
-    return {reader.file: images(numbers, reader.shape, reader.highest)}
+    return {reader.file: images(numbers)}

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictStr
 
 from stages.core.declared import stand_ins, strict_yaml
 from stages.core.declared.sections import Count, Section, Whole, checked, said
+from stages.core.declared.stand_ins import Side
 from stages.core.declared.strict_yaml import SHORT, Wrong
 
 FOLDER = Path("data/sources")
@@ -29,7 +30,6 @@ def _all_different(items):
 
 Text = Annotated[StrictStr, Field(min_length=1)]
 Names = Annotated[tuple[Text, ...], AfterValidator(_all_different)]
-Side = Annotated[StrictInt, Field(ge=1, le=1024)]  # of an image: each of its pixels has a name
 FileName = Annotated[
     StrictStr,
     Field(pattern=f"^{NAME}$"),
