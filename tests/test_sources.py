@@ -57,6 +57,11 @@ def complaints(document):
     return str(caught.value).splitlines()
 
 
+def test_a_file_may_be_larger_than_a_whole_number_of_a_network():
+    document = changed("files.0.size", 2**33)
+    assert sources.parse(document).files[0].size == 2**33
+
+
 def test_what_may_be_left_out_is_empty():
     source = sources.parse(yaml.safe_dump(MINE))
     assert (source.kind, source.classes, source.names, source.unit) == ("features", (), (), "")

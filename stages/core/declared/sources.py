@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import AfterValidator, Field, StrictInt, StrictStr
 
 from stages.core.declared import stand_ins, strict_yaml
-from stages.core.declared.sections import Count, Section, Whole, checked, said
-from stages.core.declared.stand_ins import Side
+from stages.core.declared.sections import Section, Whole, checked, said
 from stages.core.declared.strict_yaml import SHORT, Wrong
 
 FOLDER = Path("data/sources")
@@ -50,7 +49,7 @@ class File(Section):
     """
 
     name: FileName
-    size: Count
+    size: Annotated[StrictInt, Field(ge=0)]
     sha256: Annotated[StrictStr, Field(pattern="^[0-9a-f]{64}$"), said("64 hexadecimal digits")]
     url: Url | None = None
 
@@ -95,7 +94,7 @@ class Pixels(Section):
     kind: ClassVar = "images"
     format: Literal["pixels"]
     file: FileName
-    shape: tuple[Side, Side]
+    shape: stand_ins.Shape
     highest: Whole
 
 

@@ -9,6 +9,7 @@ from stages.core.declared.sections import Count, Number, Penalty, Positive, Sect
 Many = Annotated[Whole, Field(le=10**7)]  # of what is made and kept in memory
 Counts = Annotated[list[Annotated[Count, Field(le=10**7)]], Field(min_length=1)]
 Side = Annotated[Whole, Field(le=1024)]  # pixels of an image: each has a name
+Shape = tuple[Side, Side]  # height and width
 Decimals = Annotated[Count, Field(le=15)]
 Part = Annotated[Share, Field(gt=0)]
 Correlation = Annotated[Number, Field(ge=-1, le=1)]
@@ -122,7 +123,7 @@ class Images(Section):
     """
 
     rows: Many
-    shape: tuple[Side, Side]
+    shape: Shape
     highest: Whole
     classes: Annotated[Whole, Field(le=2**15)]
     contrast: Number
