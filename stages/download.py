@@ -2,9 +2,9 @@
 
 Official files are looked for where a run by hand left them (DVC removes its outputs first), in
 $DATASETS_MIRROR (a folder or a base URL), in the user's Keras cache and at the official address.
-Whatever the source, only bytes with the official SHA-256 are kept. A mirror is named by a person,
-who wants the files from there: where it fails, the stage stops. To lack a file is no failure, since
-a mirror need not have those of all data sets: the next source is asked.
+Whatever the source, only bytes with the official SHA-256 are kept. Where the mirror fails, the
+stage stops. To lack a file is no failure, since a mirror need not have those of all data sets: the
+next source is asked.
 """
 
 import errno
@@ -28,6 +28,7 @@ from tqdm import tqdm
 from stages.core.data import synthetic
 from stages.core.declared import params
 from stages.core.declared import sources as data_sources
+from stages.core.declared.strict_yaml import Wrong
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
@@ -46,9 +47,7 @@ WHAT_TO_DO = (
     "repair it, name another or unset it. Without it they are looked for in ~/.keras/datasets and "
     "at their official address. `source: synthetic` in params.yaml works with generated stand-ins."
 )
-CHANGED = (
-    "Where the file was changed, put its new size and SHA-256 into its source in data/sources/."
-)
+CHANGED = "Where the file was changed, put its new size and SHA-256 into its data/sources/*.yaml."
 COPIES = "/.dvc/tmp/exps/"  # where DVC's queue runs, in copies of the project
 
 
@@ -59,11 +58,9 @@ class NoSource(Exception):
 def sources(file, folder: Path, environment) -> dict[str, str]:
     """Where to look for a file, in order: {source: path or URL}. Exits as `mirror` does."""
     cache = environment.get("KERAS_HOME", os.path.expanduser("~/.keras"))
-    named, keras = mirror(environment), f"{cache}/datasets/{file.name}"
-    places = {EARLIER: str(folder / file.name)}
-    if named:
-        places[MIRROR] = f"{named}/{file.name}"
-    return places | {"the Keras cache": keras, "the official address": file.address}
+    bases = {EARLIER: folder, MIRROR: mirror(environment), "the Keras cache": f"{cache}/datasets"}
+    places = {source: f"{base}/{file.name}" for source, base in bases.items() if base}
+    return places | {"the official address": file.address}
 
 
 def mirror(environment) -> str | None:
@@ -90,9 +87,8 @@ def mirror(environment) -> str | None:
 def fetch(file, places, target: Path, named: str | None = None) -> str:
     """Put the file at `target` from the first place that has the right bytes; returns that place.
 
-    Where the place `named` fails (to lack the file is no failure), those after it are not tried.
-    Raises NoSource, with a line for each place, and then leaves nothing at `target`; OSError where
-    there is no room.
+    Where the place `named` fails, those after it are not tried. Raises NoSource, with a line for
+    each place, and then leaves nothing at `target`; OSError where there is no room.
     """
     problems = []
     for place in places:
@@ -133,8 +129,8 @@ def copy(place: str, target: Path, size: int):
 def receive(url: str, target: Path, size: int):
     """Download a URL to `target`, with a progress bar for a person.
 
-    Written here since no downloader that we know stops a server that sends without end, such as a
-    compressed bomb. Raises RequestException, ValueError.
+    No library that we know stops a server that sends without end, such as a compressed bomb.
+    Raises RequestException, ValueError.
     """
     bar = tqdm(total=size, unit="B", unit_scale=True, desc=target.name, disable=None, leave=False)
     get = partial(requests.get, url, stream=True, timeout=TIMEOUT, hooks=HOOKS)
@@ -221,11 +217,11 @@ def worth_another_try(error: requests.RequestException) -> bool:
 
 def problem(place: str, error: Exception) -> str:
     """One line: the place and why it could not be read."""
-    return f"  {without_password(f'{place}: {reason(error)}')}"
+    return f"  {without_password(f'{place}: {_reason(error)}')}"
 
 
-def reason(error: Exception) -> str:
-    """Why a place could not be read; of a certificate or a proxy, also which setting may help."""
+def _reason(error):
+    """Of a certificate or a proxy, also which setting may help."""
     if isinstance(error, FileNotFoundError):
         return f"there is no such {'file' if lacks(error) else 'folder'}"
     if caused_by(error, UNTRUSTED):
@@ -248,29 +244,41 @@ def without_password(text: str) -> str:
 
 def stand_in(name, source) -> dict[str, bytes]:
     """The generated files of a data set: {name: content}; exits where it has none."""
-    path = data_sources.path_of(name)
     if source.stand_in is None:
+        to_do = f"set `source: official` in params.yaml, take {name} out of `datasets`, or give"
+        path = data_sources.path_of(name)
         raise SystemExit(
-            f"{name} has no generated stand-in: set `source: official` in params.yaml, take {name} "
-            f"out of `datasets`, or give {path} numbers for one under stand_in."
+            f"{name} has no generated stand-in: {to_do} {path} numbers for one under stand_in."
         )
     try:
-        return synthetic.generate(source.reader, source.stand_in)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise SystemExit(f"{path}: stand_in gives no rows: {error}") from None
+        return synthetic.generate(source)
+    except Wrong as error:
+        raise SystemExit(f"{data_sources.path_of(name)}: {error}") from None
+
+
+def official(file, folder, target) -> str:
+    """Fetch an official file; exits with a message when no source has it or the mirror fails.
+
+    Returns the folder that it came from.
+    """
+    places = sources(file, folder, os.environ)
+    named = None if file.is_here else places.get(MIRROR)  # it is there whatever a mirror does
+    try:
+        place = fetch(file, places.values(), target, named)
+    except NoSource as error:
+        to_do = WHAT_TO_DO if file.url else CHANGED
+        raise SystemExit(f"{file.name} could not be had:\n{error}\n{to_do}") from None
+    if named and place not in (named, places[EARLIER]):
+        print(f"download: DATASETS_MIRROR has no {file.name}, so it comes from the next source")
+    return without_password(place.rpartition("/")[0])
 
 
 def main(name):
     """Run the stage for one data set."""
-    start, chosen, folder, source = (
-        time.time(),
-        params.load().source,
-        RAW / name,
-        data_sources.read(name),
-    )
+    start, folder, source = time.time(), RAW / name, data_sources.read(name)
     with whole(folder) as new:
         new.mkdir()
-        if chosen == "synthetic":
+        if params.load().source == "synthetic":
             for file, content in stand_in(name, source).items():
                 (new / file).write_bytes(content)
             places = ["generated stand-ins"]
@@ -279,20 +287,6 @@ def main(name):
         size = sum(path.stat().st_size for path in new.iterdir())
     origin, seconds = "; ".join(dict.fromkeys(places)), time.time() - start
     print(f"download {name}: {size:,} bytes, {origin}, in {seconds:.1f} s")
-
-
-def official(file, folder, target):
-    """Fetch an official file; exits with a message when no source has it or the mirror fails."""
-    places = sources(file, folder, os.environ)
-    try:
-        named = None if file.is_here else places.get(MIRROR)  # it is there whatever a mirror does
-        place = fetch(file, places.values(), target, named)
-    except NoSource as error:
-        to_do = WHAT_TO_DO if file.url else CHANGED
-        raise SystemExit(f"{file.name} could not be had:\n{error}\n{to_do}") from None
-    if named and place not in (named, places[EARLIER]):
-        print(f"download: DATASETS_MIRROR has no {file.name}, so it comes from the next source")
-    return without_password(place.rpartition("/")[0])
 
 
 if __name__ == "__main__":

@@ -93,37 +93,30 @@ def by_row(task, targets, predictions) -> pd.DataFrame:
     return pd.DataFrame(values.T.round(DECIMALS), columns=[f"seed_{n}" for n in range(len(values))])
 
 
-def named(metric) -> dict[str, str]:
-    """Keys of the curves that a training left, and what tables call them."""
-    return {"loss": "loss", "val_loss": "val_loss", "metric": metric, "val_metric": f"val_{metric}"}
-
-
-def explored(test, metric) -> pd.DataFrame:
-    """The history that a training left: epoch from 1, and what is there of `named`."""
-    columns = {
-        name: test[f"history.{key}"]
-        for key, name in named(metric).items()
-        if f"history.{key}" in test
-    }
-    return pd.DataFrame({"epoch": range(1, len(columns["loss"]) + 1), **columns})
+def curves_of(arrays, metric, prefix="") -> dict[str, np.ndarray]:
+    """Curves that a training left, by epoch, as tables call them: loss, val_accuracy, ..."""
+    keys = ("loss", "val_loss", "metric", "val_metric")
+    found = {key: arrays[prefix + key] for key in keys if prefix + key in arrays}
+    return {key.replace("metric", metric): values for key, values in found.items()}
 
 
 def fold_tables(folds, curves, metric):
-    """The histories of all replicas as two frames: of each fold the last epoch, and all epochs."""
+    """The curves of all replicas as two frames: of each fold the last epoch, and all epochs."""
     repeats, k = len(folds), int(folds.max()) + 1
-    _, epochs = curves["loss"].shape
-    index = [range(1, repeats + 1), range(1, k + 1), range(1, epochs + 1)]
-    index = pd.MultiIndex.from_product(index, names=["repeat", "fold", "epoch"])
-    columns = {name: curves[key].ravel() for key, name in named(metric).items()}
-    frame = pd.DataFrame(columns, index).reset_index()
-    last = frame[frame.epoch == epochs][["repeat", "fold", "val_loss", f"val_{metric}"]]
+    sizes = {"repeat": repeats, "fold": k, "epoch": curves["loss"].shape[1]}
+    index = pd.MultiIndex.from_product([range(1, n + 1) for n in sizes.values()], names=sizes)
+    frame = index.to_frame(index=False)
+    frame = frame.assign(**{name: values.ravel() for name, values in curves.items()})
+    last = frame[frame.epoch == sizes["epoch"]]
     held_out = [np.flatnonzero(of_repeat == fold) for of_repeat in folds for fold in range(k)]
-    last.insert(2, "rows", [len(rows) for rows in held_out])
-    # A fingerprint of the row numbers: folds with the same one can be compared.
-    last.insert(
-        3, "held_out", [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out]
-    )
-    return last.rename(columns={"val_loss": "loss", f"val_{metric}": metric}), frame
+    columns = {
+        "rows": [len(rows) for rows in held_out],
+        # A fingerprint of the row numbers: folds with the same one can be compared.
+        "held_out": [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out],
+        "loss": last.val_loss,
+        metric: last[f"val_{metric}"],
+    }
+    return last[["repeat", "fold"]].assign(**columns), frame
 
 
 def rounded(values):
@@ -163,54 +156,39 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
     """
     stop_if_not_finite(*test.values(), *kfold.values())
     task, (y_train, y_test), quantity = schema.task, targets, str(test["quantity"])
-    loss, main = LOSSES[quantity], main_metric(task)
-    history = explored(test, main.name)
-    last, curves = fold_tables(kfold["folds"], kfold, main.name)
-    pairs, k = outcome(schema, y_test, test["predictions"]), int(kfold["folds"].max()) + 1
+    loss, main, predictions = LOSSES[quantity], main_metric(task), test["predictions"]
+    history, curves = curves_of(test, main.name, "history."), curves_of(kfold, main.name)
+    repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
+    epochs, parameters = (int(test[key]) for key in ("epochs", "parameters"))
+    last, by_epoch = fold_tables(kfold["folds"], curves, main.name)
     found = {
         "baseline": baseline(task, y_train, y_test),
         "kfold": {
             metric.name: over_folds(last[metric.name].to_numpy("float64"), k, metric.bounds)
             for metric in (main, loss)
         },
-        "network": {
-            "epochs": int(test["epochs"]),
-            "loss": quantity,
-            "parameters": int(test["parameters"]),
-        },
+        "network": {"epochs": epochs, "loss": quantity, "parameters": parameters},
         "source": origin,
-        "test": over_seeds(metrics_of(task, quantity), y_test, test["predictions"]),
+        "test": over_seeds(metrics_of(task, quantity), y_test, predictions),
     }
     found["kfold"]["replicas"] = len(last)
+    fit = "final fit"
     if "val_loss" in history:
-        best = int(history.val_loss.idxmin())
-        found["validation"] = {
-            "best_epoch": int(history.epoch[best]),
-            "loss": history.val_loss[best],
-        }
+        fit, best = "exploring fit", int(history["val_loss"].argmin())
+        found["validation"] = {"best_epoch": best + 1, "loss": history["val_loss"][best]}
     title = title if origin == "official" else f"{title} (SYNTHETIC stand-in)"
+    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, main)}
+    pairs = outcome(schema, y_test, predictions)
     return rounded(found), {
-        "history.csv": csv(history),
+        "history.csv": csv(pd.DataFrame({"epoch": range(1, len(history["loss"]) + 1)} | history)),
         "folds.csv": csv(last),
-        "fold_curves.csv": csv(curves),
+        "fold_curves.csv": csv(by_epoch),
         "test.csv": csv(pairs),
-        "test_rows.csv": csv(by_row(task, y_test, test["predictions"])),
+        "test_rows.csv": csv(by_row(task, y_test, predictions)),
         "network.txt": str(test["summary"]).encode(),
-        **drawn(title, unit, [loss, main], schema, history, kfold),
-        "test.png": drawn_outcome(title, unit, schema, pairs, len(test["predictions"])),
-    }
-
-
-def drawn(title, unit, metrics, schema, history, kfold) -> dict[str, bytes]:
-    """The pictures of the curves: {file name: PNG}. metrics: the loss and the main one."""
-    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in metrics}
-    of_the_fit = {name: history[name].to_numpy() for name in history if name != "epoch"}
-    by_epoch = {name: kfold[key] for key, name in named(main_metric(schema.task).name).items()}
-    fit = "exploring fit" if "val_loss" in history else "final fit"
-    repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
-    return {
-        "history.png": pictures.history(f"{title}: {fit}", of_the_fit, axes),
-        "folds.png": pictures.folds(f"{title}: {k} folds x {repeats} repeats", by_epoch, axes),
+        "history.png": pictures.history(f"{title}: {fit}", history, axes),
+        "folds.png": pictures.folds(f"{title}: {k} folds x {repeats} repeats", curves, axes),
+        "test.png": drawn_outcome(title, unit, schema, pairs, len(predictions)),
     }
 
 
@@ -234,9 +212,8 @@ def main(name):
     files[f"../{name}.json"] = (json.dumps(found, indent=2, allow_nan=False) + "\n").encode()
     with ExitStack() as stack:  # all take their places at its end, or none where the disk is full
         for file, content in files.items():
-            stack.enter_context(whole((Path("metrics") / name / file).resolve())).write_bytes(
-                content
-            )
+            path = Path("metrics", name, file).resolve()
+            stack.enter_context(whole(path)).write_bytes(content)
     metric = main_metric(schema.task).name
     folds, tested = found["kfold"][metric], found["test"][metric]["mean"]
     interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"

@@ -27,7 +27,7 @@ def main(name):
     try:
         files = {file.name: (folder / file.name).read_bytes() for file in source.files}
         split = readers.read(source, files, task.classifies)
-        schema.check(source, split)
+        classes = schema.check(source, task, split)
         # The vocabulary is chosen over all training rows: it looks at no label.
         pairs = preprocess.encoding == "multi_hot" and preprocess.ngrams == 2
         terms = encodings.terms(split.x_train, preprocess.num_words) if pairs else None
@@ -35,13 +35,13 @@ def main(name):
             encodings.encode(source.scaled(x), preprocess, terms)
             for x in (split.x_train, split.x_test)
         )
-        learned = schema.learn(source, task, split, x_train.shape[1:])
     except (arrays.UnreadableFile, FileNotFoundError) as error:
         says = f"{sources.path_of(name)} and data.task"
         raise SystemExit(
             f"{folder} cannot be read as {says} say: {error}. Correct the file or what they say; "
             "where the folder was damaged, remove it and run make repro."
         ) from None
+    learned = schema.Schema(task, classes, source.names, x_train.shape[1:])
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
         packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}
         packed |= {} if terms is None else {"terms": terms}

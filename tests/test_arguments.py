@@ -11,8 +11,8 @@ import pytest
 import yaml
 from samples import PARAMS
 
-from stages.core.declared import arguments, params
-from stages.core.run import strict_yaml
+from stages.core.declared import arguments, params, strict_yaml
+from stages.core.declared.strict_yaml import Wrong
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = "conv2d", "dense", "lstm"
@@ -42,7 +42,7 @@ def model(network, **keys):
 
 
 def complaints(network, **keys):
-    with pytest.raises(params.WrongParams) as caught:
+    with pytest.raises(Wrong) as caught:
         model(network, **keys)
     return str(caught.value).splitlines()
 
@@ -52,7 +52,7 @@ def build(signature):
 
 
 def test_the_three_networks_say_what_they_take():
-    sections, axes = zip(*(arguments.read(name, params.Section) for name in SHIPPED), strict=True)
+    sections, axes = zip(*(arguments.read(name) for name in SHIPPED), strict=True)
     assert axes == (
         ("samples", "height", "width", "channels"),
         ("samples", "features"),
@@ -265,7 +265,7 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(wrong, folder, caps
     source, words = WRONG[wrong]
     (folder / "mine.py").write_bytes(source if isinstance(source, bytes) else source.encode())
     (line,) = complaints("mine", units=3)
-    assert line.startswith("mine.py")
+    assert line.startswith("stages/networks/mine.py: ")
     assert words in line
     assert model("dense", units=[3]), "a file that is not named does no harm"
     assert capsys.readouterr() == ("", "")
@@ -274,7 +274,7 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(wrong, folder, caps
 def test_a_file_that_cannot_be_opened_is_named(folder):
     (folder / "mine.py").mkdir()
     (line,) = complaints("mine")
-    assert line.startswith("mine.py cannot be read: ")
+    assert line.startswith("stages/networks/mine.py: it cannot be read: ")
 
 
 def test_nothing_of_the_file_runs(folder, tmp_path):

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from samples import PARAMS, PROJECT
 
-from stages.core.declared import params
-from stages.core.run import strict_yaml
+from stages.core.declared import params, strict_yaml
+from stages.core.declared.strict_yaml import Wrong
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = PARAMS
@@ -56,7 +56,7 @@ def changed(*changes):
 
 
 def complaints(document):
-    with pytest.raises(params.WrongParams) as caught:
+    with pytest.raises(Wrong) as caught:
         params.parse(document)
     lines = str(caught.value).splitlines()
     assert [line for line in lines if any(word in line for word in NOISE)] == []
@@ -255,7 +255,7 @@ def test_says_where_keys_and_values_were_expected(path, value):
         ("source", "oficial", "'official' or 'synthetic'"),
         ("seed", -1, "0"),
         ("split_seed", 2**32, "4294967296"),
-        ("datasets", {}, "at least one data set"),
+        ("datasets", {}, "at least one"),
         ("datasets.imdb.model.network", "dens", "'dense'"),
         ("datasets.imdb.model.network", "__init__", "'dense'"),
         ("datasets.imdb.fit.api", "subclass", "'sequential' or 'functional'"),

@@ -7,9 +7,10 @@ import gzip
 import numpy as np
 import pytest
 from as_keras import assert_same_documents, assert_same_features, assert_same_rows
-from samples import SOURCES, npz, split_of
+from samples import SOURCES, TASK_OF, npz, split_of
 
 from stages.core.data import arrays, readers, schema
+from stages.core.declared.task import TASKS
 
 TEXT = ["imdb", "reuters"]
 
@@ -87,18 +88,54 @@ def test_images_of_another_size_or_range_are_unreadable(line):
         split_of("digits", {"digits.csv.gz": content})
 
 
+def test_a_class_of_an_image_that_is_no_int32_is_unreadable():
+    content = gzip.compress(",".join(map(str, [1] * 64 + [2**32])).encode())
+    with pytest.raises(arrays.UnreadableFile, match="expected classes from 0, got 4294967296"):
+        split_of("digits", {"digits.csv.gz": content})
+
+
 @pytest.mark.parametrize("pixel", [17, -1, 3.5])
 def test_values_that_no_pixel_has_are_found_and_end_preprocess(pixel):
     x, y = np.full((1_437, 8, 8, 1), 16, "float32"), np.arange(1_437) % 10
-    schema.check(SOURCES["digits"], readers.Split(x, y, x, y))
+    schema.check(SOURCES["digits"], TASK_OF["digits"], readers.Split(x, y, x, y))
     wrong = x.copy()
     wrong[3, 2, 1, 0] = pixel
     assert np.argwhere(SOURCES["digits"].impossible(wrong)).tolist() == [[3, 2, 1, 0]]
     with pytest.raises(arrays.UnreadableFile, match=f"from 0 to 16 as pixels, got {pixel}"):
-        schema.check(SOURCES["digits"], readers.Split(wrong, y, x, y))
+        schema.check(SOURCES["digits"], TASK_OF["digits"], readers.Split(wrong, y, x, y))
 
 
 def test_rows_that_are_no_images_stay_as_they_are():
     rows = np.array([[-1.5, 1e12]], "float32")
     assert SOURCES["boston_housing"].scaled(rows) is rows
     assert not SOURCES["boston_housing"].impossible(rows).any()
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "message"),
+    [
+        ("multiclass", [0, 1, 2 * 10**9], "from 0 to 2000000000, got 3 classes and none 2; number"),
+        (
+            "multiclass",
+            [1, 2, 3],
+            "expected rows of each class from 0 to 3, got 3 classes and none 0",
+        ),
+        ("multiclass", [0, 0, 0], "expected three classes or more for the task multiclass, got 1"),
+        ("multiclass", [0, 1, 1], "expected three classes or more for the task multiclass, got 2"),
+        ("multiclass", range(9), "expected two rows of a class or more, .* 9 rows, got 9 classes"),
+        ("binary", [1, 2, 2], "expected classes from 0 to 1, got 2"),
+        ("binary", [1, 1, 1], "expected rows of each class from 0 to 1, got 1 classes and none 0"),
+    ],
+)
+def test_labels_that_make_no_classes_of_the_task_are_refused(task, labels, message):
+    y = np.array(labels, "int32")
+    x = np.zeros((len(y), 13), "float32")
+    split = readers.Split(x[1:], y[1:], x[:1], y[:1])
+    with pytest.raises(arrays.UnreadableFile, match=message):
+        schema.check(SOURCES["boston_housing"], TASKS[task], split)
+
+
+def test_classes_without_names_are_called_by_their_numbers():
+    x, y = np.zeros((3, 13), "float32"), np.array([0, 1, 2], "int32")
+    split = readers.Split(x, y, x, y[:0:-1].repeat(2)[:3])
+    assert schema.check(SOURCES["boston_housing"], TASKS["multiclass"], split) == ("0", "1", "2")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
 
-from stages.core.run import strict_yaml
+from stages.core.declared import strict_yaml
 
 # fmt: off
 SCALARS = [
@@ -80,7 +80,7 @@ def test_any_value_that_dvc_reads_is_read_so_or_refused():
             return
         try:
             assert repr(strict_yaml.read(document)) == repr(expected)
-        except strict_yaml.NotYaml:
+        except strict_yaml.Wrong:
             seen["refused"] += 1
         else:
             seen["read"] += 1
@@ -166,9 +166,7 @@ def test_what_dvc_fails_on_without_a_reason_is_text(scalar):
     ],
 )
 def test_is_refused_with_its_line(document, what, line):
-    with pytest.raises(
-        strict_yaml.NotYaml, match=rf"^it is no YAML: .*, in line {line}$"
-    ) as caught:
+    with pytest.raises(strict_yaml.Wrong, match=rf"^it is no YAML: .*, in line {line}$") as caught:
         strict_yaml.read(document)
     assert what in str(caught.value)
     assert "<unicode string>" not in str(caught.value)
@@ -177,7 +175,7 @@ def test_is_refused_with_its_line(document, what, line):
 
 @pytest.mark.parametrize(("document", "position"), [("a: \x00", 3), (b"a: \xff\xfe", 3)])
 def test_what_is_no_text_is_refused_with_its_position(document, position):
-    with pytest.raises(strict_yaml.NotYaml, match=f"position {position}"):
+    with pytest.raises(strict_yaml.Wrong, match=f"position {position}"):
         strict_yaml.read(document)
 
 

@@ -12,8 +12,7 @@ import requests
 import yaml
 
 from stages import download
-from stages.core.declared import params, sources
-from stages.core.run import strict_yaml
+from stages.core.declared import params, sources, strict_yaml
 from stages.core.run.files import whole
 from stages.core.run.stage import parser_of, tool
 from stages.download import EARLIER, MIRROR, NoSource
@@ -84,7 +83,7 @@ def with_stand_ins(document: str) -> str:
             try:
                 if strict_yaml.read(changed) == wanted:
                     return changed
-            except strict_yaml.NotYaml:  # as after a word in a block of its own
+            except strict_yaml.Wrong:  # as after a word in a block of its own
                 break
     raise SystemExit(
         "No source of the official data can be reached, and no program can change `source` in this "

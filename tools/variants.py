@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from stages.core.run import strict_yaml
+from stages.core.declared import strict_yaml
 from stages.core.run.stage import parser_of, tool
 from tools.cluster import threads
 

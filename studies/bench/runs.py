@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from stages.core.run import strict_yaml
+from stages.core.declared import strict_yaml
 from studies.bench.contenders import CONTENDERS
 from studies.bench.tasks import GROWTH, TASKS, problem
 from studies.common import ROOT

@@ -18,8 +18,8 @@ from samples import PARAMS
 from small import Clone
 
 from stages import evaluate, kfold, preprocess, train
-from stages.core.declared import arguments, params
-from stages.core.run import strict_yaml
+from stages.core.declared import params, sections, strict_yaml
+from stages.core.declared.strict_yaml import Wrong
 from stages.core.run.stage import one_message
 
 PLAIN = PARAMS
@@ -106,7 +106,7 @@ def judged(document, touched=None):
     """
     try:
         params.parse(document)
-    except params.WrongParams as error:
+    except Wrong as error:
         for line in str(error).splitlines():
             assert re.match(r"(it is no YAML|expected keys|[^\n]*: \w)", line), line
             assert "{'input'" not in line, line
@@ -180,7 +180,7 @@ def test_a_value_however_it_is_spelt_is_taken_or_refused_with_its_place(step, tr
             document = "\n".join([*lines[:number], f"{before}: {value}", *lines[number + 1 :]])
             try:
                 params.parse(document)
-            except params.WrongParams as error:
+            except Wrong as error:
                 told = "; ".join(str(error).splitlines())
                 assert re.match(rf"{path}[.:]|it is no YAML: .*(line \d+|position \d+)", told), (
                     path,
@@ -217,7 +217,7 @@ def test_what_is_taken_is_what_dvc_reads_too(key, tried):
         )
         try:
             ours = params.parse(document)
-        except params.WrongParams:
+        except Wrong:
             continue
         assert params.parse(yaml.safe_dump(parse_yaml(document, "params.yaml"))) == ours, value
         taken += 1
@@ -276,9 +276,7 @@ def test_a_key_that_stands_there_twice_is_refused_with_its_name(tried):
         "k": PLAIN.replace("      k: 4", "      k: 4\n      k: 4", 1),
     }
     for key, document in twice.items():
-        with pytest.raises(
-            params.WrongParams, match=rf"the key '{key}' stands there twice, in line \d+"
-        ):
+        with pytest.raises(Wrong, match=rf"the key '{key}' stands there twice, in line \d+"):
             params.parse(document)
     tried("a key that stands in params.yaml twice", "refused with its name", len(twice))
 
@@ -295,7 +293,7 @@ def test_bombs_of_anchors_are_refused_at_once(tried):
         f"{new}: &{new} {{<<: [{', '.join([f'*{old}'] * 9)}]}}\n"
         for old, new in pairwise("abcdefghi")
     )
-    with pytest.raises(params.WrongParams, match="<<: expected one anchor"):
+    with pytest.raises(Wrong, match="<<: expected one anchor"):
         params.parse(PLAIN + merged)
     tried("anchors that multiply", "refused at once", 3)
 
@@ -337,7 +335,7 @@ IMAGE = {"preprocess": {"encoding": "image"}, "model": CONV2D, "fit.weighting": 
 AT_THE_EDGE = [
     *(
         {"model.units": value}
-        for value in ([], [1], [2, 1, 2, 1, 2], [arguments.LARGEST], [arguments.LARGEST + 1])
+        for value in ([], [1], [2, 1, 2, 1, 2], [sections.LARGEST], [sections.LARGEST + 1])
     ),
     *(
         {"model.activation": value}
@@ -359,9 +357,9 @@ AT_THE_EDGE = [
     {"fit.optimizer": "sgd", "fit.momentum": ALMOST_1},
     *(
         {"fit.learning_rate": value}
-        for value in (SMALLEST, 1.0, 1e30, arguments.LARGEST_NUMBER, 1e300)
+        for value in (SMALLEST, 1.0, 1e30, sections.LARGEST_NUMBER, 1e300)
     ),
-    *({"fit.batch_size": value} for value in (1, 10_000, arguments.LARGEST, 10**30)),
+    *({"fit.batch_size": value} for value in (1, 10_000, sections.LARGEST, 10**30)),
     {"final.validation": 0, "final.epochs": 1},
     *({"final.validation": value} for value in (1, 403)),
     {"final.exploring_epochs": 1, "final.epochs": "best"},
@@ -408,7 +406,7 @@ def outcome(document, name):
     """What came of a run of the stages with these params in the present folder."""
     try:
         params.parse(document)
-    except params.WrongParams:
+    except Wrong:
         return "refused with the path of the key"
     params.PATH.write_text(document)
     try:

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from stages.core.data import arrays
-from stages.core.run import strict_yaml
+from stages.core.declared import strict_yaml
 
 pytest.importorskip("studies", reason="studies/ was deleted")
 from studies import common

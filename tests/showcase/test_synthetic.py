@@ -14,35 +14,52 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from stages.core.data import arrays, readers, synthetic
-from stages.core.declared import sources
+from stages.core.declared import sources, stand_ins
 
 SOURCES = {
     path.stem: sources.parse(path.read_bytes())
     for path in (Path(__file__).parents[2] / "data/sources").glob("*.yaml")
 }
 IMDB, REUTERS, BOSTON, DIGITS = (
-    SOURCES[name].stand_in for name in ("imdb", "reuters", "boston_housing", "digits")
+    SOURCES[name].stand_in.model_dump() for name in ("imdb", "reuters", "boston_housing", "digits")
 )
 SMALL = IMDB | dict(splits={"_train": [1_500, 1_500], "_test": [1_000, 1_000]}, vocabulary=9_000)
 FEW_WORDS = SMALL | dict(splits={"": [20, 30, 50]}, grouped=False, vocabulary=1_000)
 
 
+def text(seed=0, **numbers):
+    """The arrays and the word index of documents."""
+    content, index = synthetic.text(stand_ins.Text(**numbers), seed)
+    return arrays.read_npz(content), index
+
+
+def features(seed=0, **numbers):
+    """The arrays of rows of numbers."""
+    return arrays.read_npz(synthetic.features(stand_ins.Features(**numbers), seed))
+
+
+def images(seed=0, **numbers):
+    """The file of images."""
+    content = synthetic.images(stand_ins.Images(**numbers), seed)
+    return {"digits.csv.gz": content}
+
+
 @pytest.fixture(scope="module")
 def small():
     """The arrays of a small IMDB."""
-    return arrays.read_npz(synthetic.text("small", **SMALL)["small.npz"])
+    return text(**SMALL)[0]
 
 
 @pytest.fixture(scope="module")
 def reuters():
     """The arrays of Reuters in full size."""
-    return arrays.read_npz(synthetic.text("reuters", **REUTERS)["reuters.npz"])
+    return text(**REUTERS)[0]
 
 
 @pytest.fixture(scope="module")
 def boston():
     """The arrays of Boston Housing in full size."""
-    return arrays.read_npz(synthetic.features("boston", **BOSTON)["boston.npz"])
+    return features(**BOSTON)
 
 
 def digits(files):
@@ -55,21 +72,19 @@ def digits(files):
 def both_digits():
     """The stand-in for digits and the official ones, which come with scikit-learn."""
     official = {file.name: Path(file.address).read_bytes() for file in SOURCES["digits"].files}
-    return digits(synthetic.images("digits", **DIGITS)), digits(official)
+    return digits(images(**DIGITS)), digits(official)
 
 
-def digest(files):
-    """One hash over all names and bytes."""
-    return hashlib.sha256(
-        b"".join(name.encode() + content for name, content in files.items())
-    ).hexdigest()
+def digest(content):
+    """One hash over all bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
-def small_files():
+def small_files(seed=0):
     """The files that each generator makes, in little time."""
-    yield synthetic.text("t", **FEW_WORDS)
-    yield synthetic.features("f", **BOSTON)
-    yield synthetic.images("i", **DIGITS)
+    yield b"".join(synthetic.text(stand_ins.Text(**FEW_WORDS), seed))
+    yield synthetic.features(stand_ins.Features(**BOSTON), seed)
+    yield from images(seed, **DIGITS).values()
 
 
 def accuracy(x, y, x_test, y_test, inverse_penalty=0.03):
@@ -90,9 +105,7 @@ def _multi_hot(documents):
 
 
 def test_same_seed_gives_same_bytes():
-    assert synthetic.text("t", **FEW_WORDS, seed=3) == synthetic.text("t", **FEW_WORDS, seed=3)
-    assert synthetic.features("f", **BOSTON, seed=3) == synthetic.features("f", **BOSTON, seed=3)
-    assert synthetic.images("i", **DIGITS, seed=3) == synthetic.images("i", **DIGITS, seed=3)
+    assert list(small_files(seed=3)) == list(small_files(seed=3))
 
 
 def test_another_process_with_another_hash_seed_gives_same_bytes():
@@ -106,15 +119,11 @@ def test_another_process_with_another_hash_seed_gives_same_bytes():
 
 
 def test_another_seed_gives_other_rows():
-    first, second = (
-        arrays.read_npz(synthetic.text("t", **FEW_WORDS, seed=seed)["t.npz"]) for seed in (0, 1)
-    )
+    first, second = (text(**FEW_WORDS, seed=seed)[0] for seed in (0, 1))
     assert first["x"].tolist() != second["x"].tolist()
-    first, second = (
-        arrays.read_npz(synthetic.features("f", **BOSTON, seed=seed)["f.npz"]) for seed in (0, 1)
-    )
+    first, second = (features(**BOSTON, seed=seed) for seed in (0, 1))
     assert not np.array_equal(first["x"], second["x"])
-    first, second = (digits(synthetic.images("digits", **DIGITS, seed=seed)) for seed in (0, 1))
+    first, second = (digits(images(**DIGITS, seed=seed)) for seed in (0, 1))
     assert not np.array_equal(first.x_train, second.x_train)
 
 
@@ -128,7 +137,7 @@ def test_text_has_the_official_schema(small):
 
 
 def test_text_can_be_read_by_the_reader_of_official_files(small):
-    file = arrays.read_npz(synthetic.text("small", **SMALL)["small.npz"])
+    file = text(**SMALL)[0]
     documents = arrays.text(file, "x_test")
     assert documents[np.array([7])].ranks.tolist() == small["x_test"][7]
 
@@ -168,9 +177,7 @@ def test_documents_hold_as_many_distinct_words_as_official_ones(reuters):
 
 def test_no_document_is_empty_or_longer_than_the_maximum():
     length = dict(median=2, sigma=3.0, shift=0, maximum=50)
-    file = arrays.read_npz(
-        synthetic.text("t", **FEW_WORDS | dict(length=length, vocabulary=100))["t.npz"]
-    )
+    file = text(**FEW_WORDS | dict(length=length, vocabulary=100))[0]
     lengths = [len(document) for document in file["x"]]
     assert (min(lengths), max(lengths)) == (1, 50)
 
@@ -186,12 +193,12 @@ def test_classes_can_be_learnt_but_not_without_errors(small, reuters):
 
 def test_without_signal_nothing_can_be_learnt():
     signal = SMALL["signal"] | dict(spread=0)
-    file = arrays.read_npz(synthetic.text("t", **SMALL | dict(signal=signal))["t.npz"])
+    file = text(**SMALL | dict(signal=signal))[0]
     assert 0.45 < accuracy(file["x_train"], file["y_train"], file["x_test"], file["y_test"]) < 0.55
 
 
 def test_word_index_gives_every_rank_one_word_of_letters():
-    index = json.loads(synthetic.text("t", **FEW_WORDS)["t_word_index.json"])
+    index = json.loads(text(**FEW_WORDS)[1])
     assert list(index.values()) == list(range(1, 1_001))
     assert all(word.isascii() and word.isalpha() and word.islower() for word in index)
 
@@ -240,8 +247,7 @@ def test_target_depends_on_columns_beyond_a_linear_effect(boston):
 
 
 def test_images_have_the_official_schema(both_digits):
-    (name, content), *_ = synthetic.images("digits", **DIGITS).items()
-    assert name == "digits.csv.gz"
+    (content,) = images(**DIGITS).values()
     numbers = arrays.gzipped_table(content, 65)
     assert numbers.shape == (1_797, 65)
     assert (numbers.min(), numbers[:, :-1].max()) == (0, 16)
@@ -278,7 +284,7 @@ def test_images_can_be_learnt_about_as_well_as_the_official_ones(both_digits):
 
 
 def test_images_without_contrast_teach_nothing():
-    split = digits(synthetic.images("digits", **DIGITS | dict(contrast=0)))
+    split = digits(images(**DIGITS | dict(contrast=0)))
     flat, flat_test = (x.reshape(len(x), -1) for x in (split.x_train, split.x_test))
     model = LogisticRegression(C=0.01).fit(flat, split.y_train)
     assert 0.05 < model.score(flat_test, split.y_test) < 0.15

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.core.declared import sources
+from stages.core.declared import sources, strict_yaml
 from stages.core.declared.task import TASKS, Task
 from stages.core.judge.metrics import Metric, loss, main_metric
-from stages.core.run import strict_yaml
 
 CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies
 TEXT = ("held_out", "actual_name", "predicted_name")  # columns of tables, whatever they look like
@@ -157,7 +156,7 @@ def described(document: bytes | None, task: object, measured: str) -> Descriptio
     """
     try:
         source, found = sources.parse(document or b""), TASKS[task]
-    except (sources.WrongSource, KeyError, TypeError):
+    except (strict_yaml.Wrong, KeyError, TypeError):
         return None
     return Description(source, found, main_metric(found), loss(measured))
 

@@ -31,7 +31,6 @@ class Text:
     splits: np.ndarray  # (documents + 1,) integers
 
     def __len__(self):
-        """Documents."""
         return len(self.splits) - 1
 
     def __getitem__(self, rows):
@@ -72,7 +71,7 @@ def read_npz(content: bytes) -> dict[str, np.ndarray]:
             if paths := [name for name in names if "/" in name or "\\" in name]:
                 raise UnreadableFile(f"expected the names of arrays, got a path: {paths[0][:60]!r}")
             return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in names}
-    except UnreadableFile:
+    except (UnreadableFile, MemoryError):
         raise
     except Exception as error:  # a damaged file fails in many ways, which all mean the same
         why = f"{type(error).__name__}: {error}"
@@ -176,15 +175,11 @@ def stored(path: Path) -> dict[str, np.ndarray]:
 
     Raises UnreadableFile, and OSError where it cannot be opened.
     """
-    with path.open("rb") as opened:
-        try:
-            with np.load(opened, allow_pickle=False) as file:
-                return dict(file)
-        except MemoryError:
-            raise
-        except Exception as error:  # as in read_npz
-            repair = "remove it and run make repro"
-            raise UnreadableFile(f"{path} is damaged ({error}); {repair}") from error
+    try:
+        return read_npz(path.read_bytes())
+    except UnreadableFile as error:
+        repair = "remove it and run make repro"
+        raise UnreadableFile(f"{path} is damaged ({error}); {repair}") from error
 
 
 def pack(name: str, array) -> dict[str, np.ndarray]:

@@ -43,9 +43,8 @@ def read(source: Source, files: dict[str, bytes], classifies: bool) -> Split:
 
 def _pixels(content, reader):
     table = arrays.gzipped_table(content, int(np.prod(reader.shape)) + 1)
-    return table[:, :-1].reshape(-1, *reader.shape, 1).astype("float32"), table[:, -1].astype(
-        "int32"
-    )
+    x = table[:, :-1].reshape(-1, *reader.shape, 1).astype("float32")
+    return x, arrays.classes({"class": table[:, -1]}, "class")
 
 
 def _shuffled(random, x, y):

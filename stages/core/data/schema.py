@@ -42,18 +42,17 @@ class Schema:
         return cls(TASKS[str(file["schema.task"])], *names)
 
 
-def learn(source: Source, task: Task, split: Split, shape: tuple[int, ...]) -> Schema:
-    """The schema of rows, of which an encoded one has this shape. Raises UnreadableFile."""
-    return Schema(task, _classes(source, task, split), source.names, shape)
+def check(source: Source, task: Task, split: Split) -> tuple[str, ...]:
+    """The names of the classes, none for numbers, of rows that are as the source and the task say.
 
-
-def check(source: Source, split: Split):
-    """Raise UnreadableFile where rows or labels are not those that the source tells of."""
+    Raises UnreadableFile where they are not.
+    """
     for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
         _check(source, x, y)
     if not isinstance(split.x_train, Text) and split.x_train.shape[1:] != split.x_test.shape[1:]:
         shapes = f"{split.x_train.shape[1:]} and {split.x_test.shape[1:]}"
         raise UnreadableFile(f"expected training and test rows of one shape, got {shapes}")
+    return _classes(source, task, np.concatenate([split.y_train, split.y_test]))
 
 
 def _check(source, x, y):
@@ -76,15 +75,28 @@ def _check(source, x, y):
         raise UnreadableFile(f"{expected}, got {wrong[0]:g}")
 
 
-def _classes(source, task, split):
+def _classes(source, task, labels):
     """Names of the classes: those of the source, or their numbers."""
     if not task.classifies:
         return ()
-    highest, named = int(max(split.y_train.max(), split.y_test.max())), len(source.classes)
-    if named and (named == 2) != (task.name == "binary"):
-        expected = "two names of classes" if task.name == "binary" else "three names or more"
+    named, present, binary = len(source.classes), np.unique(labels), task.name == "binary"
+    if named and not (named == 2 if binary else named > 2):
+        expected = "two names of classes" if binary else "three names or more"
         raise UnreadableFile(f"expected {expected} for the task {task.name}, got {named}")
-    count = 2 if task.name == "binary" else named or highest + 1
-    if highest >= count:
-        raise UnreadableFile(f"expected classes from 0 to {count - 1}, got {highest}")
-    return source.classes or tuple(map(str, range(count)))
+    count = 2 if binary else named or int(present[-1]) + 1
+    if present[-1] >= count:
+        raise UnreadableFile(f"expected classes from 0 to {count - 1}, got {present[-1]}")
+    if named:
+        return source.classes
+    if len(present) < count:
+        raise UnreadableFile(
+            f"expected rows of each class from 0 to {count - 1}, got {len(present)} classes and "
+            f"none {np.setdiff1d(np.arange(len(present) + 1), present)[0]}; number the classes "
+            "from 0 without gaps, or name all of them in `classes`"
+        )
+    if not binary and count < 3:
+        raise UnreadableFile(f"expected three classes or more for the task multiclass, got {count}")
+    if 2 * count > len(labels):
+        expected = f"two rows of a class or more, on average over {len(labels)} rows"
+        raise UnreadableFile(f"expected {expected}, got {count} classes")
+    return tuple(map(str, range(count)))

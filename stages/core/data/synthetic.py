@@ -1,8 +1,7 @@
 """Generated stand-ins for the official files: the same schema, size and statistics, other content.
 
-Every number is an argument, so a function serves all data sets of a kind; the numbers stand in
-their source files. The same arguments and seed give the same bytes in every process.
-No paths, no network.
+The numbers stand in the source files of the data sets; a function serves all sets of a kind. The
+same numbers and seed give the same bytes in every process.
 """
 
 import gzip
@@ -14,96 +13,91 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import betaincinv, ndtr, ndtri
 
+from stages.core.declared import stand_ins
+from stages.core.declared.sources import Source
+from stages.core.declared.strict_yaml import Wrong
+
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aeiou"
 
 
-def text(name, *, splits, grouped, vocabulary, length, zipf, signal, seed=0) -> dict[str, bytes]:
-    """Documents with a class each: {"<name>.npz": bytes, "<name>_word_index.json": bytes}.
+def text(numbers: stand_ins.Text, seed=0) -> tuple[bytes, bytes]:
+    """Documents with a class each: an .npz file and a word index.
 
     The .npz file holds, for each split, x<split>: (documents,) object array of lists of word ranks,
     1 (commonest) to `vocabulary`, and y<split>: (documents,) int64 classes from 0. The word index
-    gives each pseudo-word its rank.
-
-    splits: {suffix of the array names: documents of class 0, 1, ...}; together they need
-        `vocabulary` words or more.
-    grouped: the documents of a class stand together, last class first; otherwise they are mixed.
-    length: words in a document, log-normal above `shift`: median, sigma (of the logarithm), shift,
-        maximum.
-    zipf: share of the words that have rank r, (r + shift) ** -exponent * exp(-r / cutoff).
-    signal: how classes show. Of a document's words, a share drawn from a beta distribution (mean
-        `share`; the higher `concentration`, the more alike documents are) follows its class, which
-        raises or lowers the rate of each word but the `common` commonest by a log-normal factor
-        (sigma `spread`). `repeats`: share of words that occurred before in their document.
+    gives each pseudo-word its rank. Raises Wrong.
 
     Imitated: number of documents, class counts, distribution of lengths, frequencies by rank, every
     rank in use, about the official number of distinct words in a document, about the official
     accuracy of linear and small dense models. Not imitated: real words, their order, topics within
     a class, lengths that depend on the class, doubtful labels.
     """
-    rng = np.random.default_rng(seed)
-    labels = [_labels(rng, counts, grouped) for counts in splits.values()]
+    rng, vocabulary = np.random.default_rng(seed), numbers.vocabulary
+    labels = [_labels(rng, counts, numbers.grouped) for counts in numbers.splits.values()]
     y = np.concatenate(labels)
-    lengths = _lengths(rng, len(y), **length)
-    ranks = _ranks(rng, y, lengths, _law(vocabulary, **zipf), **signal)
+    lengths = _lengths(rng, len(y), numbers.length)
+    if lengths.sum() < vocabulary:
+        expected = f"at most the {lengths.sum():,} words of all documents"
+        raise Wrong(f"stand_in.vocabulary: expected {expected}, got {vocabulary:,}")
+    ranks = _ranks(rng, y, lengths, _law(vocabulary, numbers.zipf), numbers.signal)
     ends = np.cumsum([len(part) for part in labels])[:-1]
     documents = np.split(_documents(ranks, lengths, vocabulary), ends)
-    columns = {f"x{split}": part for split, part in zip(splits, documents, strict=True)}
-    columns |= {f"y{split}": part for split, part in zip(splits, labels, strict=True)}
-    return {f"{name}.npz": _npz(columns), f"{name}_word_index.json": _word_index(vocabulary)}
+    columns = {f"x{split}": part for split, part in zip(numbers.splits, documents, strict=True)}
+    columns |= {f"y{split}": part for split, part in zip(numbers.splits, labels, strict=True)}
+    return _npz(columns), _word_index(vocabulary)
 
 
-def features(name, *, rows, columns, interactions, target, seed=0) -> dict[str, bytes]:
-    """Rows of numbers with a target that depends on them: {"<name>.npz": bytes}.
+def features(numbers: stand_ins.Features, seed=0) -> bytes:
+    """Rows of numbers with a target that depends on them: an .npz file.
 
-    The .npz file holds x: (rows, columns) float64, and y: (rows,) float64, in the given units.
-
-    columns: {name: (mean, standard deviation, minimum, maximum, decimals, loading, weight)}. A
-        column is a beta distribution with these moments and limits, rounded; `loading` (-1 to 1) is
-        its correlation, before it takes that shape, with the one factor that all columns share;
-        `weight` is its linear effect on the target.
-    interactions: {"column * column": effect of the product of the two on the target}.
-    target: log-normal (median, sigma of the logarithm), clipped to `low` and `high`, rounded to
-        `decimals`; `noise` is its unexplained part, in deviations of the explained part.
+    It holds x: (rows, columns) float64, and y: (rows,) float64, in the given units. Raises Wrong.
 
     Imitated: moments and limits of the columns, their main correlation, the distribution of the
     target, about the official errors of linear and small dense models. Not imitated: repeated
     values, neighbouring rows that are alike.
     """
-    rng = np.random.default_rng(seed)
+    rng, rows, columns = np.random.default_rng(seed), numbers.rows, numbers.columns
     mean, std, low, high, decimals, loading, weight = np.array(list(columns.values())).T
     shared, single = rng.standard_normal((rows, 1)), rng.standard_normal((rows, len(columns)))
     scores, width = loading * shared + np.sqrt(1 - loading**2) * single, high - low
-    x = low + width * _beta_quantiles(ndtr(scores), (mean - low) / width, std / width)
+    with np.errstate(all="ignore"):  # what is no number is refused
+        x = low + width * _beta_quantiles(ndtr(scores), (mean - low) / width, std / width)
+    if not np.isfinite(x).all():
+        name = list(columns)[np.argwhere(~np.isfinite(x))[0, 1]]
+        expected = "numbers that give a beta distribution"
+        raise Wrong(f"stand_in.columns.{name}: expected {expected}, got {columns[name]}")
     pairs = zip(x.T, decimals.astype(int).tolist(), strict=True)
     x = np.column_stack([column.round(places) for column, places in pairs])
     index, place = scores @ weight, list(columns).index
-    for pair, effect in interactions.items():
+    for pair, effect in numbers.interactions.items():
         first, second = pair.split(" * ")
         index += effect * scores[:, place(first)] * scores[:, place(second)]
-    return {f"{name}.npz": _npz({"x": x, "y": _target(rng, index, **target)})}
+    return _npz({"x": x, "y": _target(rng, index, numbers.target)})
 
 
-def images(name, *, rows, shape, classes, highest, contrast, noise, seed=0) -> dict[str, bytes]:
-    """Small images with a class each: {"<name>.csv.gz": bytes}.
+def images(numbers: stand_ins.Images, seed=0) -> bytes:
+    """Small images with a class each: a gzipped line each of pixels, row by row, and its class.
 
-    A line each: pixels from 0 to `highest`, row by row, then the class. Each class has a blurred
-    random pattern; an image is that of its class, shifted by up to one pixel, times `contrast`,
-    with `noise` (standard deviation, as a share of highest) in each pixel.
+    Pixels are from 0 to `highest`. Each class has a blurred random pattern; an image is that of its
+    class, shifted by up to one pixel, times `contrast`, with `noise` in each pixel.
 
     Imitated: size, range, number and balance of the classes, about the official accuracy of small
     dense networks. Not imitated: anything that looks like a digit.
     """
-    rng = np.random.default_rng(seed)
-    patterns = gaussian_filter(rng.standard_normal((classes, *shape)), (0, 1, 1), mode="wrap")
+    rng, rows, highest = np.random.default_rng(seed), numbers.rows, numbers.highest
+    patterns = gaussian_filter(
+        rng.standard_normal((numbers.classes, *numbers.shape)), (0, 1, 1), mode="wrap"
+    )
     patterns /= patterns.std(axis=(1, 2), keepdims=True)
-    labels = rng.permutation(np.arange(rows) % classes)
+    labels = rng.permutation(np.arange(rows) % numbers.classes)
     shifted = [np.roll(patterns[label], rng.integers(-1, 2, 2), axis=(0, 1)) for label in labels]
-    values = 0.3 + contrast * np.stack(shifted) + noise * rng.standard_normal((rows, *shape))
+    values = 0.3 + numbers.contrast * np.stack(shifted)
+    values += numbers.noise * rng.standard_normal((rows, *numbers.shape))
     pixels = np.clip(np.rint(highest * values), 0, highest).astype("int64").reshape(rows, -1)
     table = np.column_stack([pixels, labels]).tolist()
     lines = "\n".join(",".join(map(str, line)) for line in table).encode()
     # Uncompressed: bytes that no version of zlib can change.
-    return {f"{name}.csv.gz": gzip.compress(lines, compresslevel=0, mtime=0)}
+    return gzip.compress(lines, compresslevel=0, mtime=0)
 
 
 def _beta_quantiles(shares, mean, std):
@@ -112,12 +106,13 @@ def _beta_quantiles(shares, mean, std):
     return betaincinv(mean * size, (1 - mean) * size, shares)
 
 
-def _target(rng, index, *, median, sigma, low, high, decimals, noise):
-    index = index / index.std() + noise * rng.standard_normal(len(index))
+def _target(rng, index, target):
+    index = index / (index.std() or 1) + target.noise * rng.standard_normal(len(index))
     ranks = np.empty(len(index))
     ranks[index.argsort()] = np.arange(len(index))
     scores = ndtri((ranks + 0.5) / len(index))  # from ranks: the distribution is exact
-    return np.clip(median * np.exp(sigma * scores), low, high).round(decimals)
+    values = np.clip(target.median * np.exp(target.sigma * scores), target.low, target.high)
+    return values.round(target.decimals)
 
 
 def _labels(rng, counts, grouped):
@@ -125,14 +120,15 @@ def _labels(rng, counts, grouped):
     return y[::-1].copy() if grouped else rng.permutation(y)
 
 
-def _lengths(rng, rows, *, median, sigma, shift, maximum):
-    lengths = shift + (median - shift) * np.exp(sigma * rng.standard_normal(rows))
-    return np.clip(np.rint(lengths), 1, maximum).astype("int64")
+def _lengths(rng, rows, length):
+    factors = np.exp(length.sigma * rng.standard_normal(rows))
+    lengths = length.shift + (length.median - length.shift) * factors
+    return np.clip(np.rint(lengths), 1, length.maximum).astype("int64")
 
 
-def _law(vocabulary, *, exponent, shift, cutoff):
+def _law(vocabulary, zipf):
     rank = np.arange(1, vocabulary + 1)
-    law = (rank + shift) ** -exponent * np.exp(-rank / cutoff)
+    law = (rank + zipf.shift) ** -zipf.exponent * np.exp(-rank / zipf.cutoff)
     return law / law.sum()
 
 
@@ -151,16 +147,17 @@ def _preferences(rng, class_shares, law, common, spread):
     return factors
 
 
-def _ranks(rng, y, lengths, law, *, common, spread, share, concentration, repeats):
+def _ranks(rng, y, lengths, law, signal):
     """The words of all documents, document after document."""
     ranks = _draw(rng, law, lengths.sum())
-    shares = rng.beta(share * concentration, (1 - share) * concentration, len(y))
+    follow, other = signal.share * signal.concentration, (1 - signal.share) * signal.concentration
+    shares = rng.beta(follow, other, len(y))
     follows, label = rng.random(len(ranks)) < np.repeat(shares, lengths), np.repeat(y, lengths)
-    preferences = _preferences(rng, np.bincount(y) / len(y), law, common, spread)
+    preferences = _preferences(rng, np.bincount(y) / len(y), law, signal.common, signal.spread)
     for number, factors in enumerate(preferences):
         places = np.flatnonzero(follows & (label == number))
         ranks[places] = _draw(rng, law * factors, len(places))
-    again = np.flatnonzero(rng.random(len(ranks)) < repeats)
+    again = np.flatnonzero(rng.random(len(ranks)) < signal.repeats)
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)[again]
     ranks[again] = ranks[starts + (rng.random(len(again)) * (again - starts)).astype("int64")]
     # Each word once somewhere: the official files leave out no rank, chance leaves out rare ones.
@@ -190,14 +187,11 @@ def _word_index(vocabulary):
     return json.dumps(ranks).encode()
 
 
-GENERATORS = {"text": text, "features": features, "images": images}  # by kind of data
-
-
-def generate(reader, numbers: dict) -> dict[str, bytes]:
-    """{file name: content} of a stand-in. reader: of its source. numbers: of its generator.
-
-    Raises TypeError, ValueError, KeyError or AttributeError where they are not as that wants them.
-    """
-    made = GENERATORS[reader.kind]("made", **numbers).values()
-    names = [reader.file] + ([reader.word_index] if reader.kind == "text" else [])
-    return dict(zip(names, made, strict=True))
+def generate(source: Source) -> dict[str, bytes]:
+    """{file name: content} of the stand-in that a source tells of. Raises Wrong."""
+    reader, numbers = source.reader, source.stand_in
+    if source.kind == "text":
+        return dict(zip((reader.file, reader.word_index), text(numbers), strict=True))
+    if source.kind == "features":
+        return {reader.file: features(numbers)}
+    return {reader.file: images(numbers)}

@@ -8,47 +8,29 @@ with a default may be left out.
 import ast
 import json
 import re
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    TypeAdapter,
-    WrapValidator,
-    create_model,
-)
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, create_model
 
-LARGEST = 2**31 - 1  # of a whole number: TensorFlow counts and indexes in int32
-LARGEST_NUMBER = 3.4e38  # of a number: networks compute in float32
+from stages.core.declared.sections import (
+    LARGEST,
+    Number,
+    Penalty,
+    Section,
+    Share,
+    Whole,
+    said,
+)
+from stages.core.declared.strict_yaml import Wrong
+
 FOLDER = Path(__file__).parents[2] / "networks"
 GIVEN = ("vocabulary",)  # arguments whose value comes from the data: the number of words
-
-
-class WrongNetwork(ValueError):
-    """The file of a network has no `build` that can be called with params; the message says why."""
-
-
-def _in_float32(value):
-    if abs(value) > LARGEST_NUMBER:
-        raise ValueError(f"expected at most {LARGEST_NUMBER}")
-    return value
-
-
-Integer = Annotated[StrictInt, Field(ge=-LARGEST, le=LARGEST)]
-Units = Whole = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
-Number = Annotated[StrictFloat, Field(allow_inf_nan=False), AfterValidator(_in_float32)]
-Share = Annotated[Number, Field(ge=0, lt=1)]
-Penalty = Annotated[Number, Field(ge=0)]
+Units = Whole
 Activation = Literal["relu", "elu", "gelu", "selu", "sigmoid", "silu", "softplus", "tanh"]
 KINDS = {  # what an annotation may say
-    "int": Integer,
+    "int": Annotated[StrictInt, Field(ge=-LARGEST, le=LARGEST)],
     "float": Number,
     "bool": StrictBool,
     "str": StrictStr,
@@ -69,47 +51,48 @@ def names() -> list[str]:
 
 
 @cache
-def read(name: str, base: type[BaseModel]) -> tuple[type[BaseModel], tuple[str, ...] | None]:
+def read(name: str) -> tuple[type[Section], tuple[str, ...] | None]:
     """The section `model` of a network as a pydantic type, and the axes that it takes, if it says.
 
-    Raises WrongNetwork.
+    Raises Wrong.
     """
     arguments, axes = _parsed(name)
-    fields = {key: field for key, field in _fields(name, arguments) if key not in GIVEN}
-    return create_model("Model", __base__=base, network=(Literal[name], ...), **fields), axes
+    fields = {key: field for key, field in arguments.items() if key not in GIVEN}
+    return create_model("Model", __base__=Section, network=(Literal[name], ...), **fields), axes
 
 
 def takes(name: str) -> list[str]:
-    """Arguments of this network whose value comes from the data. Raises WrongNetwork."""
-    return [key for key, _ in _fields(name, _parsed(name)[0]) if key in GIVEN]
+    """Arguments of this network whose value comes from the data. Raises Wrong."""
+    return [key for key in _parsed(name)[0] if key in GIVEN]
 
 
 def _parsed(name):
-    """The arguments of `build` as Python's grammar has them, and AXES or None."""
+    """The arguments of `build`, {name: (type, default)}, and AXES or None."""
     try:
         body = ast.parse((FOLDER / f"{name}.py").read_bytes(), f"{name}.py").body
     except (SyntaxError, ValueError, RecursionError, OSError) as error:
-        raise WrongNetwork(f"{name}.py cannot be read: {error}") from None
-    builds = [
-        node.args for node in body if isinstance(node, ast.FunctionDef) and node.name == "build"
-    ]
-    if not builds:
-        raise WrongNetwork(f"{name}.py: expected a function build(inputs, ...), got none")
-    axes = [
-        ast.unparse(node.value)
-        for node in body
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "AXES"
-    ]
-    return builds[-1], _axes(name, axes[-1]) if axes else None
+        raise _wrong(name, f"it cannot be read: {error}") from None
+    build, axes = None, None
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name == "build":
+            build = node.args
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "AXES":
+            axes = _axes(name, ast.unparse(node.value))
+    if build is None:
+        raise _wrong(name, "expected a function build(inputs, ...), got none")
+    return dict(_fields(name, build)), axes
+
+
+def _wrong(name, what):
+    return Wrong(f"stages/networks/{name}.py: {what}")
 
 
 def _axes(name, text):
     try:
-        return TypeAdapter(tuple[StrictStr, ...]).validate_python(
-            ast.literal_eval(text), strict=True
-        )
-    except ValueError:
-        raise WrongNetwork(f"{name}.py: AXES: expected a tuple of texts, got {text}") from None
+        axes = TypeAdapter(tuple[StrictStr, ...])
+        return axes.validate_python(ast.literal_eval(text), strict=True)
+    except (ValueError, SyntaxError):
+        raise _wrong(name, f"AXES: expected a tuple of texts, got {text}") from None
 
 
 def _fields(name, arguments):
@@ -117,29 +100,23 @@ def _fields(name, arguments):
     plain = [*arguments.posonlyargs, *arguments.args]
     if not plain or arguments.posonlyargs[1:] or arguments.vararg or arguments.kwarg:
         got = f"build({ast.unparse(arguments)})"
-        raise WrongNetwork(
-            f"{name}.py: expected build(inputs, ...), each argument by its name, got {got}"
-        )
+        raise _wrong(name, f"expected build(inputs, ...), each argument by its name, got {got}")
     defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
     pairs = [*zip(plain, defaults, strict=True)][1:]
-    for argument, default in [
-        *pairs,
-        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
-    ]:
+    pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    for argument, default in pairs:
         key = argument.arg
         if key == "network" or key.startswith("_") or hasattr(BaseModel, key):
-            raise WrongNetwork(f"{name}.py: argument {key}: expected another name; this is taken")
+            raise _wrong(name, f"argument {key}: expected another name; this is taken")
         try:
             kind = Any if argument.annotation is None else _kind(argument.annotation)
             value = None if default is None else ast.literal_eval(default)
             json.dumps(value)  # fails for what YAML has no word for
         except Exception:  # both may say anything
             got = " = ".join(ast.unparse(part) for part in (argument, default) if part)
-            raise WrongNetwork(
-                f"{name}.py: argument {key}: expected a type made of {', '.join(KINDS)}, None, and "
-                "text, a number, true, false, None, a list or a dict as the default, if any; "
-                f"got {got}"
-            ) from None
+            expected = f"expected a type made of {', '.join(KINDS)}, None, and text, a number, "
+            expected += "true, false, None, a list or a dict as the default, if any"
+            raise _wrong(name, f"argument {key}: {expected}; got {got}") from None
         yield key, (kind, ... if default is None else value)
 
 
@@ -148,7 +125,7 @@ def _kind(annotation):
     text, kind = ast.unparse(annotation), _type(annotation)
     TypeAdapter(kind)  # fails for what is no type
     if re.search(r"\||dict\[|tuple", text):  # pydantic would speak of each part
-        return Annotated[kind, WrapValidator(partial(_whole, text))]
+        return Annotated[kind, said(text)]
     return kind
 
 
@@ -172,10 +149,3 @@ def _type(node):
         case ast.Subscript():
             return _type(node.value)[_type(node.slice)]
     raise TypeError
-
-
-def _whole(text, value, validate):
-    try:
-        return validate(value)
-    except ValueError:
-        raise ValueError(f"expected {text}") from None

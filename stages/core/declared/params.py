@@ -9,32 +9,27 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StrictInt, ValidationError, create_model
+from pydantic import Field, StrictInt, create_model
 
-from stages.core.declared import arguments, sources
-from stages.core.declared.arguments import LARGEST, Number, Share, Whole
-from stages.core.declared.sections import Section, dotted, problems
+from stages.core.declared import arguments, sources, strict_yaml
+from stages.core.declared.sections import (
+    LARGEST,
+    Count,
+    Positive,
+    Section,
+    Share,
+    Whole,
+    checked,
+    dotted,
+    said,
+)
+from stages.core.declared.strict_yaml import SHORT, Wrong
 from stages.core.declared.task import TASKS
-from stages.core.run import strict_yaml
-from stages.core.run.strict_yaml import SHORT
 
 PATH, ROOT = Path("params.yaml"), Path(__file__).parents[3]
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"  # of a data set: part of file names and of names of stages
-
-
-class WrongParams(ValueError):
-    """params.yaml holds something that no stage can use; the message has a line for each key."""
-
-
-def _whole_or_best(value):
-    if value == "best" or (type(value) is int and 1 <= value <= LARGEST):
-        return value
-    raise ValueError(f"expected a whole number from 1 to {LARGEST}, or best")
-
-
 Many = Annotated[Whole, Field(le=2**15)]  # of what is trained and kept one by one
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
-Rows = Annotated[StrictInt, Field(ge=0)]
 Words = Annotated[Whole, Field(ge=4)]
 
 
@@ -93,7 +88,7 @@ class Fit(Section):
     api: Literal["sequential", "functional"] = "sequential"
     weighting: Literal["binary", "tf_idf", "nb", "standardize", "none"]
     optimizer: Literal["rmsprop", "adam", "sgd", "adamw"]
-    learning_rate: Annotated[Number, Field(gt=0)]
+    learning_rate: Positive
     momentum: Share = 0.0
     batch_size: Whole
 
@@ -123,8 +118,8 @@ class Final(Section):
     """The exploring fit and the final ones."""
 
     exploring_epochs: Whole
-    validation: Rows
-    epochs: Annotated[int | str, BeforeValidator(_whole_or_best)]
+    validation: Count
+    epochs: Annotated[Whole | Literal["best"], said(f"a whole number from 1 to {LARGEST}, or best")]
     seeds: Many
 
 
@@ -139,7 +134,7 @@ class KFold(Section):
 class Review(Section):
     """What no stage reads."""
 
-    equivalent_within: Annotated[Number, Field(gt=0)]
+    equivalent_within: Positive
 
 
 class DataSet(Section):
@@ -160,59 +155,45 @@ class Params(Section):
     source: Literal["official", "synthetic"]
     seed: Seed
     split_seed: Seed
-    datasets: dict
+    datasets: Annotated[dict, Field(min_length=1)]
 
 
 def parse(document: str | bytes) -> Params:
     """The params in this YAML text.
 
-    Raises WrongParams with a line for each wrong key: its path, what was expected, what it is.
+    Raises Wrong with a line for each wrong key: its path, what was expected, what it is.
     """
+    content = strict_yaml.read(document)
+    lines, sections = [], {}
     try:
-        content = strict_yaml.read(document)
-    except strict_yaml.NotYaml as error:
-        raise WrongParams(str(error)) from error
-    if not isinstance(content, dict):
-        raise WrongParams(f"expected keys and values, got {SHORT.repr(content)}")
-    lines, read, params = [], {}, None
-    try:
-        params = Params.model_validate(content)
-    except ValidationError as error:
-        lines += problems(Params, error)
-    given = content.get("datasets")
-    if given == {}:
-        lines.append("datasets: expected at least one data set, got {}")
+        params = checked(Params, content)
+    except Wrong as error:
+        lines += error.args
+    given = content.get("datasets") if isinstance(content, dict) else None
     for name, section in given.items() if isinstance(given, dict) else ():
         try:
-            read[name] = _section(name, section)
-        except WrongParams as error:
-            lines += str(error).splitlines()
+            sections[name] = _section(name, section)
+        except Wrong as error:
+            lines += error.args
     if lines:
-        raise WrongParams("\n".join(lines))
-    return params.model_copy(update={"datasets": read})
+        raise Wrong(*lines)
+    return params.model_copy(update={"datasets": sections})
 
 
 def _section(name, content) -> DataSet:
-    """The section of one data set. Raises WrongParams."""
+    """The section of one data set. Raises Wrong."""
     at = dotted("datasets", name)
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
         expected = "a name of letters, digits, _ and -"
-        raise WrongParams(f"{at}: expected {expected}, got {SHORT.repr(name)}")
+        raise Wrong(f"{at}: expected {expected}, got {SHORT.repr(name)}")
     if name not in (known := sources.names()):
         got = f"there is no {sources.path_of(name)}"
-        raise WrongParams(f"{at}: {got}; expected one of {', '.join(known)}")
-    try:
-        kind = sources.read(name).kind
-        expected = section_type(
-            kind, _at(content, "data", "task"), _at(content, "model", "network")
-        )
-        section = expected.model_validate(content)
-    except ValidationError as error:
-        raise WrongParams("\n".join(problems(expected, error, ("datasets", name)))) from error
-    except (sources.WrongSource, arguments.WrongNetwork, OSError) as error:
-        raise WrongParams(str(error)) from error
-    if lines := [f"{at}.{line}" for line in _misfits(section)]:
-        raise WrongParams("\n".join(lines))
+        raise Wrong(f"{at}: {got}; expected one of {', '.join(known)}")
+    task, network = _at(content, "data", "task"), _at(content, "model", "network")
+    kind = section_type(sources.read(name).kind, task, network)
+    section = checked(kind, content, "datasets", name)
+    if misfits := [f"{at}.{line}" for line in _misfits(section)]:
+        raise Wrong(*misfits)
     return section
 
 
@@ -227,11 +208,11 @@ def _at(tree, *keys) -> str | None:
 def section_type(kind: str, task: str | None, network: str | None) -> type[DataSet]:
     """The type of a section whose data are of this kind, with this task and this network.
 
-    Raises arguments.WrongNetwork.
+    Raises Wrong.
     """
     known = arguments.names()
     if network in known:
-        model = arguments.read(network, Section)[0]
+        model = arguments.read(network)[0]
     else:  # nothing can be said of its other keys
         model = create_model("Model", network=(Literal[tuple(known)], ...))
     fields = {"preprocess": PREPROCESS[kind], "model": model, "fit": FITS.get(task, dict)}
@@ -251,7 +232,7 @@ def _misfits(section) -> Iterator[str]:
     if fit.weighting == "nb" and section.data.task != "binary":
         expected = "binary or tf_idf for more than two classes"
         yield f"fit.weighting: expected {expected}, got {fit.weighting!r}"
-    takes, gives = arguments.read(network, Section)[1], preprocess.axes
+    takes, gives = arguments.read(network)[1], preprocess.axes
     if takes and takes != gives:
         wanted, given = f"{network} takes ({', '.join(takes)})", ", ".join(gives)
         yield f"model.network: {wanted}, but the encoding {encoding} gives ({given})"
@@ -269,16 +250,15 @@ def must_be_here(path: Path = PATH):
 
 def load(path: Path = PATH) -> Params:
     """The params in this file; exits with the reason, in one message, when they are wrong."""
+    must_be_here(path)
     try:
-        must_be_here(path)
         return parse(path.read_bytes())
     except OSError as error:
         raise SystemExit(f"{path} cannot be read: {error}") from None
-    except WrongParams as error:
-        lines = "\n".join(f"  {line}" for line in str(error).splitlines())
-        raise SystemExit(
-            f"{path} cannot be used:\n{lines}\nNothing was run. Repair it and run again."
-        ) from None
+    except Wrong as error:
+        lines = "".join(f"\n  {line}" for line in str(error).splitlines())
+        to_do = "Nothing was run. Repair it and run again."
+        raise SystemExit(f"{path} cannot be used:{lines}\n{to_do}") from None
 
 
 if __name__ == "__main__":

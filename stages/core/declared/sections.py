@@ -1,17 +1,29 @@
 """Sections of YAML files as pydantic types, and what is wrong with them in words for people."""
 
-from typing import get_args
+from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    WrapValidator,
+)
 
-from stages.core.run.strict_yaml import SHORT
+from stages.core.declared.strict_yaml import SHORT, Wrong
 
+LARGEST = 2**31 - 1  # of a whole number: TensorFlow counts and indexes in int32
+LARGEST_NUMBER = 3.4e38  # of a number: networks compute in float32
 EXPECTED = {  # where pydantic's own words say little to a person who edits a YAML file
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "keys and values"),
     **dict.fromkeys(("list_type", "tuple_type"), "a list"),
     "string_type": "text",
     "bool_type": "true or false",
     "float_type": "a number",
+    "too_short": "at least one",
 }
 
 
@@ -21,12 +33,41 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def problems(kind: type[Section], error: ValidationError, above=()) -> list[str]:
-    """A line for each wrong key of what should be of this type: its path, expected, got.
+def _in_float32(value):
+    if abs(value) > LARGEST_NUMBER:
+        raise ValueError(f"expected at most {LARGEST_NUMBER}")
+    return value
 
-    above: the keys that lead to it.
+
+def said(expected: str) -> WrapValidator:
+    """Validates as the type does, with these words in place of pydantic's for each of its parts."""
+
+    def validate(value, validate_as_type):
+        try:
+            return validate_as_type(value)
+        except ValueError:
+            raise ValueError(f"expected {expected}") from None
+
+    return WrapValidator(validate)
+
+
+Count = Annotated[StrictInt, Field(ge=0, le=LARGEST)]
+Whole = Annotated[StrictInt, Field(ge=1, le=LARGEST)]
+Number = Annotated[StrictFloat, Field(allow_inf_nan=False), AfterValidator(_in_float32)]
+Positive = Annotated[Number, Field(gt=0)]
+Penalty = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+
+
+def checked(kind: type[Section], content, *above):
+    """The content of a YAML file, or a part of it below the keys `above`, as this type.
+
+    Raises Wrong with a line for each wrong key: its path, what was expected, what it is.
     """
-    return [_line(kind, each, above) for each in error.errors()]
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise Wrong(*(_line(kind, each, above) for each in error.errors())) from error
 
 
 def dotted(*keys) -> str:
@@ -36,23 +77,23 @@ def dotted(*keys) -> str:
 
 
 def _line(kind, error, above):
-    place, got, words = [*error["loc"]], error["input"], error["msg"]
-    path, known = _walk(kind, place)
+    got, words = error["input"], error["msg"]
+    path, known = _walk(kind, error["loc"])
     if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
         tag = error["ctx"]["discriminator"].strip("'")
         path.append(tag)
     if error["type"] == "invalid_key":
         path[-1] = got
-    at = dotted(*above, *path)
+    at = f"{dotted(*above, *path)}: " if above or path else ""
     if error["type"] in ("extra_forbidden", "invalid_key"):
-        return f"{at}: there is no such key; expected one of {', '.join(known)}"
+        return f"{at}there is no such key; expected one of {', '.join(known)}"
     if error["type"] in ("missing", "union_tag_not_found"):
-        return f"{at}: the key is missing"
+        return f"{at}the key is missing"
     if error["type"] == "union_tag_invalid":
         words, got = " or ".join(error["ctx"]["expected_tags"].rsplit(", ", 1)), got[tag]
     for start in ("Value error, ", "Input should be ", "String should ", "expected "):
         words = words.removeprefix(start)
-    return f"{at}: expected {EXPECTED.get(error['type'], words)}, got {SHORT.repr(got)}"
+    return f"{at}expected {EXPECTED.get(error['type'], words)}, got {SHORT.repr(got)}"
 
 
 def _walk(kind, place):
@@ -62,6 +103,8 @@ def _walk(kind, place):
     """
     path, known = [], []
     for key in place:
+        if key == "[key]":  # what is wrong is the key before it
+            continue
         fields = getattr(kind, "model_fields", None)
         if fields is None:  # of a list, or of a union
             members = get_args(kind)

@@ -3,79 +3,59 @@
 The file says where the rows come from and how they are read; what is chosen stands in params.yaml.
 """
 
-import importlib.util
-import re
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, StrictInt, StrictStr, ValidationError
+from pydantic import AfterValidator, Field, StrictInt, StrictStr
 
-from stages.core.declared.sections import Section, problems
-from stages.core.run import strict_yaml
-from stages.core.run.strict_yaml import SHORT
+from stages.core.declared import stand_ins, strict_yaml
+from stages.core.declared.sections import Section, Whole, checked, said
+from stages.core.declared.strict_yaml import SHORT, Wrong
 
 FOLDER = Path("data/sources")
 PACKAGE = "package:"
+NAME = "[A-Za-z0-9_-][A-Za-z0-9._-]*"  # of a file
+
+
+def _all_different(items):
+    names = [getattr(item, "name", item) for item in items]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"expected each name once, got {SHORT.repr(repeated[0])} again")
+    return items
+
 
 Text = Annotated[StrictStr, Field(min_length=1)]
-Size = Annotated[StrictInt, Field(ge=1, lt=2**31)]
-
-
-class WrongSource(ValueError):
-    """The file of a data set holds something that no stage can use; a line for each key."""
-
-
-def _all_different(names):
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise ValueError(f"expected each name once, got {SHORT.repr(repeated[0])} again")
-    return names
-
-
-def _sha256(text):
-    if not re.fullmatch("[0-9a-f]{64}", text):
-        raise ValueError("expected 64 hexadecimal digits")
-    return text
-
-
-def _file_name(text):
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
-        raise ValueError("expected a name of letters, digits, _, - and dots, without folders")
-    return text
-
-
-def _url(text):
-    if not text.startswith(("https://", "http://", PACKAGE)):
-        raise ValueError("expected an address, https://..., or a path in a package, package:...")
-    return text
-
-
-def _some(files):
-    if not files:
-        raise ValueError("expected at least one file")
-    return files
-
-
-FileName = Annotated[StrictStr, AfterValidator(_file_name)]
 Names = Annotated[tuple[Text, ...], AfterValidator(_all_different)]
+FileName = Annotated[
+    StrictStr,
+    Field(pattern=f"^{NAME}$"),
+    said("a name of letters, digits, _, - and dots, without folders"),
+]
+Url = Annotated[
+    StrictStr,
+    Field(pattern=rf"^(https?://[^\s/]\S*|{PACKAGE}[A-Za-z][A-Za-z0-9_]*(/{NAME})+)$"),
+    said(f"an address, https://..., or a path in a package, {PACKAGE}name/folder/file"),
+]
 
 
 class File(Section):
     """A file: its size in bytes and SHA-256, and where it is.
 
-    url: an address, or "package:" and a path inside an installed package; without it the file lies
-    beside the file that names it.
+    url: an address, or "package:" and a path inside an installed package; without it the file
+    stands beside the file that names it.
     """
 
     name: FileName
     size: Annotated[StrictInt, Field(ge=0)]
-    sha256: Annotated[StrictStr, AfterValidator(_sha256)]
-    url: Annotated[StrictStr, AfterValidator(_url)] | None = None
+    sha256: Annotated[StrictStr, Field(pattern="^[0-9a-f]{64}$"), said("64 hexadecimal digits")]
+    url: Url | None = None
 
     @property
     def is_here(self) -> bool:
-        """Whether it comes with a package or lies beside its source: nothing to download."""
+        """Whether it comes with a package or stands beside its source: nothing to download."""
         return self.url is None or self.url.startswith(PACKAGE)
 
     @property
@@ -86,8 +66,9 @@ class File(Section):
         if not self.is_here:
             return self.url
         package, _, path = self.url.removeprefix(PACKAGE).partition("/")
-        found = importlib.util.find_spec(package)
-        return str(Path(found.origin if found else package).parent / path)
+        found = find_spec(package)  # None where it is not installed
+        folders = found.submodule_search_locations if found else None
+        return str(Path(next(iter(folders or [package])), path))
 
 
 class WordRanks(Section):
@@ -113,15 +94,18 @@ class Pixels(Section):
     kind: ClassVar = "images"
     format: Literal["pixels"]
     file: FileName
-    shape: tuple[Size, Size]
-    highest: Size
+    shape: stand_ins.Shape
+    highest: Whole
+
+
+STAND_INS = {"text": stand_ins.Text, "features": stand_ins.Features, "images": stand_ins.Images}
 
 
 class Source(Section):
     """One data set.
 
     about, terms: for people. classes: names, in the order of the numbers. columns: names of the
-    features. unit: of a target that is a number. stand_in: arguments of the generator of its kind.
+    features. unit: of a target that is a number. stand_in: numbers for the generator of its kind.
     """
 
     title: Text
@@ -131,8 +115,8 @@ class Source(Section):
     classes: Names = ()
     columns: Names = ()
     unit: str = ""
-    files: Annotated[tuple[File, ...], AfterValidator(_some)]
-    stand_in: dict[str, object] | None = None
+    files: Annotated[list[File], Field(min_length=1), AfterValidator(_all_different)]
+    stand_in: dict | None = None
 
     @property
     def kind(self) -> str:
@@ -161,24 +145,18 @@ class Source(Section):
 def parse(document: str | bytes) -> Source:
     """The data set that this YAML text describes.
 
-    Raises WrongSource with a line for each wrong key: its path, what was expected, what it is.
+    Raises Wrong with a line for each wrong key: its path, what was expected, what it is.
     """
-    try:
-        content = strict_yaml.read(document)
-        if not isinstance(content, dict):
-            raise WrongSource(f"expected keys and values, got {SHORT.repr(content)}")
-        source = Source.model_validate(content)
-    except strict_yaml.NotYaml as error:
-        raise WrongSource(str(error)) from error
-    except ValidationError as error:
-        raise WrongSource("\n".join(problems(Source, error))) from error
+    source = checked(Source, strict_yaml.read(document))
     listed = [file.name for file in source.files]
     for key in ("file", "word_index"):
         if (named := getattr(source.reader, key, listed[0])) not in listed:
-            raise WrongSource(
-                f"reader.{key}: expected one of `files`, {', '.join(listed)}, got {named!r}"
-            )
-    return source
+            expected = f"one of `files`, {', '.join(listed)}"
+            raise Wrong(f"reader.{key}: expected {expected}, got {named!r}")
+    if source.stand_in is None:
+        return source
+    numbers = checked(STAND_INS[source.kind], source.stand_in, "stand_in")
+    return source.model_copy(update={"stand_in": numbers})
 
 
 def names() -> list[str]:
@@ -192,15 +170,13 @@ def path_of(name: str) -> Path:
 
 
 def read(name: str) -> Source:
-    """The data set of this name. Raises WrongSource, which names the file, and OSError."""
-    return _read(path_of(name).read_bytes(), path_of(name))
-
-
-@cache
-def _read(content, path):
+    """The data set of this name. Raises Wrong, which names the file."""
     try:
-        return parse(content)
-    except WrongSource as error:
-        raise WrongSource(
-            "\n".join(f"{path}: {line}" for line in str(error).splitlines())
-        ) from error
+        return _parsed(path_of(name).read_bytes())
+    except OSError as error:
+        raise Wrong(f"{path_of(name)} cannot be read: {error}") from error
+    except Wrong as error:
+        raise Wrong(*(f"{path_of(name)}: {line}" for line in error.args)) from error
+
+
+_parsed = cache(parse)

@@ -11,8 +11,6 @@ from sklearn import metrics
 from stages.core.declared.task import Task
 from stages.core.judge.predictions import classes, probabilities
 
-SHARE, ERROR = (0.0, 1.0), (0.0, math.inf)
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -39,10 +37,9 @@ class Metric:
 
         targets: (rows,) classes or numbers.
         """
-        formed = FORMS[self.needs](predictions)
-        return (
-            np.mean(self.by_row(targets, formed)) if self.by_row else self.of_all(targets, formed)
-        )
+        if self.by_row:
+            return np.mean(self.rows(targets, predictions))
+        return self.of_all(targets, FORMS[self.needs](predictions))
 
     def rows(self, targets, predictions) -> np.ndarray:
         """The metric of each row: (rows,)."""
@@ -54,34 +51,22 @@ class Metric:
         return self.label + (f" ({known.format(unit=unit)})" if known else "")
 
 
-def shares(predictions) -> np.ndarray:
+def _shares(predictions):
     """Probabilities (rows, classes) float64 that add up to 1."""
     wide = probabilities(predictions)
     return wide / wide.sum(axis=1, keepdims=True)
 
 
-def numbers(predictions) -> np.ndarray:
-    """The first output: (rows,)."""
-    return predictions[:, 0]
+# Of predictions (rows, outputs).
+FORMS = {"class": classes, "probability": _shares, "number": lambda predictions: predictions[:, 0]}
 
 
-FORMS = {"class": classes, "probability": shares, "number": numbers}
+def _share(name, label, units, needs, **how):
+    return Metric(name, label, units, True, (0.0, 1.0), needs, **how)
 
 
-def _right(targets, predicted):
-    return (predicted == targets).astype(int)
-
-
-def _absolute(targets, predicted):
-    return np.abs(predicted - targets)
-
-
-def _squared(targets, predicted):
-    return np.square(predicted - targets)
-
-
-def _huber(targets, predicted):
-    return huber(1, predicted - targets)
+def _error(name, label, units, needs="number", **how):
+    return Metric(name, label, units, False, (0.0, math.inf), needs, **how)
 
 
 def _cross_entropy(targets, predicted):
@@ -96,43 +81,37 @@ def _roc_auc(targets, predicted):
     return metrics.roc_auc_score(targets, predicted[:, 1]) if len(np.unique(targets)) == 2 else None
 
 
-def _root(targets, predicted):
-    return np.sqrt(np.mean(_squared(targets, predicted)))
-
-
-def _error(name, label, units, **how):
-    return Metric(name, label, units, False, ERROR, "number", **how)
-
+# What each makes of targets (y) and of predictions as it needs them (p).
+RIGHT = {"by_row": lambda y, p: (p == y).astype(int)}
+ABSOLUTE = {"by_row": lambda y, p: np.abs(p - y)}
+SQUARED = {"by_row": lambda y, p: np.square(p - y)}
+HUBER = {"by_row": lambda y, p: huber(1, p - y)}
+ROOT = {"of_all": lambda y, p: np.sqrt(np.mean(np.square(p - y)))}
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "accuracy", "share of rows", True, SHARE, "class", by_row=_right),
-        Metric("macro_f1", "macro F1", "", True, SHARE, "class", of_all=_macro_f1),
-        Metric(
-            "roc_auc", "area under the ROC curve", "", True, SHARE, "probability", of_all=_roc_auc
-        ),
-        _error("mae", "mean absolute error", "{unit}", by_row=_absolute),
-        _error("rmse", "root of the mean squared error", "{unit}", of_all=_root),
+        _share("accuracy", "accuracy", "share of rows", "class", **RIGHT),
+        _share("macro_f1", "macro F1", "", "class", of_all=_macro_f1),
+        _share("roc_auc", "area under the ROC curve", "", "probability", of_all=_roc_auc),
+        _error("mae", "mean absolute error", "{unit}", **ABSOLUTE),
+        _error("rmse", "root of the mean squared error", "{unit}", **ROOT),
     )
 }
-
-
-LOSSES = {  # what a loss measures, as metrics files name it
-    "cross-entropy": Metric(
-        "loss", "loss: cross-entropy", "nats", False, ERROR, "probability", of_all=_cross_entropy
-    ),
-    "mean squared error": _error(
-        "loss", "loss: mean squared error", "{unit} squared", by_row=_squared
-    ),
-    "mean absolute error": _error("loss", "loss: mean absolute error", "{unit}", by_row=_absolute),
-    "Huber loss": _error("loss", "loss: Huber loss", "", by_row=_huber),
+LOSSES = {  # by what a loss measures, as metrics files name it
+    quantity: _error("loss", f"loss: {quantity}", units, **how)
+    for quantity, units, how in (
+        ("cross-entropy", "nats", {"needs": "probability", "of_all": _cross_entropy}),
+        ("mean squared error", "{unit} squared", SQUARED),
+        ("mean absolute error", "{unit}", ABSOLUTE),
+        ("Huber loss", "", HUBER),
+    )
 }
 
 
 def loss(quantity: str) -> Metric:
     """The loss as a metric. quantity: what it measures; "" where that is not known."""
-    return LOSSES.get(quantity) or _error("loss", "loss", "", by_row=_squared)
+    return LOSSES.get(quantity) or _error("loss", "loss", "", **SQUARED)
 
 
 def main_metric(task: Task) -> Metric:

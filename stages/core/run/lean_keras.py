@@ -2,14 +2,12 @@
 
 What Keras and TensorFlow take from files and from the environment alters results and is in no
 dependency of a stage: two machines would share results in DVC's cache that each gets otherwise. So
-keras.json is not read, and of the environment there is only what stands in `KEPT` and `OURS`. What
-follows from the processor is left to it: NumPy's and OpenBLAS' variables, without which some
-machines do not run.
+keras.json is not read, and of the environment there is only what stands in `KEPT` and `OURS`;
+NumPy's and OpenBLAS' variables, without which some machines do not run, stay.
 
-Keras loads matplotlib, pandas and scikit-learn where they are installed, to plot networks, to take
-data frames and to play a scikit-learn estimator. Hidden while Keras is imported, they are there
-again afterwards. The million objects that the import makes stay for good, so Python is kept from
-looking through them for garbage, then and later.
+Keras loads matplotlib, pandas and scikit-learn where they are installed, which no fit needs: they
+are hidden while it is imported. The million objects of the import stay for good, so Python is kept
+from looking through them for garbage.
 """
 
 import gc

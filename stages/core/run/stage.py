@@ -14,8 +14,10 @@ import psutil
 
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared import params
+from stages.core.declared.strict_yaml import Wrong
 
 WATCH = 0.2  # seconds between looks at the parent
+MISTAKES = UnreadableFile, Wrong, FloatingPointError, OSError, subprocess.CalledProcessError
 KEPT = " Earlier results are as they were."
 SHELLS = {"sh", "bash", "dash", "zsh", "ksh", "fish"}
 
@@ -77,7 +79,7 @@ def one_message(where, kept=""):
             yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # as a shell says of a command that Ctrl-C ended
-    except (UnreadableFile, FloatingPointError, OSError, subprocess.CalledProcessError) as error:
+    except MISTAKES as error:
         raise SystemExit(f"{where}: {str(error).rstrip('.')}.{kept}") from None
     except Exception as error:
         of_tensorflow = type(error).__name__ == "ResourceExhaustedError"

@@ -31,8 +31,11 @@ FAILURES = ValueError, TypeError, LookupError, AttributeError  # of PyYAML on su
 TYPES = {None, *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", *SCALARS))}
 
 
-class NotYaml(ValueError):
-    """The text is no YAML, or holds what nobody means to write; the message says where."""
+class Wrong(ValueError):
+    """What a person declared cannot be used; an argument, and a line, for each fault."""
+
+    def __str__(self):
+        return "\n".join(self.args)
 
 
 class _Reader(yaml.SafeLoader):
@@ -101,7 +104,7 @@ _Reader.add_constructor("tag:yaml.org,2002:float", _float)
 def read(document: str | bytes):
     """What a YAML text holds: mappings, lists, text, numbers, true, false and None.
 
-    Raises NotYaml, with the line.
+    Raises Wrong, with the line.
     """
     try:
         reader = _Reader(document)
@@ -109,8 +112,8 @@ def read(document: str | bytes):
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         words = ": ".join(filter(None, [error.context, error.problem]))
-        raise NotYaml(f"it is no YAML: {words}, in line {place.line + 1}") from error
+        raise Wrong(f"it is no YAML: {words}, in line {place.line + 1}") from error
     except yaml.YAMLError as error:  # what is no text has a position in place of a line
-        raise NotYaml(f"it is no YAML: {' '.join(str(error).split())}") from error
+        raise Wrong(f"it is no YAML: {' '.join(str(error).split())}") from error
     except (ValueError, OverflowError, RecursionError) as error:  # how PyYAML fails on \UFFFFFFFF
-        raise NotYaml(f"it is no YAML: {error}, in line {reader.line + 1}") from error
+        raise Wrong(f"it is no YAML: {error}, in line {reader.line + 1}") from error
