@@ -5,7 +5,6 @@
 import codecs
 import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -299,14 +298,15 @@ def ask(tmp_path, monkeypatch, capsys):
 
     for folder in ("data/arrays", "data/raw/imdb"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(samples.PARAMS)
     (tmp_path / "data/raw/imdb/imdb_word_index.json").write_text(json.dumps(INDEX))
     np.savez(tmp_path / "data/arrays/imdb.npz", y_test=np.zeros(1))
     np.savez(
         tmp_path / "data/arrays/boston_housing.npz",
         x_train=np.array([[0.0], [2.0]], "float32").repeat(13, 1),
     )
-    widths = {"imdb": 10_000, "boston_housing": 13}
+    words = PARAMS.datasets["imdb"].preprocess.num_words
+    widths = {"imdb": words, "boston_housing": len(BOSTON)}
     monkeypatch.setattr(predict, "models", lambda folder: [Network(widths[folder.name])])
     monkeypatch.chdir(tmp_path)
     return asked
@@ -388,12 +388,9 @@ def test_rows_of_another_shape_than_the_model_takes_are_refused():
         ensemble.outputs([network], np.zeros((1, 3), "float32"))
 
 
-def test_a_file_that_is_not_there_is_one_clear_line():
-    command = [sys.executable, "-m", "tools.predict", "imdb", "no_such_file"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "no_such_file cannot be read" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_file_that_is_not_there_is_one_clear_line(ask):
+    with pytest.raises(SystemExit, match=r"^predict: no_such_file cannot be read: [^\n]+$"):
+        ask("imdb", "no_such_file")
 
 
 @pytest.mark.parametrize(
@@ -406,8 +403,7 @@ def test_a_file_that_is_not_there_is_one_clear_line():
         (["nowhere"], "invalid choice"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, message, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["predict", *arguments])
+def test_wrong_arguments_are_refused(arguments, message, ask, capsys):
     with pytest.raises(SystemExit):
-        predict.main()
+        ask(*arguments)
     assert message in capsys.readouterr().err
