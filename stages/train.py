@@ -99,7 +99,7 @@ def main(name):
             folder / "test.npz",
             **{f"history.{key}": np.mean([h[key] for h in histories], 0) for key in histories[0]},
             parameters=parameters,
-            quantity=problem.head.quantity,
+            quantity=problem.blueprint.head.quantity,
             epochs=epochs,
             predictions=problem.predict(fitted, x_test),
             summary=networks.summary(problem.model),

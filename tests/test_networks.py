@@ -6,15 +6,24 @@ import scipy.sparse as sp
 from samples import section
 
 from stages.core.declared import arguments
+from stages.core.declared.strict_yaml import Wrong
 from stages.core.fit import networks, replicas
 from stages.core.fit.learned import WEIGHTINGS, Learned
 from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import keras
 
 
-def build(outputs=1, shape=(7,), **changes):
+def planned(outputs=1, shape=(7,), words=False, **changes):
     labels = {"labels": "integer"} if outputs > 1 else {}
-    return networks.build(section(**labels | changes), shape, outputs)
+    rows = np.zeros((1, *shape), "float32")
+    return networks.Blueprint.of(
+        section(**labels | changes), sp.csr_matrix(rows) if words else rows, outputs
+    )
+
+
+def build(*args, **changes):
+    """The network as a fit gets it, or refuses it."""
+    return Problem(planned(*args, **changes), None, None, None, None, 32).model
 
 
 RANDOM = np.random.default_rng(0)
@@ -105,15 +114,13 @@ NO_CHAINS = {
 def test_a_network_that_is_no_chain_is_functional_or_refused(mine, body):
     network = mine(body)
     assert build(network=network, api="functional").output_shape == (None, 1)
-    with pytest.raises(SystemExit, match="mine is no chain of layers: expected functional"):
+    with pytest.raises(Wrong, match=r"mine\.py: no chain of layers: expected functional"):
         build(network=network, api="sequential")
 
 
 @pytest.mark.parametrize("body", ["None", "[x]", "layers.Reshape((7, 1))(x)"])
 def test_what_no_output_layer_can_follow_is_refused(mine, body):
-    with pytest.raises(
-        SystemExit, match=r"mine: expected build to return \(samples, values\), got"
-    ):
+    with pytest.raises(Wrong, match=r"mine\.py: expected build to return \(samples, values\), got"):
         build(network=mine(body))
 
 
@@ -121,12 +128,12 @@ def test_what_no_output_layer_can_follow_is_refused(mine, body):
     "body", ["layers.Dropout(0.5)(x)", "layers.Dense(4)(x) + layers.Dense(4)(x)"]
 )
 def test_sparse_words_are_taken_by_a_dense_layer_alone(mine, body):
-    network, words = mine(body), {"encoding": "multi_hot", "num_words": 7, "weighting": "binary"}
+    network = mine(body)
     assert build(network=network, api="functional").output_shape == (None, 1)
     with pytest.raises(
-        SystemExit, match="mine: expected a Dense layer, and nothing else, to take the inputs"
+        Wrong, match=r"mine\.py: expected a Dense layer, and nothing else, to take the inputs"
     ):
-        build(network=network, api="functional", **words)
+        build(network=network, api="functional", words=True)
 
 
 def test_the_tutorials_networks_have_its_numbers_of_parameters():
@@ -152,8 +159,9 @@ HEADS = {  # keys of params.yaml, activation of the output, loss
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
 def test_output_and_loss_follow_from_params(keys, activation, loss):
-    network = build(5 if activation == "softmax" else 1, **keys)
-    assert (network.layers[-1].activation.__name__, network.loss) == (activation, loss)
+    blueprint = planned(5 if activation == "softmax" else 1, **keys)
+    last = blueprint.build(0).layers[-1]
+    assert (last.activation.__name__, blueprint.head.loss) == (activation, loss)
 
 
 @pytest.mark.parametrize(("keys", "activation", "loss"), HEADS.values(), ids=HEADS)
@@ -185,8 +193,8 @@ def test_both_forms_of_labels_train_the_same(rows):
     fits = []
     for labels in networks.LABELS:
         head = networks.head(section(labels=labels))
-        network = build(5, (50,), labels=labels, learning_rate=0.1)
-        problem = Problem(network, head, WEIGHTINGS["none"], x, y, head.targets(y, 5), 32)
+        blueprint = planned(5, (50,), labels=labels, learning_rate=0.1)
+        problem = Problem(blueprint, WEIGHTINGS["none"], x, y, head.targets(y, 5), 32)
         fits.append(list(problem.fit(members, 3)))
     for first, second in zip(*fits, strict=True):
         for name, values in first.history.items():
@@ -210,7 +218,7 @@ def test_penalties_dropout_and_optimizer_come_from_params():
     ) == pytest.approx((0.1, 0.2))
     assert dropout.rate == 0.3
     assert network.layers[-1].kernel_regularizer is None
-    assert float(network.optimizer.learning_rate) == 0.25
+    assert float(planned().new_optimizer(9).learning_rate) == 0.25
 
 
 @pytest.mark.parametrize(
@@ -223,13 +231,36 @@ def test_penalties_dropout_and_optimizer_come_from_params():
     ],
 )
 def test_the_optimizer_is_the_one_that_is_named(name, kind):
-    optimizer = build(optimizer=name, learning_rate=0.125).optimizer
+    optimizer = planned(optimizer=name, learning_rate=0.125).new_optimizer(9)
     assert type(optimizer) is kind
     assert float(optimizer.learning_rate) == 0.125
 
 
 def test_momentum_reaches_sgd():
-    assert [build(momentum=momentum).optimizer.momentum for momentum in (0.0, 0.9)] == [0.0, 0.9]
+    optimizers = [planned(momentum=momentum).new_optimizer(9) for momentum in (0.0, 0.9)]
+    assert [optimizer.momentum for optimizer in optimizers] == [0.0, 0.9]
+
+
+def test_weight_decay_and_clipnorm_reach_the_optimizer():
+    optimizer = planned(optimizer="adam", weight_decay=0.25, clipnorm=2.0).new_optimizer(9)
+    assert (optimizer.weight_decay, optimizer.clipnorm) == (0.25, 2.0)
+    optimizer = planned(optimizer="adamw").new_optimizer(9)
+    assert (optimizer.weight_decay, optimizer.clipnorm) == (0.004, None)  # as Keras has it
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.5, 0.5, 0.5]),
+        ("cosine", [0.5, 0.25, 0.0]),
+        ("exponential", [0.5, 0.05, 0.005]),
+    ],
+)
+def test_a_schedule_takes_the_learning_rate_down_over_the_steps_of_a_fit(schedule, rates):
+    optimizer = planned(schedule=schedule, learning_rate=0.5).new_optimizer(100)
+    for step, rate in zip((0, 50, 100), rates, strict=True):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(rate)
 
 
 NUMBERS = RANDOM.normal(5, 3, size=(20, 7)).astype("float32")

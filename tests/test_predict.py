@@ -307,7 +307,7 @@ def ask(tmp_path, monkeypatch, capsys):
     )
     words = PARAMS.datasets["imdb"].preprocess.num_words
     widths = {"imdb": words, "boston_housing": len(BOSTON)}
-    monkeypatch.setattr(predict, "models", lambda folder: [Network(widths[folder.name])])
+    monkeypatch.setattr(predict, "models", lambda folder, network: [Network(widths[folder.name])])
     monkeypatch.chdir(tmp_path)
     return asked
 
@@ -377,7 +377,7 @@ def test_only_stages_of_its_data_set_make_a_model_old(ask, tmp_path):
 
 def test_a_missing_model_says_how_to_get_one(tmp_path):
     with pytest.raises(rows.Refused, match="dvc repro"):
-        ensemble.models(tmp_path)
+        ensemble.models(tmp_path, "dense")
 
 
 def test_rows_of_another_shape_than_the_model_takes_are_refused():

@@ -10,6 +10,7 @@ from samples import section
 
 from stages import train
 from stages.core.fit import networks, replicas
+from stages.core.fit.initial import Initial
 from stages.core.fit.learned import Learned
 from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import keras
@@ -51,7 +52,7 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
     explored = train.explore(problem, VALIDATION, EPOCHS, 0, "")
     started = [
-        networks.initial(problem.model, replicas.seed_of(0, *purpose))
+        Initial(problem.blueprint.build).values(replicas.seed_of(0, *purpose))
         for purpose in [("explore",), ("final", 0)]
     ]
     assert np.abs(started[0][0] - started[1][0]).max() > 0.01  # the first kernels
@@ -117,12 +118,13 @@ def test_saved_recurrent_and_convolutional_networks_open_too(tmp_path, kind):
         else {"encoding": "sequence", "num_words": 30, "embedding": 4}
     )
     shape = (4, 4, 1) if kind == "conv2d" else (12,)
-    network = networks.build(section(network=kind, labels="integer", dropout=0.5, **keys), shape, 5)
     x = (
         np.random.default_rng(0)
         .integers(0, 30, (6, *shape))
         .astype("float32" if kind == "conv2d" else "int32")
     )
+    chosen = section(network=kind, labels="integer", dropout=0.5, **keys)
+    network = networks.Blueprint.of(chosen, x, 5).build(0)
     for name in ("one", "other"):
         train.save(network, tmp_path / f"{name}.keras")
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "other.keras").read_bytes()

@@ -448,6 +448,6 @@ def test_a_model_that_would_run_code_is_refused(tmp_path, tried):
     assert marker.exists(), "it runs when it is called"
     marker.unlink()
     with pytest.raises(rows.Refused, match="cannot be opened"):
-        ensemble.models(tmp_path)
+        ensemble.models(tmp_path, "dense")
     assert not marker.exists()
     tried("a .keras file with a Lambda layer given to predict", "refused, the command never ran")

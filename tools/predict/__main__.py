@@ -42,7 +42,7 @@ def predict(name: str, content: str) -> list[dict]:
     else:
         rows, notes = read_table(name, source, section.preprocess, content)
     rows = WEIGHTINGS[section.fit.weighting].values(rows)
-    predicted = outputs(models(Path(f"data/models/{name}")), rows)
+    predicted = outputs(models(Path(f"data/models/{name}"), section.model.network), rows)
     if len(wrong := np.flatnonzero(~np.isfinite(predicted).all(axis=(0, 2)))):
         raise Refused(f"line {notes[wrong[0]]['line']}: what the model gives for it is no number")
     classes = source.classes if TASKS[section.data.task].classifies else None

@@ -1,5 +1,6 @@
 """What the trained models say of rows, for programs and for people."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,18 @@ SHOWN = 3  # classes, at most
 CHUNK = 256  # documents that are dense at the same time
 
 
-def models(folder: Path) -> list:
-    """The saved networks of all seeds. Raises Refused."""
+def models(folder: Path, network: str) -> list:
+    """The saved networks of all seeds. Raises Refused.
+
+    network: the name of its file, which may have layers of its own.
+    """
     if not (paths := sorted(folder.glob("seed_*.keras"))):
         how = "`dvc repro` trains it and `dvc pull` fetches it"
         raise Refused(f"there is no model in {folder}; {how}")
     from stages.core.run.lean_keras import keras  # a wrong argument need not wait for TensorFlow
 
     try:
+        importlib.import_module(f"stages.networks.{network}")
         return [keras.models.load_model(path, compile=False, safe_mode=True) for path in paths]
     except Exception as error:  # a damaged file fails in many ways
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

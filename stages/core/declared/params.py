@@ -15,6 +15,7 @@ from stages.core.declared import arguments, sources, strict_yaml
 from stages.core.declared.sections import (
     LARGEST,
     Count,
+    Penalty,
     Positive,
     Section,
     Share,
@@ -89,7 +90,10 @@ class Fit(Section):
     weighting: Literal["binary", "tf_idf", "nb", "standardize", "none"]
     optimizer: Literal["rmsprop", "adam", "sgd", "adamw"]
     learning_rate: Positive
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
     momentum: Share = 0.0
+    weight_decay: Share = 0.0
+    clipnorm: Penalty = 0.0
     batch_size: Whole
 
 

@@ -1,16 +1,16 @@
 """params + shape of rows -> compiled Keras network, built in either of the tutorial's two ways."""
 
 import importlib
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
+import scipy.sparse as sp
 
 from stages.core.declared.arguments import takes
-from stages.core.run.lean_keras import keras
+from stages.core.declared.strict_yaml import Wrong
+from stages.core.run.lean_keras import drawn_from, keras
 
 
 @dataclass(frozen=True)
@@ -80,94 +80,105 @@ def head(section) -> Head:
     return LABELS[section.fit.labels] if section.data.task == "multiclass" else TWO_CLASSES
 
 
-def build(section, shape: tuple[int, ...], outputs: int):
-    """A compiled keras.Model for rows of this shape (without the axis of the rows).
+@dataclass(frozen=True)
+class Blueprint:
+    """All that a network and its optimizer are built from, as often as one is needed.
 
-    section: of params.yaml. outputs: units of the output layer. Exits where the file of the network
-    gives something else than a value for each row and unit, is no chain where `fit.api` is
-    sequential, or takes words in another way than by a Dense layer.
+    body: the inputs -> (samples, values), as the file of a network says. shape: of a row. outputs:
+    units of the output layer. words: whether rows are ids of words. sparse: whether they come as a
+    CSR matrix. optimizer: Keras' config. schedule: how its learning rate falls.
     """
-    fit, last = section.fit, head(section)
-    words = section.preprocess.encoding == "sequence"
-    inputs = keras.Input(shape, dtype="int32" if words else "float32")
-    body = _body(section, inputs)
-    network = keras.Model(inputs, keras.layers.Dense(outputs, activation=last.activation)(body))
-    _check(network, section)
-    if fit.api == "sequential":
-        network = keras.Sequential(network.layers)
-    momentum = {"momentum": fit.momentum} if fit.momentum else {}
-    config = {"learning_rate": fit.learning_rate, **momentum}
-    optimizer = keras.optimizers.get({"class_name": fit.optimizer, "config": config})
-    network.compile(optimizer, loss=last.loss)
-    return network
 
+    body: Callable
+    shape: tuple[int, ...]
+    outputs: int
+    head: Head
+    optimizer: dict
+    schedule: str = "constant"
+    words: bool = False
+    sparse: bool = False
+    sequential: bool = False
 
-def _body(section, inputs):
-    """What the file of the network makes of the inputs: (samples, values)."""
-    known = getattr(section.preprocess, "num_words", None)
-    arguments = dict.fromkeys(takes(section.model.network), known)
-    arguments |= section.model.model_dump(exclude={"network"})
-    module = importlib.import_module(f"stages.networks.{section.model.network}")
-    try:
-        body = module.build(inputs, **arguments)
-    except ValueError as error:  # how Keras refuses shapes and arguments
-        rows = f"rows of {inputs.shape[1:]}"
-        raise SystemExit(f"{module.__name__} gives no network for {rows}: {error}") from error
-    if not isinstance(body, keras.KerasTensor) or len(body.shape) != 2:
-        expected, got = "(samples, values)", getattr(body, "shape", type(body).__name__)
-        raise SystemExit(f"{module.__name__}: expected build to return {expected}, got {got}")
-    return body
+    @classmethod
+    def of(cls, section, rows, outputs: int) -> "Blueprint":
+        """The blueprint that a section of params.yaml gives for rows such as these.
 
-
-def _check(network, section):
-    """Exit where the layers stand in another way than `fit.api` or the encoding needs."""
-    name, layers = f"stages.networks.{section.model.network}", network.operations
-    taken = {
-        layer: [tensor for node in layer._inbound_nodes for tensor in node.input_tensors]
-        for layer in layers  # or functions of `keras.ops`
-    }
-    first = [layer for layer in layers for each in taken[layer] if each is network.inputs[0]]
-    dense = len(first) == 1 and isinstance(first[0], keras.layers.Dense)
-    if section.preprocess.encoding == "multi_hot" and not dense:
-        raise SystemExit(
-            f"{name}: expected a Dense layer, and nothing else, to take the inputs: words of the "
-            "encoding multi_hot are sparse"
+        rows: (n, ...) array or (n, words) CSR matrix. outputs: units of the output layer.
+        """
+        fit = section.fit
+        known = getattr(section.preprocess, "num_words", None)
+        arguments = dict.fromkeys(takes(section.model.network), known)
+        arguments |= section.model.model_dump(exclude={"network"})
+        module = importlib.import_module(f"stages.networks.{section.model.network}")
+        return cls(
+            partial(module.build, **arguments),
+            rows.shape[1:],
+            outputs,
+            head(section),
+            _optimizer(fit),
+            fit.schedule,
+            words=section.preprocess.encoding == "sequence",
+            sparse=sp.issparse(rows),
+            sequential=fit.api == "sequential",
         )
-    chain = all(
-        isinstance(layer, keras.Layer)
-        and [each is before.output for each in taken[layer]] == [True]
-        for before, layer in pairwise(layers)
-    )
-    if section.fit.api == "sequential" and not chain:
-        expected = "expected functional as fit.api, got sequential"
-        raise SystemExit(f"{name} is no chain of layers: {expected}")
+
+    @property
+    def name(self) -> str:
+        """The file that the body comes from."""
+        return getattr(self.body, "func", self.body).__module__.replace(".", "/") + ".py"
+
+    def build(self, seed: int) -> keras.Model:
+        """A new network, as after `keras.utils.set_random_seed(seed)`; see `graph`."""
+        return self.finished(self.graph(seed))
+
+    def finished(self, graph: keras.Model) -> keras.Model:
+        """The network of a graph, as `fit.api` says."""
+        return keras.Sequential(graph.layers) if self.sequential else graph
+
+    def graph(self, seed: int) -> keras.Model:
+        """A new network as a graph of layers, as after `keras.utils.set_random_seed(seed)`.
+
+        Raises Wrong where the body gives something else than values for each row.
+        """
+        inputs = keras.Input(self.shape, dtype="int32" if self.words else "float32")
+        with drawn_from(seed):
+            return self._from(inputs)
+
+    def _from(self, inputs):
+        try:
+            body = self.body(inputs)
+            if not isinstance(body, keras.KerasTensor) or len(body.shape) != 2:
+                expected, got = "(samples, values)", getattr(body, "shape", type(body).__name__)
+                raise Wrong(f"{self.name}: expected build to return {expected}, got {got}")
+            last = keras.layers.Dense(self.outputs, activation=self.head.activation)
+            return keras.Model(inputs, last(body))
+        except Wrong:
+            raise
+        except ValueError as error:  # how Keras refuses shapes and arguments
+            raise Wrong(
+                f"{self.name} gives no network for rows of {self.shape}: {error}"
+            ) from error
+
+    def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        """The optimizer of a fit of so many steps."""
+        config = dict(self.optimizer["config"])
+        config["learning_rate"] = SCHEDULES[self.schedule](config["learning_rate"], steps)
+        return keras.optimizers.get(self.optimizer | {"config": config})
 
 
-def initial(network, seed: int) -> list[np.ndarray]:
-    """New values of `network.variables`, those of `keras.utils.set_random_seed(seed)` and a build.
-
-    Keras draws the seeds of initializers and of dropout from Python's `random`, which all threads
-    of a process share; here they are drawn in the same order from another generator. Building the
-    layers alone saves most of the time of a new network.
-    """
-    draw, values = partial(random.Random(seed).randint, 1, 10**9), {}
-    for layer in network.layers:
-        fresh = type(layer).from_config(_seeded(layer.get_config(), draw))
-        if layer.variables:
-            fresh.build_from_config(layer.get_build_config())
-        pairs = zip(layer.variables, fresh.variables, strict=True)
-        values |= {id(old): new.numpy() for old, new in pairs}
-    return [values[id(variable)] for variable in network.variables]
+# The learning rate of a fit: as it is; along half a cosine to 0; by a factor to a hundredth.
+SCHEDULES = {
+    "constant": lambda rate, steps: rate,
+    "cosine": keras.optimizers.schedules.CosineDecay,
+    "exponential": partial(keras.optimizers.schedules.ExponentialDecay, decay_rate=0.01),
+}
 
 
-def _seeded(config, draw):
-    """A layer's config with a seed wherever nobody chose one."""
-    if not isinstance(config, dict):
-        return config
-    return {
-        key: draw() if key == "seed" and value is None else _seeded(value, draw)
-        for key, value in config.items()
-    }
+def _optimizer(fit):
+    """Keras' config of the optimizer that params name."""
+    chosen = {name: getattr(fit, name) for name in ("momentum", "weight_decay", "clipnorm")}
+    config = {"learning_rate": fit.learning_rate} | {k: v for k, v in chosen.items() if v}
+    return {"class_name": fit.optimizer, "config": config}
 
 
 def complete(network, fitted):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.fit import networks, replicas
+from stages.core.fit import constructs, networks, replicas
 from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced
 from stages.core.run.lean_keras import keras
 
@@ -15,15 +16,14 @@ from stages.core.run.lean_keras import keras
 class Problem:
     """What all fits to the training rows of a data set share.
 
-    model: compiled: the network, its loss (by name) and its optimizer; fits leave it as it is.
-    head: the metric and the form of the targets. weighting: of features, in rows to predict too.
+    blueprint: of the network, its loss and its optimizer. weighting: of features, in rows to
+    predict too.
     rows: as the weighting gave them: (n, ...) array, or (n, words) CSR matrix for a network that
     begins with a Dense layer. labels: (n,). targets: (n, outputs) float32, or (n,) int32 for
     sparse_categorical_crossentropy. balance: whether each class has the same share in the loss.
     """
 
-    model: keras.Model
-    head: networks.Head
+    blueprint: networks.Blueprint
     weighting: Weighting
     rows: np.ndarray | sp.csr_matrix
     labels: np.ndarray
@@ -38,12 +38,20 @@ class Problem:
         rows: (n, ...) array or (n, words) CSR matrix of counts, as `preprocess` left them.
         labels: (n,) classes or numbers. outputs: units of the output layer.
         """
-        fit, head = section.fit, networks.head(section)
+        fit = section.fit
         weighting = WEIGHTINGS[fit.weighting]
-        rows, targets = weighting.values(rows), head.targets(labels, outputs)
-        model = networks.build(section, rows.shape[1:], outputs)
+        rows = weighting.values(rows)
+        blueprint = networks.Blueprint.of(section, rows, outputs)
+        targets = blueprint.head.targets(labels, outputs)
         balance = getattr(fit, "class_weights", None) == "balanced"
-        return cls(model, head, weighting, rows, labels, targets, fit.batch_size, balance)
+        return cls(blueprint, weighting, rows, labels, targets, fit.batch_size, balance)
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The network; fits leave it as it is. Raises Wrong."""
+        graph = self.blueprint.graph(seed=0)
+        constructs.refuse(graph, self.blueprint)
+        return self.blueprint.finished(graph)
 
     def learned(self, training) -> Learned:
         """What a replica learns that trains on the rows with these numbers."""

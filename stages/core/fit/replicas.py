@@ -28,14 +28,17 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from stages.core.fit import cluster, networks, streams
+from stages.core.fit import cluster, constructs, streams
+from stages.core.fit.copies import AT_A_TIME, Copies
+from stages.core.fit.initial import Initial
 from stages.core.fit.learned import Learned
-from stages.core.fit.program import Copies, Program
+from stages.core.fit.program import Program
 from stages.core.run import memory
 from stages.core.run.lean_keras import keras
 
 SLICE = 64  # replicas that train at the same time, at most
 CHUNK = 4096  # rows that are predicted at the same time, at most
+VIEWS = tuple(vars(keras.layers)[name] for name in ("InputLayer", "Flatten", "Reshape", "Identity"))
 REMEDY = "a lower learning_rate is the usual remedy"
 _ALONE = threading.Lock()  # a worker of a cluster may have several threads
 
@@ -102,8 +105,8 @@ def fit(problem, replicas: Sequence[Replica], epochs: int, title="") -> Iterator
     naming the replica and the epoch, when a loss or a weight is not finite, and MemoryError, before
     any training, when a slice of replicas is sure not to fit into memory.
     """
-    slices = _slices(replicas, problem.batch_size, by_stream=sp.issparse(problem.rows))
-    trainer = _Trainer(problem, epochs, max(len(replica.held_out_rows) for replica in replicas))
+    longest = max(len(replica.held_out_rows) for replica in replicas)
+    slices, trainer = _slices(problem, replicas, longest), _Trainer(problem, epochs, longest)
     if cluster.is_named():
         for fitted in cluster.each(_Trainer.train, trainer, slices, title):
             yield from fitted
@@ -127,16 +130,23 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
     return predictions
 
 
-def _slices(replicas, batch_size, by_stream):
-    """Cut into lists that train at the same time: of equal epochs and, if asked, of one stream."""
+def _slices(problem, replicas, longest):
+    """Cut into lists that train at the same time, of as many replicas as fit into memory.
+
+    They have equal epochs and, where rows are sparse, one stream. Raises MemoryError where not even
+    one replica fits.
+    """
 
     def key(replica):
-        stream = (replica.order, replica.folds.tobytes()) if by_stream else ()
-        return streams.shape(replica.folds, batch_size), stream
+        stream = (replica.order, replica.folds.tobytes()) if sp.issparse(problem.rows) else ()
+        return streams.shape(replica.folds, problem.batch_size), stream
 
-    groups = [list(members) for _, members in groupby(replicas, key)]
-    parts = [np.array_split(group, -(-len(group) // SLICE)) for group in groups]
-    return [list(members) for group in parts for members in group]
+    slices = []
+    for ((_, batch), _), group in groupby(replicas, key):
+        members = list(group)
+        size = min(SLICE, _replicas_that_fit(problem, batch, longest))
+        slices += np.array_split(members, -(-len(members) // size))
+    return [list(members) for members in slices]
 
 
 @dataclass
@@ -152,19 +162,20 @@ class _Trainer:
     program: Program | None = None
 
     def __getstate__(self):
-        model = keras.saving.serialize_keras_object(self.problem.model)
-        return vars(self) | {"problem": replace(self.problem, model=model), "program": None}
+        without = {"problem": replace(self.problem), "program": None}  # a model does not travel
+        return {key: value for key, value in (vars(self) | without).items() if key != "initial"}
 
-    def __setstate__(self, state):
-        model = keras.saving.deserialize_keras_object(state["problem"].model)
-        vars(self).update(state, problem=replace(state["problem"], model=model))
+    @cached_property
+    def initial(self) -> Initial:
+        """The weights that replicas start from."""
+        return Initial(self.problem.blueprint.build)
 
     def train(self, members, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time in a process."""
         with _ALONE:
             if self.program is None or self.program.copies.count != len(members):
-                _stop_if_too_large(self.problem, members, self.longest)
-                self.program = Program(self.problem, len(members))
+                steps, _ = streams.shape(members[0].folds, self.problem.batch_size)
+                self.program = Program(self.problem, len(members), steps * self.epochs)
             learned = [self.problem.learned(member.training_rows) for member in members]
             history, predictions = self._epochs(members, learned, bar)
             fitted = []
@@ -181,7 +192,7 @@ class _Trainer:
     def _epochs(self, members, learned, bar):
         """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows."""
         problem, program, rows = self.problem, self.program, self.program.copies.rows
-        program.start([networks.initial(problem.model, member.seed) for member in members])
+        program.start([self.initial.values(member.seed) for member in members])
         learned, row_weights = rows.stack_learned(learned), problem.row_weights(members)
         sizes = np.array([len(member.held_out_rows) for member in members])
         counted = (np.arange(self.longest) < sizes[:, None]).astype("float32")
@@ -190,12 +201,12 @@ class _Trainer:
         predictions = np.empty((len(members), 0, *problem.model.output_shape[1:]), "float32")
 
         def batches(epoch):
-            chosen, taken = streams.batches(members, problem.batch_size, epoch)
-            return chosen, taken, rows.batches(chosen)
+            parts = streams.batches(members, problem.batch_size, epoch, program.padded)
+            return [(chosen, taken, rows.batches(chosen)) for chosen, taken in parts]
 
         history = []
         for epoch, made in enumerate(streams.ahead(batches, self.epochs)):
-            measured = program.epoch(*made, learned, row_weights)
+            measured = program.epoch(made, learned, row_weights)
             if self.longest:
                 judged, predictions = program.judge(held_out, counted, learned)
                 measured |= judged
@@ -220,22 +231,34 @@ def _diverged(member, what):
     return Diverged(f"the replica with seed {member.seed}{fold}: {what}; {REMEDY}")
 
 
-def _stop_if_too_large(problem, members, longest):
-    """Raise MemoryError where the system would end the process in its middle, without a word.
+def _replicas_that_fit(problem, batch, longest) -> int:
+    """How many replicas at most are not sure to be ended by the system, for want of memory.
 
-    What is sure to be there at the same time: the weights, and beside them either their gradients
-    and new weights; or a batch and what each layer with weights makes of it, from which gradients
-    are computed; or what one of them makes of all held-out rows.
+    What is sure to be there at the same time: the weights of all replicas, and beside them either
+    their gradients and new weights; or, of the replicas that train at once, a batch and what each
+    layer makes of it, from which gradients are computed; or what one layer makes of all held-out
+    rows. Raises MemoryError where that is too much for one replica.
     """
-    model, (_, batch) = problem.model, streams.shape(members[0].folds, problem.batch_size)
+    model, free = problem.model, memory.free()
     weights = model.count_params()
     inputs = 0 if sp.issparse(problem.rows) else math.prod(model.input_shape[1:])
-    outputs = [math.prod(layer.output.shape[1:]) for layer in model.layers if layer.weights]
-    beside = max(2 * weights, batch * (inputs + sum(outputs)), longest * max(inputs, *outputs))
-    needed, free = len(members) * (weights + beside) * 4, memory.free()  # of float32
-    if needed > free:
-        raise MemoryError(
-            f"{len(members)} networks of {weights:,} parameters at a time need at least "
-            f"{needed / 2**30:,.1f} GiB with batches of {batch:,} rows and {longest:,} rows held "
-            f"out, and {max(free, 0) / 2**30:,.1f} GiB are free"
+    outputs = [
+        sum(
+            math.prod(size or 1 for size in output.shape[1:])
+            for output in keras.tree.flatten(layer.output)
         )
+        for layer in model.layers
+        if not isinstance(layer, VIEWS)
+    ]
+    beside = max(2 * weights, batch * (inputs + sum(outputs)), longest * max(inputs, *outputs))
+    each, fixed = weights + beside, 0
+    if not constructs.is_vectorized(model):  # a few at a time are in their middle
+        each, fixed = 3 * weights, AT_A_TIME * beside
+    count = int((free / 4 - fixed) // each)  # of float32
+    if count < 1:
+        raise MemoryError(
+            f"a network of {weights:,} parameters needs at least {(each + fixed) * 4 / 2**30:,.1f} "
+            f"GiB with batches of {batch:,} rows and {longest:,} rows held out, and "
+            f"{max(free, 0) / 2**30:,.1f} GiB are free"
+        )
+    return count

@@ -3,7 +3,7 @@
 Such rows are expensive to gather, so the replicas of one stream train together: what they take in a
 step is mostly the same rows, and each of these is gathered and multiplied once. The first Dense
 layer of all replicas is a sparse product, (rows, words) times (words, replicas x units); its
-gradient is the transposed product. The networks are cut behind that layer, which is done here.
+gradient is the transposed product. The networks are cut behind the product, which is done here.
 """
 
 from functools import reduce
@@ -17,16 +17,11 @@ from stages.core.run.lean_keras import tensorflow as tf
 
 
 class SparseRows:
-    """In place of `program.DenseRows`, with the same methods.
-
-    Weights come in the order of `model.trainable_variables`: the first layer's kernel, its bias.
-    """
-
-    xla = False  # it makes the sparse product slower
+    """In place of `program.DenseRows`, with the same methods; `kernel` is the first layer's."""
 
     def __init__(self, model, matrix):
-        self.first = next(layer for layer in model.layers if layer.variables)
-        self.network, self.wide = _behind(self.first, model), self.first.kernel
+        self.first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
+        self.call, self.kernel = _Behind(self.first, model), self.first.kernel
         matrix = sp.csr_matrix(matrix)
         matrix.sum_duplicates()  # TensorFlow takes each row's words in ascending order, each once
         place = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
@@ -55,25 +50,23 @@ class SparseRows:
         factors = np.stack([each.factor for each in learned], axis=1)
         return Learned(factor=tf.constant(np.repeat(factors, self.first.units, axis=1)))
 
-    def inputs(self, batch, weights, learned):
-        """The first layer's output for each replica's rows of a batch: (replicas, width, units)."""
+    def inputs(self, batch, kernel, learned):
+        """The product of each replica's rows of a batch: (replicas, width, units)."""
         different, place = batch
-        columns = _product(self._matrix(different), _weighted(weights[0], learned))
+        columns = _product(self._matrix(different), _weighted(kernel, learned))
         columns = tf.reshape(columns, (-1, place.shape[0], self.first.units))
-        hidden = tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
-        return self._activated(hidden, weights)
+        return tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
 
-    def held_out_inputs(self, rows, weights, learned):
+    def held_out_inputs(self, rows, kernel, learned):
         """The same for rows that the replicas do not share: each times its replica's kernel."""
-        kernels = tf.split(_weighted(weights[0], learned), rows.shape[0], axis=1)
-        hidden = tf.stack(list(map(_product, map(self._matrix, tf.unstack(rows)), kernels)))
-        hidden = tf.ensure_shape(hidden, (rows.shape[0], None, self.first.units))
-        return self._activated(hidden, weights)
+        kernels = tf.split(_weighted(kernel, learned), rows.shape[0], axis=1)
+        product = tf.stack(list(map(_product, map(self._matrix, tf.unstack(rows)), kernels)))
+        return tf.ensure_shape(product, (rows.shape[0], None, self.first.units))
 
-    def _activated(self, hidden, weights):
-        if self.first.use_bias:
-            hidden += weights[1][:, None]
-        return self.first.activation(hidden)
+    def penalty(self, kernel):
+        """Penalties on the kernels of all replicas: sums over weights, so one call will do."""
+        regularizer = self.first.kernel_regularizer
+        return regularizer(kernel) if regularizer else tf.zeros(())
 
     def _matrix(self, rows):
         """The rows with these numbers as TensorFlow's sparse matrix: (rows, words)."""
@@ -85,18 +78,33 @@ class SparseRows:
         )
 
 
-def _behind(first, model):
-    """The network that takes the output of this layer of the model."""
-    identity = keras.layers.Identity()  # for a network whose first layer is its last
-    if not isinstance(model, keras.Sequential):
-        return keras.Model(first.output, identity(model.outputs[0]))
-    hidden = keras.Input((first.units,))  # its layers may have outputs of earlier calls
-    layers = model.layers[model.layers.index(first) + 1 :]
-    outputs = reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden))
-    return keras.Model(hidden, outputs)
+class _Behind:
+    """What a model makes of the product of its first layer."""
+
+    def __init__(self, first, model):
+        self.first = first
+        identity = keras.layers.Identity()  # for a network whose first layer is its last
+        if isinstance(model, keras.Sequential):  # its layers may have outputs of earlier calls
+            hidden = keras.Input((first.units,))
+            layers = model.layers[model.layers.index(first) + 1 :]
+            outputs = reduce(lambda tensor, layer: layer(tensor), layers, identity(hidden))
+            self.network = keras.Model(hidden, outputs)
+        else:
+            self.network = keras.Model(first.output, identity(model.outputs[0]))
+
+    def __call__(self, product, training):
+        if self.first.use_bias:
+            product = keras.ops.add(product, self.first.bias)
+        return self.network(self.first.activation(product), training=training)
+
+    @property
+    def losses(self):
+        """Those of the layers behind the first."""
+        return self.network.losses
 
 
 def _weighted(kernel, learned):
+    kernel = tf.convert_to_tensor(kernel)
     return kernel if learned.factor is None else kernel * learned.factor
 
 

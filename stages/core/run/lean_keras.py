@@ -13,6 +13,7 @@ from looking through them for garbage.
 import gc
 import logging
 import os
+import random
 import sys
 from contextlib import contextmanager
 
@@ -81,7 +82,24 @@ with _lean(os.environ, ["matplotlib", "pandas", "sklearn"]), _quiet_standard_err
     import keras
     import tensorflow
 
+
+@contextmanager
+def drawn_from(seed: int):
+    """In the block Keras draws all seeds as after `keras.utils.set_random_seed(seed)`.
+
+    It draws them from Python's `random`, which all threads of a process share, those of a cluster's
+    worker too. Here they come from a generator that nobody else has.
+    """
+    drawing = keras.src.random.seed_generator
+    keras.utils.set_random_seed(seed)  # for NumPy and TensorFlow, if a network draws from them
+    shared, drawing.python_random = drawing.python_random, random.Random(seed)
+    try:
+        yield
+    finally:
+        drawing.python_random = shared
+
+
 # It warns when a second fit compiles another program.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__all__ = ["keras", "tensorflow"]
+__all__ = ["drawn_from", "keras", "tensorflow"]

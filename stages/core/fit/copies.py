@@ -1,0 +1,147 @@
+"""Copies of a network: the values of all replicas, and what one copy, or each, makes of its rows.
+
+A variable of the network is held as one that has the values of all copies side by side. A copy is a
+pure function of its values and of its rows. It is mapped over all of them: by `tf.vectorized_map`
+where a network is made of what vectorizes (`constructs`), and by `tf.map_fn`, two copies at a time,
+elsewhere.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from stages.core.fit import constructs
+from stages.core.fit.learned import Learned
+from stages.core.fit.pure import Scope
+from stages.core.fit.sparse import SparseRows
+from stages.core.run.lean_keras import keras
+from stages.core.run.lean_keras import tensorflow as tf
+
+AT_A_TIME = 2  # replicas, where they do not train in one call
+
+
+class DenseRows:
+    """Dense rows on their way into a network. `SparseRows` stands in its place for sparse ones."""
+
+    kernel = None  # the variable that is stacked along its last axis, (..., replicas x units)
+
+    def __init__(self, model, rows):
+        self.call, self.rows = model, tf.constant(rows)
+
+    def batches(self, rows):
+        """Row numbers (steps, replicas, width) as `inputs` takes them: arrays of (steps, ...)."""
+        return (rows,)
+
+    def stack_learned(self, learned):
+        """What all learned as `inputs` takes it: means and factors (replicas, features)."""
+        if learned[0].factor is None:
+            return Learned()
+        return Learned(*(tf.constant(np.stack(each)) for each in zip(*learned, strict=True)))
+
+    def inputs(self, batch, kernel, learned):
+        """What enters `call` for each replica's rows of a batch: (replicas, width, ...)."""
+        inputs = tf.gather(self.rows, batch[0])
+        if learned.factor is None:
+            return inputs
+        return (inputs - learned.mean[:, None]) * learned.factor[:, None]
+
+    def held_out_inputs(self, rows, kernel, learned):
+        """The same for rows that the replicas do not share: numbers (replicas, width)."""
+        return self.inputs((rows,), kernel, learned)
+
+    def penalty(self, kernel):
+        """Penalties on the kernel of the first layer: there is none apart."""
+        return tf.zeros(())
+
+
+class Copies:
+    """`count` copies of a model, for these rows: each variable holds the values of all copies."""
+
+    def __init__(self, model, rows, count):
+        self.model, self.count = model, count
+        self.rows = (SparseRows if sp.issparse(rows) else DenseRows)(model, rows)
+        self.elementwise = constructs.is_elementwise(model)
+        self.vectorized = self.elementwise or constructs.is_vectorized(model)
+        self.stacks = {}
+        self.add(model.variables)
+        self.trainable = [v for v in model.trainable_variables if v is not self.rows.kernel]
+        self.state = model.non_trainable_variables
+        self._predict = tf.function(self._predictions, autograph=False)
+
+    def _axis(self, variable):
+        return -1 if variable is self.rows.kernel else 0
+
+    @property
+    def kernel(self):
+        """The stacked kernel of the layer that takes sparse rows, or None."""
+        return self.stacks.get(id(self.rows.kernel))
+
+    def add(self, variables):
+        """Hold a value of each variable for each copy, at first the one that it has."""
+        for variable in variables:
+            values = _stack([variable.numpy()] * self.count, self._axis(variable))
+            self.stacks[id(variable)] = keras.Variable(values, dtype=variable.dtype)
+
+    def assign(self, variables, values):
+        """Give variables new values: for each copy a list of arrays in their order."""
+        for variable, *each in zip(variables, *values, strict=True):
+            self.stacks[id(variable)].assign(_stack(each, self._axis(variable)))
+
+    def weights(self):
+        """The weights of each copy: a list of arrays in the order of `model.get_weights()`."""
+
+        def split(variable):
+            stacked = self.stacks[id(variable)].numpy()
+            return stacked if self._axis(variable) == 0 else np.split(stacked, self.count, -1)
+
+        return [list(copy) for copy in zip(*map(split, self.model.weights), strict=True)]
+
+    def read(self, variables):
+        """Stacked values of these variables of the model, as tensors."""
+        return [tf.convert_to_tensor(self.stacks[id(v)].value) for v in variables]
+
+    def write(self, variables, values):
+        """Give variables of the model new stacked values."""
+        for variable, value in zip(variables, values, strict=True):
+            self.stacks[id(variable)].assign(value)
+
+    def call(self, weights, state, inputs, training):
+        """What one copy makes of its inputs: predictions, new state, penalties of its layers.
+
+        weights, state: of `trainable` and of `state`. inputs: of one copy, as `rows.inputs` gives.
+        """
+        pairs = [*zip(self.trainable, weights, strict=True), *zip(self.state, state, strict=True)]
+        with Scope(pairs, collect_losses=training) as scope:
+            predictions = self.rows.call(inputs, training=training)
+            losses = self.rows.call.losses if training else []
+        penalty = sum(map(tf.reduce_sum, losses), tf.zeros(()))
+        return predictions, [scope.get_current_value(v) for v in self.state], penalty
+
+    def each(self, function, arguments, kinds):
+        """function(arguments) of each copy. kinds: of what it returns."""
+        if self.vectorized:
+            return tf.vectorized_map(function, arguments, fallback_to_while_loop=True)
+        return tf.map_fn(
+            function, arguments, parallel_iterations=AT_A_TIME, fn_output_signature=kinds
+        )
+
+    def predictions(self, inputs):
+        """Of all copies for their inputs: (replicas, width, outputs)."""
+
+        def one(copy):
+            return self.call(*copy, training=False)[0]
+
+        stacks = self.read(self.trainable), self.read(self.state), inputs
+        return self.each(one, stacks, tf.TensorSpec((None, *self.model.output_shape[1:])))
+
+    def predict(self, numbers, learned):
+        """Predictions of all copies for the rows with these numbers: (replicas, rows, outputs)."""
+        everywhere = np.broadcast_to(numbers, (1, self.count, len(numbers)))
+        batch = [tf.constant(array[0]) for array in self.rows.batches(everywhere)]
+        return self._predict(batch, learned).numpy()
+
+    def _predictions(self, batch, learned):
+        return self.predictions(self.rows.inputs(batch, self.kernel, learned))
+
+
+def _stack(values, axis):
+    return np.stack(values) if axis == 0 else np.concatenate(values, axis)

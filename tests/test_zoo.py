@@ -1,0 +1,496 @@
+"""Constructs of Keras, each trained as replicas and alone by Keras: equal, or refused by name.
+
+A construct is a line: its name and the body of a network, as `build` of a file in stages/networks.
+Three replicas of folds that differ by a row train on batches that do not divide the rows; slow: one
+replica, and batches that divide them.
+"""
+
+import numpy as np
+import pytest
+
+from stages.core.declared.strict_yaml import Wrong
+from stages.core.fit import constructs, learned, networks, pure, replicas, streams
+from stages.core.fit.initial import Initial
+from stages.core.fit.problem import Problem
+from stages.core.run.lean_keras import keras, tensorflow
+
+L, ops = keras.layers, keras.ops
+RANDOM = np.random.default_rng(0)
+COUNT = 73
+ROWS = {
+    "numbers": RANDOM.normal(size=(COUNT, 12)).astype("float32"),
+    "images": RANDOM.random((COUNT, 8, 8, 3)).astype("float32"),
+    "words": RANDOM.integers(1, 30, (COUNT, 10)).astype("int32"),
+}
+ROWS["words"][np.arange(10) >= RANDOM.integers(3, 11, COUNT)[:, None]] = 0
+LABELS = RANDOM.integers(0, 3, COUNT).astype("int32")
+SGD = {"class_name": "sgd", "config": {"learning_rate": 0.05, "momentum": 0.9}}
+
+
+def blueprint(body, kind, optimizer=SGD, sparse=False, schedule="constant"):
+    head, words = networks.LABELS["integer"], kind == "words"
+    shape = ROWS[kind].shape[1:]
+    return networks.Blueprint(body, shape, 3, head, optimizer, schedule, words, sparse)
+
+
+def serial(*layers):
+    """A body that is a chain of new layers."""
+
+    def body(x):
+        for layer in layers:
+            x = layer()(x)
+        return x
+
+    return body
+
+
+class Scale(L.Layer):
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="random_normal")
+
+    def call(self, x):
+        return x * self.scale
+
+
+class Both(L.Layer):
+    """Layers within a layer."""
+
+    def __init__(self, units=8, **keys):
+        super().__init__(**keys)
+        self.units, self.first, self.second = units, L.Dense(units, "relu"), L.Dense(units)
+
+    def build(self, shape):
+        self.first.build(shape)
+        self.second.build((None, self.units))
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units}
+
+
+class Means(L.Layer):
+    """A state of batches, and a count of them."""
+
+    def build(self, shape):
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+        self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False)
+
+    def call(self, x, training=False):
+        if training:
+            self.count.assign_add(1.0)
+            self.mean.assign(0.9 * self.mean + 0.1 * ops.mean(x, axis=0))
+        return x - self.mean
+
+
+class Noise(L.Layer):
+    def __init__(self, **keys):
+        super().__init__(**keys)
+        self.seeds = keras.random.SeedGenerator()
+
+    def call(self, x, training=False):
+        noise = keras.random.normal(ops.shape(x), seed=self.seeds)
+        return x + 0.1 * noise if training else x
+
+
+class AddsLoss(L.Layer):
+    def call(self, x):
+        self.add_loss(0.1 * ops.mean(ops.square(x)))
+        return x
+
+
+class Small(keras.Model):
+    def __init__(self, **keys):
+        super().__init__(**keys)
+        self.hidden, self.dropout = L.Dense(8, "relu"), L.Dropout(0.2)
+
+    def build(self, shape):
+        self.hidden.build(shape)
+        self.factor = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x, training=False):
+        return self.dropout(self.hidden(x), training=training) * self.factor
+
+
+class Half(keras.regularizers.Regularizer):
+    def __call__(self, weights):
+        return 0.5 * ops.mean(ops.square(weights))
+
+    def get_config(self):
+        return {}
+
+
+for kind in (Scale, Both, Means, Noise, AddsLoss, Small, Half):
+    keras.saving.register_keras_serializable("zoo")(kind)
+
+
+def dense(units=8, activation="relu", **keys):
+    return L.Dense(units, activation, **keys)
+
+
+def pretrained(trainable):
+    def body(x):
+        layer = dense()
+        y = layer(x)
+        layer.set_weights([np.linspace(-1, 1, 96).reshape(12, 8), np.zeros(8)])
+        layer.trainable = trainable
+        return y
+
+    return body
+
+
+def frozen(x):
+    layer = dense(trainable=False)
+    return dense()(layer(x))
+
+
+def adapted(x):
+    layer = L.Normalization()
+    layer.adapt(ROWS["numbers"] * 3 + 5)
+    return dense()(layer(x))
+
+
+def siamese(x):
+    layer = dense(6)
+    first, second = layer(x[:, :6]), layer(x[:, 6:])
+    return L.Concatenate()([ops.abs(first - second), first * second])
+
+
+def cross(x):
+    y = x
+    for _ in range(2):
+        y = x * L.Dense(12)(y) + y
+    return L.Concatenate()([L.BatchNormalization()(y), L.BatchNormalization()(dense()(x))])
+
+
+def residual(x):
+    y = dense()(x)
+    return L.Add()([y, dense()(y)])
+
+
+def attention(x):
+    y = L.Embedding(30, 8)(x)
+    y = L.LayerNormalization()(y + L.MultiHeadAttention(2, 4)(y, y))
+    return L.GlobalAveragePooling1D()(y)
+
+
+def resnet(x):
+    y = L.Conv2D(4, 3, padding="same")(x)
+    z = L.ReLU()(L.BatchNormalization()(L.Conv2D(4, 3, padding="same")(y)))
+    return L.GlobalAveragePooling2D()(L.Add()([y, z]))
+
+
+def embedded(*layers):
+    return serial(lambda: L.Embedding(30, 6), *layers)
+
+
+def convolved(*layers):
+    return serial(lambda: L.Conv2D(6, 3), *layers, L.Flatten)
+
+
+NUMBERS = {
+    "Dense": serial(dense),
+    "no hidden layer": lambda x: L.Identity()(x),
+    "BatchNormalization": serial(lambda: L.Dense(8), L.BatchNormalization, L.ReLU),
+    "BatchNormalization, frozen": serial(dense, lambda: L.BatchNormalization(trainable=False)),
+    "LayerNormalization": serial(lambda: L.Dense(8), L.LayerNormalization, L.ReLU),
+    "UnitNormalization, RMSNormalization": serial(L.UnitNormalization, dense, L.RMSNormalization),
+    "GroupNormalization": serial(dense, lambda: L.GroupNormalization(4)),
+    "PReLU, LeakyReLU, ELU": serial(lambda: L.Dense(8), L.PReLU, dense, L.LeakyReLU, L.ELU),
+    "activity_regularizer": serial(lambda: dense(activity_regularizer=keras.regularizers.L2(0.1))),
+    "ActivityRegularization": serial(dense, lambda: L.ActivityRegularization(l2=0.1)),
+    "kernel_regularizer": serial(lambda: dense(kernel_regularizer="l2", bias_regularizer="l1")),
+    "OrthogonalRegularizer": serial(
+        lambda: dense(kernel_regularizer=keras.regularizers.OrthogonalRegularizer(0.1))
+    ),
+    "a regularizer of one's own": serial(lambda: dense(kernel_regularizer=Half())),
+    "MaxNorm": serial(lambda: dense(kernel_constraint=keras.constraints.MaxNorm(0.5))),
+    "NonNeg, UnitNorm": serial(
+        lambda: dense(kernel_constraint="non_neg"), lambda: dense(kernel_constraint="unit_norm")
+    ),
+    "Rescaling": serial(lambda: L.Rescaling(0.5, 0.1), dense),
+    "Normalization, adapted": adapted,
+    "Discretization, CategoryEncoding": serial(
+        lambda: L.Discretization([-0.5, 0.5]), lambda: L.CategoryEncoding(3, "multi_hot"), dense
+    ),
+    "Reshape, Flatten": serial(lambda: L.Reshape((3, 4)), dense, L.Flatten),
+    "residual": residual,
+    "Concatenate, Multiply": lambda x: L.Concatenate()(
+        [L.Multiply()([dense(4)(x), dense(4)(x)]), x]
+    ),
+    "Average, Maximum, Minimum, Subtract, Dot": lambda x: L.Concatenate()(
+        [
+            kind()([dense(4)(x), dense(4)(x)])
+            for kind in (L.Average, L.Maximum, L.Minimum, L.Subtract, lambda: L.Dot(1))
+        ]
+    ),
+    "operators": lambda x: (lambda y: y * 2 + ops.mean(y, axis=-1, keepdims=True))(dense()(x)),
+    "a shared layer": siamese,
+    "a layer of two calls": lambda x: (lambda layer: layer(layer(x)))(dense(12)),
+    "deep and cross": cross,
+    "a nested Sequential": lambda x: keras.Sequential([dense(), L.BatchNormalization()])(x),
+    "a nested functional model": lambda x: (lambda i: keras.Model(i, residual(i))(x))(
+        keras.Input((12,))
+    ),
+    "frozen": frozen,
+    "pretrained, frozen": pretrained(False),
+    "pretrained, tuned": pretrained(True),
+    "a layer of one's own": serial(dense, Scale),
+    "layers within a layer": serial(Both),
+    "a state of one's own": serial(dense, Means),
+    "add_loss": serial(dense, AddsLoss),
+    "a subclassed model": serial(Small),
+    "EinsumDense": serial(lambda: L.EinsumDense("ab,bc->ac", output_shape=8, bias_axes="c")),
+    "seeds in initializers": serial(
+        lambda: dense(kernel_initializer=keras.initializers.HeNormal(3)), dense
+    ),
+    "initializers": serial(
+        *(
+            (lambda name=name: dense(kernel_initializer=name))
+            for name in ("orthogonal", "lecun_normal", "random_normal", "variance_scaling")
+        )
+    ),
+}
+IMAGES = {
+    "Conv2D": convolved(lambda: L.MaxPooling2D(padding="same"), lambda: L.Conv2D(4, 2)),
+    "Conv2D, BatchNormalization": convolved(
+        L.BatchNormalization, L.ReLU, lambda: L.AveragePooling2D(2)
+    ),
+    "Conv2D, strides, dilation, groups": convolved(
+        lambda: L.Conv2D(4, 2, strides=2, groups=2), lambda: L.Conv2D(4, 2, dilation_rate=2)
+    ),
+    "DepthwiseConv2D, SeparableConv2D": convolved(
+        lambda: L.DepthwiseConv2D(2), lambda: L.SeparableConv2D(4, 2)
+    ),
+    "Conv2DTranspose, UpSampling2D": convolved(lambda: L.Conv2DTranspose(4, 2), L.UpSampling2D),
+    "ZeroPadding2D, Cropping2D": convolved(L.ZeroPadding2D, lambda: L.Cropping2D(1)),
+    "GlobalMaxPooling2D": serial(lambda: L.Conv2D(6, 3), L.GlobalMaxPooling2D),
+    "GroupNormalization of images": convolved(lambda: L.GroupNormalization(3)),
+    "ResNet": resnet,
+    "Permute, TimeDistributed": serial(
+        lambda: L.Permute((2, 1, 3)), lambda: L.TimeDistributed(dense(4)), L.Flatten
+    ),
+    "ConvLSTM1D": serial(lambda: L.ConvLSTM1D(3, 2), L.Flatten),
+    "Conv1D of rows": serial(lambda: L.Reshape((8, 24)), lambda: L.Conv1D(4, 3), L.Flatten),
+}
+WORDS = {
+    "Embedding, Flatten": embedded(L.Flatten),
+    "Embedding, GlobalMaxPooling1D": embedded(lambda: L.Conv1D(4, 3), L.GlobalMaxPooling1D),
+    "Embedding, mask_zero": serial(
+        lambda: L.Embedding(30, 6, mask_zero=True), L.GlobalAveragePooling1D
+    ),
+    "LSTM": embedded(lambda: L.LSTM(4)),
+    "LSTM, masked": serial(lambda: L.Embedding(30, 6, mask_zero=True), lambda: L.LSTM(4)),
+    "LSTM on LSTM": embedded(lambda: L.LSTM(4, return_sequences=True), lambda: L.LSTM(4)),
+    "GRU": embedded(lambda: L.GRU(4)),
+    "SimpleRNN": embedded(lambda: L.SimpleRNN(4)),
+    "Bidirectional": embedded(lambda: L.Bidirectional(L.GRU(3))),
+    "RNN of cells": embedded(lambda: L.RNN([L.GRUCell(3), L.LSTMCell(3)])),
+    "Attention": attention,
+    "Attention, Lambda-free": lambda x: (lambda y: L.GlobalMaxPooling1D()(L.Attention()([y, y])))(
+        L.Embedding(30, 6)(x)
+    ),
+    "SeparableConv1D": embedded(lambda: L.SeparableConv1D(4, 3), L.GlobalMaxPooling1D),
+    "Embedding, ops": lambda x: ops.mean(L.Embedding(30, 6)(x), axis=1),
+}
+DROPPED = {  # draw masks: XLA draws others than Keras without it
+    "Dropout": serial(dense, lambda: L.Dropout(0.5)),
+    "GaussianNoise, GaussianDropout": serial(
+        lambda: L.GaussianNoise(0.3), dense, lambda: L.GaussianDropout(0.3)
+    ),
+    "AlphaDropout": serial(lambda: dense(activation="selu"), lambda: L.AlphaDropout(0.3)),
+    "Dropout in a nested model": lambda x: keras.Sequential([dense(), L.Dropout(0.5)])(x),
+}
+UNCOMPILED = {
+    "SpatialDropout1D": ("words", embedded(lambda: L.SpatialDropout1D(0.3), L.Flatten)),
+    "LSTM, dropout": ("words", embedded(lambda: L.LSTM(4, dropout=0.3, recurrent_dropout=0.3))),
+    "noise of one's own": ("numbers", serial(dense, Noise)),
+    "Conv2D, Dropout": ("images", convolved(lambda: L.Dropout(0.5))),
+}
+ZOO = {
+    **{name: ("numbers", body) for name, body in NUMBERS.items()},
+    **{name: ("images", body) for name, body in IMAGES.items()},
+    **{name: ("words", body) for name, body in WORDS.items()},
+    **UNCOMPILED,
+}
+
+
+EPOCHS, FOLDS = 2, np.arange(COUNT) % 3
+SLOW = {*list(ZOO)[1::2], "Bidirectional", "LSTM", "GRU", "ConvLSTM1D", "deep and cross"}
+
+
+def by_keras(problem, members, compiled):
+    """Weights and held-out predictions of each member, trained by `train_on_batch`."""
+    model, start = problem.blueprint.build(0), Initial(problem.blueprint.build)
+    variables = model.variables  # those of the optimizer will join them
+    steps = EPOCHS * streams.shape(members[0].folds, problem.batch_size)[0]
+    optimizer = problem.blueprint.new_optimizer(steps)
+    model.compile(optimizer, problem.blueprint.head.loss, jit_compile=compiled)
+    optimizer.build(model.trainable_variables)
+    fresh = [variable.numpy() for variable in optimizer.variables]
+    padded = constructs.is_elementwise(model) and not constructs.looks_across_rows(model)
+    for number, member in enumerate(members):
+        values = [*start.values(member.seed), *fresh]
+        for variable, value in zip([*variables, *optimizer.variables], values, strict=True):
+            variable.assign(value)
+        for epoch in range(EPOCHS):
+            for parts in streams.batches(members, problem.batch_size, epoch, padded):
+                for chosen, taken in zip(*parts, strict=True):
+                    batch = chosen[number][taken[number] == 1]
+                    model.train_on_batch(problem.rows[batch], LABELS[batch])
+        yield model.get_weights(), model.predict_on_batch(problem.rows[member.held_out_rows])
+
+
+def check(kind, body, count=3, folds=FOLDS, batch=20, compiled=False):
+    members = [replicas.Replica(seed + 5, 7, folds, seed) for seed in range(count)]
+    rows, labels = ROWS[kind][: len(folds)], LABELS[: len(folds)]
+    weighting = learned.WEIGHTINGS["none"]
+    problem = Problem(blueprint(body, kind), weighting, rows, labels, labels, batch)
+    fitted = list(problem.fit(members, EPOCHS))
+    alone = by_keras(problem, members, compiled)
+    for replica, (weights, held_out) in zip(fitted, alone, strict=True):
+        for ours, theirs in zip(replica.weights, weights, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(replica.held_out, held_out, rtol=0, atol=1e-5)
+    built = problem.blueprint.build(members[-1].seed).get_weights()
+    pairs = zip(fitted[-1].weights, built, strict=True)
+    assert max(np.abs(ours - first).max() for ours, first in pairs) > 1e-3, "nothing was trained"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in ZOO],
+)
+def test_a_construct_trains_as_in_keras(name):
+    check(*ZOO[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO)
+def test_a_construct_trains_as_in_keras_alone_and_on_batches_that_divide_the_rows(name):
+    check(*ZOO[name], count=1, folds=np.arange(72) % 3, batch=16)
+
+
+@pytest.mark.parametrize("name", DROPPED)
+@pytest.mark.parametrize("count", [1, 3])
+def test_masks_are_those_of_keras_under_xla(name, count):
+    folds = np.arange(72) % 3  # masks depend on the width of a batch
+    check("numbers", DROPPED[name], count=count, folds=folds, batch=16, compiled=True)
+
+
+class Assigns(Scale):
+    def call(self, x):
+        self.scale.assign(self.scale * 0.9)
+        return x * self.scale
+
+
+class Unused(Scale):
+    def call(self, x):
+        return x
+
+
+class Unseeded(L.Layer):
+    def call(self, x):
+        return x + tensorflow.random.normal(tensorflow.shape(x))
+
+
+class Raw(L.Layer):
+    def __init__(self, **keys):
+        super().__init__(**keys)
+        self.count = tensorflow.Variable(1.0)
+
+    def call(self, x):
+        return x * self.count
+
+
+class Forgets(L.Layer):
+    """No get_config for its argument."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.inner = L.Dense(units)
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+class Unknown(Scale):
+    """Registered nowhere."""
+
+
+for each in (Assigns, Unused, Unseeded, Raw, Forgets):
+    keras.saving.register_keras_serializable("zoo")(each)
+
+REFUSED = {  # what: body, what the message has
+    "Lambda": (serial(lambda: L.Lambda(lambda x: x * 2), dense), "Lambda.* cannot be loaded"),
+    "mixed precision": (serial(lambda: dense(dtype="mixed_float16")), "float32, got mixed_float16"),
+    "float64": (serial(lambda: dense(dtype="float64")), "expected to compute in float32"),
+    "masked rows": (serial(lambda: L.Masking(0.0), dense), "carries a mask of rows"),
+    "SpectralNormalization": (
+        serial(lambda: L.SpectralNormalization(dense())),
+        "SpectralNormalization.*assigned when",
+    ),
+    "an assigned weight": (serial(dense, Assigns), "assigns.*assigned when the layer is called"),
+    "an unused weight": (serial(dense, Unused), "unused.*: the loss does not depend on it"),
+    "no gradient": (lambda x: ops.stop_gradient(dense()(x)), "the loss does not depend on it"),
+    "unseeded noise": (serial(dense, Unseeded), "unseeded.*draws random numbers that no seed"),
+    "a variable of TensorFlow": (serial(dense, Raw), "add_weight, got a variable of TensorFlow"),
+    "no get_config": (serial(lambda: Forgets(4)), "cannot be saved and loaded again: .*get_config"),
+    "not registered": (serial(dense, Unknown), "cannot be saved and loaded again: .*register"),
+    "rows that depend on others": (
+        lambda x: (lambda y: y - ops.mean(y, axis=0))(dense()(x)),
+        "depends on the other rows",
+    ),
+    "other inputs": (lambda x: dense()(keras.Input((4,))), "gives no network for rows"),
+    "two outputs": (lambda x: [dense()(x), dense()(x)], r"expected build to return \(samples"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_not_train_as_in_keras_is_refused_by_name(name):
+    body, message = REFUSED[name]
+    rows, weighting = ROWS["numbers"], learned.WEIGHTINGS["none"]
+    problem = Problem(blueprint(body, "numbers"), weighting, rows, LABELS, LABELS, 20)
+    with pytest.raises(Wrong, match=f"test_zoo.py.*{message}"):
+        next(problem.fit([replicas.Replica(0, 0, FOLDS, 0)], 1))
+
+
+SPARSE = {
+    "kernel_constraint": lambda x: dense(kernel_constraint="non_neg")(x),
+    "bias_regularizer": lambda x: dense(bias_regularizer="l2")(x),
+    "activity_regularizer": lambda x: dense(activity_regularizer="l2")(x),
+    "as regularizer": lambda x: dense(kernel_regularizer=Half())(x),
+    "that trains": lambda x: dense(trainable=False)(x),
+    "a Dense layer": lambda x: Both()(x),
+    "one call": lambda x: (lambda layer: layer(layer(x)))(L.Dense(12)),
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_a_layer_that_cannot_take_sparse_words_is_refused_by_name(name):
+    plan = blueprint(SPARSE[name], "numbers", sparse=True)
+    with pytest.raises(Wrong, match="sparse") as caught:
+        Problem(plan, learned.WEIGHTINGS["none"], None, None, None, 20).model.summary()
+    assert name in str(caught.value)
+
+
+def test_the_methods_that_pure_optimizers_take_from_the_general_ones_are_these():
+    replaced = {
+        "_apply_weight_decay",
+        "_backend_increment_gradient_accumulators",
+        "_backend_update_step",
+        "_clip_by_norm",
+        "_overwrite_model_variables_with_average_value",
+        "_var_key",
+        "add_variable_from_reference",
+        "assign",
+        "assign_add",
+        "assign_sub",
+        "stateless_apply",
+    }
+    for kind in (keras.optimizers.RMSprop, keras.optimizers.Adam, keras.optimizers.SGD):
+        assert pure.general(kind).keys() == replaced
