@@ -92,6 +92,12 @@ def assert_the_same(fitted, single, log, x, y, held_out, atol=2e-6):
             assert fitted.history[prefix + ours][-1] == expected
 
 
+def bounded(inputs):
+    return keras.layers.Dense(
+        8, "relu", kernel_constraint=keras.constraints.MaxNorm(0.3), bias_constraint="non_neg"
+    )(inputs)
+
+
 OPTIMIZERS = {
     "rmsprop": network(),
     "adam": network(optimizer("adam")),
@@ -100,6 +106,7 @@ OPTIMIZERS = {
     "momentum": network(optimizer("sgd", momentum=0.9)),
     "weight decay": network(optimizer("rmsprop", weight_decay=0.1)),
     "clipnorm": network(optimizer("sgd", learning_rate=1.0, clipnorm=0.01)),
+    "constraints": network(of=bounded),
     "cosine": network(optimizer("adam", learning_rate=0.01), schedule="cosine"),
     "exponential": network(optimizer("sgd", learning_rate=0.1), schedule="exponential"),
 }

@@ -153,8 +153,7 @@ def _misplaced(network, blueprint):
 
 def _not_sparse(first):
     """What the layer that takes sparse words cannot have: its kernels lie side by side."""
-    given = "kernel_constraint", "bias_constraint", "bias_regularizer", "activity_regularizer"
-    for name in given:
+    for name in ("bias_regularizer", "activity_regularizer"):
         if getattr(first, name) is not None:
             yield f"layer {first.name} takes sparse words: expected no {name}"
     sums = keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2

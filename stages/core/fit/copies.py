@@ -61,9 +61,14 @@ class Copies:
         self.rows = (SparseRows if sp.issparse(rows) else DenseRows)(model, rows)
         self.elementwise = constructs.is_elementwise(model)
         self.vectorized = self.elementwise or constructs.is_vectorized(model)
-        self.stacks = {}
-        self.add(model.variables)
+        self.stacks = {
+            id(variable): keras.Variable(
+                _stack([variable.numpy()] * count, self._axis(variable)), dtype=variable.dtype
+            )
+            for variable in model.variables
+        }
         self.trainable = [v for v in model.trainable_variables if v is not self.rows.kernel]
+        self.trained = [*self.trainable, *(v for v in [self.rows.kernel] if v is not None)]
         self.state = model.non_trainable_variables
         self._predict = tf.function(self._predictions, autograph=False)
 
@@ -74,12 +79,6 @@ class Copies:
     def kernel(self):
         """The stacked kernel of the layer that takes sparse rows, or None."""
         return self.stacks.get(id(self.rows.kernel))
-
-    def add(self, variables):
-        """Hold a value of each variable for each copy, at first the one that it has."""
-        for variable in variables:
-            values = _stack([variable.numpy()] * self.count, self._axis(variable))
-            self.stacks[id(variable)] = keras.Variable(values, dtype=variable.dtype)
 
     def assign(self, variables, values):
         """Give variables new values: for each copy a list of arrays in their order."""
@@ -98,6 +97,15 @@ class Copies:
     def read(self, variables):
         """Stacked values of these variables of the model, as tensors."""
         return [tf.convert_to_tensor(self.stacks[id(v)].value) for v in variables]
+
+    def within(self, function, variable, stacked):
+        """function(value) of each copy, stacked as this variable of the model is."""
+        if self._axis(variable) == 0:
+            return tf.vectorized_map(function, stacked)
+        rows, columns = stacked.shape
+        apart = tf.reshape(stacked, (rows, self.count, columns // self.count))
+        each = tf.vectorized_map(function, tf.transpose(apart, (1, 0, 2)))
+        return tf.reshape(tf.transpose(each, (1, 0, 2)), (rows, columns))
 
     def write(self, variables, values):
         """Give variables of the model new stacked values."""

@@ -46,9 +46,10 @@ class _Source:
 class Initial:
     """New values of the variables of the networks that `build` makes, each of a seed."""
 
-    def __init__(self, build: Callable[[int], keras.Model]):
+    def __init__(self, build: Callable[[int], keras.Model], network: keras.Model, seed: int):
+        """network: what `build` made of this seed."""
         self.build = build
-        self.first = None  # what was built first: its seed, network, values
+        self.first = seed, network, [variable.numpy() for variable in network.variables]
         self.sources = None  # once there is a second: how values are drawn, or [] if they are not
 
     def values(self, seed: int) -> list[np.ndarray]:
@@ -56,11 +57,8 @@ class Initial:
         if self.sources:
             draws = _draws(seed)
             return [source.drawn(draws) for source in self.sources]
-        network = self.build(seed)
-        built = [variable.numpy() for variable in network.variables]
-        if self.first is None:
-            self.first = seed, network, built
-        elif self.sources is None and seed != self.first[0]:
+        built = [variable.numpy() for variable in self.build(seed).variables]
+        if self.sources is None and seed != self.first[0]:
             sources = _sources(*self.first[1:], _draws(self.first[0]))
             drawn = [source.drawn(_draws(seed)) for source in sources]
             self.sources = sources if all(map(np.array_equal, drawn, built)) else []

@@ -8,8 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from stages.core.fit import constructs, networks, replicas
+from stages.core.fit.initial import Initial
 from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced
 from stages.core.run.lean_keras import keras
+
+SEED = 0  # of the network that fits leave as it is
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,14 @@ class Problem:
     @cached_property
     def model(self) -> keras.Model:
         """The network; fits leave it as it is. Raises Wrong."""
-        graph = self.blueprint.graph(seed=0)
+        graph = self.blueprint.graph(SEED)
         constructs.refuse(graph, self.blueprint)
         return self.blueprint.finished(graph)
+
+    @cached_property
+    def initial(self) -> Initial:
+        """The weights that replicas start from."""
+        return Initial(self.blueprint.build, self.model, SEED)
 
     def learned(self, training) -> Learned:
         """What a replica learns that trains on the rows with these numbers."""

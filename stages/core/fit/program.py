@@ -1,10 +1,10 @@
 """The compiled program: a step that trains all replicas, and judging them.
 
-A step has two parts, each written for one replica and mapped over all of them (`copies`). The
-gradients are a function of a replica's weights and of its rows. The optimizer's update is one of
-these gradients and of its state: elementwise work, whatever the network, and always compiled by
-XLA. The steps of an epoch are a loop, which XLA compiles as a whole where a network is vectorized
-and its rows are dense.
+A step has two parts. The gradients are a function of a replica's weights and of its rows, mapped
+over all replicas (`copies`). The optimizer's update is elementwise work, whatever the network: one
+optimizer updates the weights of all replicas, which lie side by side, compiled by XLA. The steps of
+an epoch are a loop, which XLA compiles as a whole where a network is made of elementwise parts and
+its rows are dense.
 """
 
 from functools import partial
@@ -13,7 +13,6 @@ import numpy as np
 
 from stages.core.fit import constructs
 from stages.core.fit.copies import Copies
-from stages.core.fit.pure import pure
 from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
 
@@ -28,16 +27,10 @@ class Program:
         self.padded = copies.elementwise and not constructs.looks_across_rows(model)
         self.targets, self.head = tf.constant(problem.targets), problem.blueprint.head
         self.loss = keras.losses.get(self.head.loss)
-        self.optimizer = pure(problem.blueprint.new_optimizer(steps))
-        self.optimizer.build(copies.trainable)
-        copies.add(self.optimizer.variables)
+        self.optimizer = problem.blueprint.new_optimizer(steps)
+        self.clipnorm, self.optimizer.clipnorm = self.optimizer.clipnorm, None
+        self.optimizer.build([copies.stacks[id(variable)] for variable in copies.trained])
         self.fresh = [variable.numpy() for variable in self.optimizer.variables]
-        if copies.kernel is not None:
-            config = self.optimizer.get_config()
-            self.clipnorm = config.pop("clipnorm")  # its norm would be that of all replicas
-            self.shared = type(problem.blueprint.new_optimizer(steps)).from_config(config)
-            self.shared.build([copies.kernel])
-            self.shared_fresh = [variable.numpy() for variable in self.shared.variables]
         self.xla = copies.elementwise and copies.kernel is None
         self._train = tf.function(self._steps, jit_compile=self.xla, autograph=False)
         self._traced = None
@@ -48,10 +41,8 @@ class Program:
     def start(self, initial):
         """Begin anew. initial: for each replica its values in the order of `model.variables`."""
         self.copies.assign(self.copies.model.variables, initial)
-        self.copies.assign(self.optimizer.variables, [self.fresh] * self.copies.count)
-        if self.copies.kernel is not None:
-            for variable, value in zip(self.shared.variables, self.shared_fresh, strict=True):
-                variable.assign(value)
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(value)
 
     def epoch(self, parts, learned, row_weights):
         """Train on the batches of an epoch; returns means over rows: {"loss": (replicas,), ...}.
@@ -102,8 +93,8 @@ class Program:
             gradients, upstream, measured = self._gradients(inputs, targets, share[number])
             if kernel is not None:
                 pulls = upstream, tf.ones(())
-                kernel = tape.gradient((inputs, penalty), kernel, pulls)
-            self._update(gradients, kernel)
+                gradients.append(tape.gradient((inputs, penalty), kernel, pulls))
+            self._update(gradients)
             return number + 1, sums + tf.reduce_sum(measured * taken[number], 2)
 
         start = 0, tf.zeros((2, copies.count))
@@ -134,9 +125,9 @@ class Program:
 
         stacks = copies.read(copies.trainable), copies.read(copies.state)
         arguments = *stacks, inputs, targets, share
-        if copies.vectorized and not copies.elementwise:
+        if copies.vectorized and not self.xla:
             # The gradient of a loop over time does not vectorize. Replicas share no weight, so that
-            # of the sum of their losses is that of each.
+            # of the sum of their losses is that of each. XLA makes that of each alone much faster.
             every = partial(tf.vectorized_map, forward, fallback_to_while_loop=True)
             gradients, upstream, others = backward(every, arguments)
         else:
@@ -149,29 +140,18 @@ class Program:
         measured = tf.stack([tf.ensure_shape(each, share.shape) for each in (loss, metric)])
         return gradients, upstream, measured
 
-    def _updated(self, gradients, kernel):
-        """A step of the optimizer of each replica. kernel: gradient of the shared one, or None."""
-        held = self.optimizer.variables, self.copies.trainable
-
-        def one(copy):
-            moments, gradients, weights = copy
-            weights, moments = self.optimizer.stateless_apply(moments, gradients, weights)
-            return [[*map(tf.convert_to_tensor, each)] for each in (moments, weights)]
-
-        moments, weights = map(self.copies.read, held)
-        new = tf.vectorized_map(one, (moments, gradients, weights), fallback_to_while_loop=True)
-        for variables, values in zip(held, new, strict=True):
-            self.copies.write(variables, values)
-        if kernel is not None:
-            self.shared.apply([self._clipped(kernel)])
-
-    def _clipped(self, gradient):
-        """The gradient of the shared kernel, (words, all units), clipped for each replica."""
-        if not self.clipnorm:
-            return gradient
-        apart = tf.reshape(gradient, (gradient.shape[0], self.copies.count, -1))
-        clipped = tf.clip_by_norm(apart, self.clipnorm, axes=[0, 2])
-        return tf.reshape(clipped, gradient.shape)
+    def _updated(self, gradients):
+        """A step of the optimizer. gradients: those of all replicas, in the order of `trained`."""
+        copies, trained = self.copies, self.copies.trained
+        if self.clipnorm:
+            clip = partial(tf.clip_by_norm, clip_norm=self.clipnorm)
+            pairs = zip(trained, gradients, strict=True)
+            gradients = [copies.within(clip, *pair) for pair in pairs]
+        self.optimizer.apply(gradients)
+        for weight in trained:
+            if weight.constraint is not None:
+                stack = copies.stacks[id(weight)]
+                stack.assign(copies.within(weight.constraint, weight, stack.value))
 
     def _judged(self, rows, counted, learned):
         inputs = self.copies.rows.held_out_inputs(rows, self.copies.kernel, learned)

@@ -30,7 +30,6 @@ from tqdm import tqdm
 
 from stages.core.fit import cluster, constructs, streams
 from stages.core.fit.copies import AT_A_TIME, Copies
-from stages.core.fit.initial import Initial
 from stages.core.fit.learned import Learned
 from stages.core.fit.program import Program
 from stages.core.run import memory
@@ -163,12 +162,7 @@ class _Trainer:
 
     def __getstate__(self):
         without = {"problem": replace(self.problem), "program": None}  # a model does not travel
-        return {key: value for key, value in (vars(self) | without).items() if key != "initial"}
-
-    @cached_property
-    def initial(self) -> Initial:
-        """The weights that replicas start from."""
-        return Initial(self.problem.blueprint.build)
+        return vars(self) | without
 
     def train(self, members, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time in a process."""
@@ -192,7 +186,7 @@ class _Trainer:
     def _epochs(self, members, learned, bar):
         """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows."""
         problem, program, rows = self.problem, self.program, self.program.copies.rows
-        program.start([self.initial.values(member.seed) for member in members])
+        program.start([problem.initial.values(member.seed) for member in members])
         learned, row_weights = rows.stack_learned(learned), problem.row_weights(members)
         sizes = np.array([len(member.held_out_rows) for member in members])
         counted = (np.arange(self.longest) < sizes[:, None]).astype("float32")
