@@ -15,7 +15,7 @@ from samples import section
 from stages.core.fit import replicas
 from stages.core.fit.problem import Problem
 from stages.core.judge import pictures
-from stages.core.run.lean_keras import READ_BY_THEM, settle
+from stages.core.run.lean_keras import OURS, READ_BY_THEM, settle
 
 ROOT = Path(__file__).parent.parent
 KERAS_JSON = {  # all keys that Keras reads
@@ -42,6 +42,8 @@ LOOKED_AT = {
     "TF_FUNCTION_JIT_COMPILE_DEFAULT": "1",
     "TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_LEVEL": "UNSAFE_FORCE_ALL",
     "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "0",
+    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTEROP_THREADS": "3",
     "TF_CONFIG": '{"cluster": {"worker": ["host:1"]}}',
     "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
     "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_no_such_flag=1",
@@ -56,8 +58,7 @@ LOOKED_AT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 # Left alone: what follows from the processor (OPENBLAS_CORETYPE, NPY_DISABLE_CPU_FEATURES), which
-# some machines need, the device (CUDA_VISIBLE_DEVICES) and the threads (TF_NUM_INTRAOP_THREADS,
-# OMP_NUM_THREADS).
+# some machines need, the device (CUDA_VISIBLE_DEVICES) and OMP_NUM_THREADS.
 
 
 def digests():
@@ -108,7 +109,7 @@ def test_a_machine_with_other_settings_gives_the_same_bytes(tmp_path):
 def test_what_keras_and_tensorflow_read_is_taken_out_but_for_what_changes_no_result():
     kept = {
         "KERAS_HOME": "/keras",
-        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "3",
         "CUDA_VISIBLE_DEVICES": "0",
         "HOME": "/home/me",
     }
@@ -116,4 +117,4 @@ def test_what_keras_and_tensorflow_read_is_taken_out_but_for_what_changes_no_res
         name: value for name, value in LOOKED_AT.items() if name.startswith(READ_BY_THEM)
     } | kept
     settle(environment)
-    assert environment == kept | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    assert environment == kept | OURS | {"TF_CPP_MIN_LOG_LEVEL": "3"}

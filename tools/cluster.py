@@ -1,7 +1,7 @@
 """Run a command beside a Dask cluster on this machine, which its stages use.
 
 python -m tools.cluster WORKERS COMMAND, as `make repro WORKERS=4` does. The workers share the
-cores; the number of threads changes no result but the last digits of convolutions.
+cores; the number of threads changes no result.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from stages.core.fit.cluster import ADDRESS
 from stages.core.run.stage import parser_of, tool
 
-THREADS = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
+THREADS = "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
 
 
 def threads(workers: int) -> dict[str, str]:

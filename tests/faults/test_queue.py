@@ -80,7 +80,7 @@ def results(clone):
 def test_variants_run_side_by_side_and_share_the_cores(queue, tried):
     running = start(queue, ["smaller", "softer"], JOBS="2")
     both = until(lambda: len(found := training(queue)) == 2 and found)
-    caps = {process.environ()["TF_NUM_INTRAOP_THREADS"] for process in both}
+    caps = {process.environ()["TF_NUM_INTEROP_THREADS"] for process in both}
     assert caps == {str(max(1, psutil.cpu_count() // 2))}
     assert running.wait(300) == 0
     assert {"smaller", "softer"} <= results(queue)

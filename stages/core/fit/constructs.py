@@ -1,7 +1,7 @@
 """Which networks can train as replicas, and in which of three ways.
 
 Any network that is a function of its variables and inputs trains as Keras trains it: one replica
-after the other, two at a time. One that is made of the parts in `ELEMENTWISE` trains all replicas
+after the other, one on each core. One that is made of the parts in `ELEMENTWISE` trains all replicas
 in one call, compiled by XLA, which is many times faster where layers are small. With those in
 `RECURRENT` it is one call, too, without XLA.
 What would give something else than `model.fit`, or could not be saved, is refused before training.

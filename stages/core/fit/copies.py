@@ -2,9 +2,11 @@
 
 A variable of the network is held as one that has the values of all copies side by side. A copy is a
 pure function of its values and of its rows. It is mapped over all of them: by `tf.vectorized_map`
-where a network is made of what vectorizes (`constructs`), and by `tf.map_fn`, two copies at a time,
-elsewhere.
+where a network is made of what vectorizes (`constructs`), and by `tf.map_fn`, a copy on each core at
+a time, elsewhere.
 """
+
+import os
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +18,8 @@ from stages.core.fit.sparse import SparseRows
 from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
 
-AT_A_TIME = 2  # replicas, where they do not train in one call
+# Replicas, where they do not train in one call.
+AT_A_TIME = int(os.environ.get("TF_NUM_INTEROP_THREADS") or os.cpu_count() or 1)
 
 
 class DenseRows:

@@ -21,12 +21,15 @@ from contextlib import contextmanager
 READ_BY_THEM = "KERAS_", "TF_", "TENSORFLOW_", "XLA_", "MLIR_", "ONEDNN_", "DNNL_", "NVIDIA_TF32_"
 KEPT = (
     "KERAS_HOME",  # where the stage `download` looks for official files
-    "TF_NUM_",  # the share of the cores: threads change the last digits of convolutions alone
+    "TF_NUM_INTEROP_",  # the share of the cores
     "TF_CPP_",  # what TensorFlow says on the way
     "TF_FORCE_GPU_ALLOW_GROWTH",  # how a GPU's memory is shared
     "TF_GPU_ALLOCATOR",
 )
-OURS = {"KERAS_BACKEND": "tensorflow"}  # flags of ours belong here, such as those of XLA
+# Flags of ours belong here, such as those of XLA. An operation runs on one core: these are small, and
+# with a part on each core they take twice the time of the processor, and other last digits for
+# another number of cores. Replicas are what runs side by side.
+OURS = {"KERAS_BACKEND": "tensorflow", "TF_NUM_INTRAOP_THREADS": "1"}
 
 
 def settle(environment):
