@@ -30,7 +30,7 @@ def main():
         runs.measure(chosen.contender, chosen.on)
     else:
         whole, sets, medians = runs.whole_runs(), runs.data_sets(), runs.side_by_side()
-        page.page(medians, whole, sets)
+        page.page(medians, whole, sets, runs.networks())
 
 
 if __name__ == "__main__":

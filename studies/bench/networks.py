@@ -1,5 +1,13 @@
-"""Replicas beside `model.fit`: the CPU seconds that 20 replicas and 20 fits take for an epoch."""
+"""Replicas beside `model.fit`: the CPU seconds that 20 replicas and 20 fits take for an epoch.
 
+python -m studies.bench.networks prints the medians of all, each measured in a process of its own.
+"""
+
+import itertools
+import json
+import os
+import statistics
+import sys
 import time
 from functools import partial
 
@@ -9,10 +17,13 @@ from stages.core.fit import networks
 from stages.core.fit.learned import WEIGHTINGS
 from stages.core.fit.problem import Problem
 from stages.core.fit.replicas import Replica
-from stages.core.run.lean_keras import keras
+from stages.core.run.lean_keras import keras, tensorflow
+from stages.core.run.stage import parser_of, tool
 from stages.networks import conv2d, dense, lstm, text_cnn, transformer
+from studies.bench.runs import RUNS, run
 
 REPLICAS, WORDS, LAYERS = 20, 5000, keras.layers
+WAYS = "together", "alone", "fit", "fit on one core"
 RMSPROP = {"class_name": "rmsprop", "config": {"learning_rate": 0.001}}
 
 
@@ -76,35 +87,66 @@ NETWORKS = {  # rows, network, epochs that are timed
 }
 
 
-def measured(name: str) -> dict[str, float]:
-    """CPU seconds of an epoch, compilation apart, of REPLICAS replicas and of as many fits."""
-    make, body, epochs = NETWORKS[name]
+def ways(name: str):
+    """{way: (a fit of so many epochs, how often it stands for REPLICAS trainings)}."""
+    make, body, _ = NETWORKS[name]
     random = np.random.default_rng(0)
-    rows, labels = make(random), random.integers(0, 10, len(make(random))).astype("int32")
+    rows = make(random)
+    labels = random.integers(0, 10, len(rows)).astype("int32")
     head, is_words = networks.LABELS["integer"], rows.dtype == "int32"
     plan = networks.Blueprint(body, rows.shape[1:], 10, head, RMSPROP, words=is_words)
     problem = Problem(plan, WEIGHTINGS["none"], rows, labels, labels, 32)
     folds = np.full(len(rows), -1)
 
-    def together(epochs):
-        members = [Replica(seed, seed, folds, 0) for seed in range(REPLICAS)]
+    def replicas(count, epochs):
+        members = [Replica(seed, seed, folds, 0) for seed in range(count)]
         return len(list(problem.fit(members, epochs)))
 
-    network = plan.build(0)
-    network.compile("rmsprop", head.loss, metrics=["accuracy"])
-
-    def alone(epochs):
+    def keras_fit(epochs):
+        network = plan.build(0)
+        network.compile("rmsprop", head.loss, metrics=["accuracy"])
         network.fit(rows, labels, 32, epochs, verbose=0)
 
-    alone(1)
-    return {"replicas": per_epoch(together, epochs), "fits": per_epoch(alone, epochs) * REPLICAS}
+    return {
+        "together": (partial(replicas, REPLICAS), 1),
+        "alone": (partial(replicas, 1), REPLICAS),
+        "fit": (keras_fit, REPLICAS),
+        "fit on one core": (keras_fit, REPLICAS),
+    }
 
 
-def per_epoch(fit, epochs):
-    """CPU seconds of an epoch: what so many more than one take."""
-    seconds = []
-    for number in (1, 1 + epochs):
+def measured(name: str, way: str) -> float:
+    """CPU seconds of an epoch of REPLICAS trainings: what so many more than one take."""
+    if way == "fit":  # as Keras comes
+        tensorflow.config.threading.set_intra_op_parallelism_threads(os.cpu_count())
+    (fit, times), epochs, seconds = ways(name)[way], NETWORKS[name][2], []
+    for number in (1, 1, 1 + epochs):  # the first of all takes longer than its like
         start = time.process_time()
         fit(number)
         seconds.append(time.process_time() - start)
-    return (seconds[1] - seconds[0]) / epochs
+    return (seconds[2] - seconds[1]) / epochs * times
+
+
+def main():
+    """Print a median for each network and way, as JSON; with arguments, be one that is measured."""
+    parser = parser_of(main)
+    parser.add_argument("name", nargs="?", metavar="NETWORK", choices=NETWORKS)
+    parser.add_argument("way", nargs="?", metavar="WAY", choices=WAYS)
+    chosen = parser.parse_args()
+    if chosen.way:
+        print(measured(chosen.name, chosen.way))
+        return
+    if chosen.name:
+        parser.error(f"expected a way, one of {', '.join(WAYS)}")
+    command = sys.executable, "-m", "studies.bench.networks"
+    taken: dict = {name: {way: [] for way in WAYS} for name in NETWORKS}
+    for _ in range(RUNS):
+        for name, way in itertools.product(NETWORKS, WAYS):
+            taken[name][way].append(float(run(*command, name, way)[0].splitlines()[-1]))
+            print(f"{name}, {way}: {taken[name][way][-1]:.3f} s", file=sys.stderr)
+    found = {name: {way: statistics.median(taken[name][way]) for way in WAYS} for name in NETWORKS}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    tool(main)

@@ -57,8 +57,20 @@ def data_sets(sets) -> str:
     return table(f"data sets | {what}", rows)
 
 
-def page(medians, whole, sets):
-    """Write the page. medians, whole, sets: as `runs` returns them."""
+def networks(taken) -> str:
+    """Replicas beside `model.fit`. taken: {network: {way: CPU seconds of an epoch}}."""
+    row = "{0} | {1:.2f} | {2:.2f} | {3:.2f} | {together:.3f} | {alone:.3f} | {fit:.3f}"
+    others = "fit", "fit on one core", "alone"
+    rows = (
+        row.format(name, *(seconds[other] / seconds["together"] for other in others), **seconds)
+        for name, seconds in taken.items()
+    )
+    what = "`model.fit` | on one core | alone | together, s | alone, s | `model.fit`, s"
+    return table(f"network | {what}", rows)
+
+
+def page(medians, whole, sets, seconds):
+    """Write the page. medians, whole, sets, seconds (of networks): as `runs` returns them."""
     shares = (
         f"{WHOLE[key]} | {whole[key] / whole['tutorial']:.2f} | {whole[key]:.1f}" for key in WHOLE
     )
@@ -78,6 +90,12 @@ def page(medians, whole, sets):
         "three scripts' time.",
         table(" | of the tutorial | s", shares),
         *contests,
+        "## Networks",
+        "CPU seconds of an epoch of 20 trainings, compilation apart: as replicas together, as "
+        "replicas one after the other (*alone*), and by `model.fit` as Keras comes and with each "
+        "operation *on one core*, as here. First what the others take over what replicas take "
+        "together: above 1, together is faster.",
+        networks(seconds),
         "## Growth",
         "This project alone. Rows are drawn with replacement from the data set's. Milliseconds "
         "are compute over epochs, for each 1,000 rows of each replica; KiB are the memory, and "
