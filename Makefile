@@ -22,7 +22,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro results experiments cluster test test-faults audit check review up-to-date demo study calibrate bench page lint format setup lock
+.PHONY: help repro results experiments cluster test test-faults audit check review up-to-date demo study networks calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -73,6 +73,9 @@ demo: .venv/ready ## changes, better variants, and what the review says of them 
 
 study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> docs/study.md
 	@python -m studies.study
+
+networks: .venv/ready ## the example networks beside the default ones, in the queue -> docs/networks.md
+	@python -m studies.networks
 
 calibrate: .venv/ready ## how often is the review wrong? -> docs/calibration.md
 	python -m studies.calibrate

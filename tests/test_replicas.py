@@ -118,8 +118,8 @@ OPTIMIZERS = {
 def test_weights_and_history_are_those_of_model_fit(rows, as_stored, name, count):
     x, y, folds = rows
     model, members = OPTIMIZERS[name], four(folds)[-count:]
-    for member, fitted in list(zip(members, fit(model, as_stored(x), y, members), strict=True))[:2]:
-        assert_the_same(fitted, *by_keras(model, member, x, y), x, y, member.held_out_rows)
+    *_, fitted = fit(model, as_stored(x), y, members)
+    assert_the_same(fitted, *by_keras(model, members[-1], x, y), x, y, members[-1].held_out_rows)
 
 
 @pytest.mark.parametrize("count", [1, 4])
