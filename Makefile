@@ -48,7 +48,7 @@ test: .venv/ready-test ## the tests
 
 test-faults: .venv/ready-test ## kills, full disks, failing sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
-	python -m pytest tests/showcase/test_commands.py -m slow
+	python -m pytest tests/showcase/test_commands.py tests/test_zoo.py -m slow
 
 # Fails also where a package cannot be checked (--strict). Of what goes wrong, the last line says what.
 audit: .venv/ready-test ## known vulnerabilities of what the lock files name

@@ -15,9 +15,10 @@ def build(
     dropout: Share = 0.0,
 ):
     """(samples, embedding). inputs: word ids below `vocabulary`."""
-    length, layers = inputs.shape[1], keras.layers
+    layers = keras.layers
     x = layers.Embedding(vocabulary, embedding)(inputs)
-    x = x + layers.Embedding(length, embedding)(keras.ops.arange(length))
+    places = keras.ops.cumsum(keras.ops.ones_like(inputs), axis=1) - 1
+    x = x + layers.Embedding(inputs.shape[1], embedding)(places)
     for _ in range(blocks):
         y = layers.MultiHeadAttention(heads, embedding // heads, dropout=dropout)(x, x)
         x = layers.LayerNormalization()(x + y)

@@ -1,14 +1,16 @@
 """Which networks can train as replicas, and in which of three ways.
 
-Any network that is a function of its variables and inputs trains as Keras trains it: one replica
-after the other, one on each core. One that is made of the parts in `ELEMENTWISE` trains all replicas
-in one call, compiled by XLA, which is many times faster where layers are small. With those in
-`RECURRENT` it is one call, too, without XLA.
+Any network that is a function of its variables and inputs trains as Keras trains it: as many
+replicas at a time as there are cores. One that is made of the parts in `ELEMENTWISE` trains all
+replicas in one call, compiled by XLA, which is many times faster where layers are small. With those
+in `RECURRENT` it is one call, too, without XLA.
 What would give something else than `model.fit`, or could not be saved, is refused before training.
 """
 
+import json
 import re
 import tempfile
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -43,6 +45,8 @@ GRAPHS = {keras.Sequential, type(keras.Model(INPUTS, INPUTS))}  # no class of on
 OPERATIONS = "Absolute Add Divide Exp Multiply Negative Square Sqrt Subtract Tanh"
 # What TensorFlow draws random numbers with from a state of the process.
 UNSEEDED = re.compile(r"(?!Stateless)\w*(Random|Multinomial|TruncatedNormal)")
+# In the config of a network: a class or a function that is not of Keras, the last two of a lambda.
+FOREIGN = re.compile(r'"module": (?!"keras)|"registered_name": "[^"]*>|"__lambda__"|"value": \["')
 ASSIGNED = (
     "a weight that is trained, and assigned when the layer is called: expected one of both; a "
     "kernel_constraint changes weights after each step"
@@ -62,6 +66,18 @@ def parts(network) -> tuple[list, list]:
     return layers, between
 
 
+def is_plain(network) -> bool:
+    """Whether all is of Keras, functions and regularizers too, and no layer's axis is the rows'."""
+    if any(0 in np.ravel(getattr(layer, "axis", ())) for layer in parts(network)[0]):
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of lambdas
+            config = json.dumps(network.get_config(), default=str)
+    except NotImplementedError:  # a layer that cannot be saved
+        return False
+    return not FOREIGN.search(config)
+
+
 def is_elementwise(network) -> bool:
     """Whether a network is made of matrix products and of work value by value or row by row."""
     return _is_made_of(network, ELEMENTWISE)
@@ -74,8 +90,10 @@ def is_vectorized(network) -> bool:
 
 def _is_made_of(network, kinds):
     layers, between = parts(network)
-    return all(type(layer) in kinds | GRAPHS for layer in layers) and all(
-        type(operation).__name__ in OPERATIONS.split() for operation in between
+    return (
+        all(type(layer) in kinds | GRAPHS for layer in layers)
+        and all(type(operation).__name__ in OPERATIONS.split() for operation in between)
+        and is_plain(network)
     )
 
 
@@ -95,8 +113,7 @@ def refuse(network, blueprint):
 
 def _problems(network, blueprint):
     """What cannot be done, cheap checks first: each needs that those before it passed."""
-    layers, between = parts(network)
-    for layer in layers:
+    for layer in parts(network)[0]:
         at = f"layer {layer.name} ({type(layer).__name__})"
         if {layer.compute_dtype, layer.variable_dtype} - {"float32", "int32", "int64"}:
             got = layer.dtype_policy.name
@@ -117,10 +134,16 @@ def _problems(network, blueprint):
     if not network.trainable_variables:
         yield "there is no weight to train"
     yield from _misplaced(network, blueprint)
-    foreign = any(not type(layer).__module__.startswith("keras.") for layer in layers)
-    if foreign or between:
+    if found := constants(network):
+        others = constants(blueprint.graph(seed=1))
+        if len(found) != len(others) or not all(map(np.array_equal, found, others)):
+            yield (
+                "build draws random numbers that are no weights of the network, such as what a "
+                "layer makes of a tensor that does not come of the inputs: expected layers to be "
+                "called on the inputs or on what was made of them"
+            )
+    if not is_vectorized(network):
         yield from _misbehaved(network)
-    if foreign:
         yield from _unsaved(network)
 
 
@@ -153,9 +176,8 @@ def _misplaced(network, blueprint):
 
 def _not_sparse(first):
     """What the layer that takes sparse words cannot have: its kernels lie side by side."""
-    for name in ("bias_regularizer", "activity_regularizer"):
-        if getattr(first, name) is not None:
-            yield f"layer {first.name} takes sparse words: expected no {name}"
+    if first.activity_regularizer is not None:
+        yield f"layer {first.name} takes sparse words: expected no activity_regularizer"
     sums = keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2
     if type(first.kernel_regularizer) not in (type(None), *sums):
         yield f"layer {first.name} takes sparse words: expected L1, L2 or L1L2 as regularizer"
@@ -171,8 +193,9 @@ def _misbehaved(network):
         with tf.GradientTape() as tape:
             values = [tf.convert_to_tensor(each.value) for each in weights]
             tape.watch(values)
-            with Scope(zip(weights, values, strict=True)) as scope:
+            with Scope(zip(weights, values, strict=True), collect_losses=True) as scope:
                 total = tf.reduce_sum(network(rows, training=True))
+            total += sum(map(tf.reduce_sum, scope.losses))
         scopes.append(scope)
         return tape.gradient(total, values)
 
@@ -194,10 +217,24 @@ def _misbehaved(network):
         if id(variable) not in known:
             got = f"a variable of TensorFlow, {variable.name}"
             yield f"expected weights of layers to come from add_weight, got {got}"
-    rows = np.random.default_rng(0).integers(0, 2, (3, *inputs.shape[1:])).astype(inputs.dtype)
-    together, alone = (network(each, training=False)[0] for each in (rows, rows[:1]))
+    rows = probe(network)
+    together, again, alone = (each[0] for each in predicted(network, rows, rows, rows[:1]))
+    if not np.array_equal(together, again, equal_nan=True):
+        yield "what it predicts for a row is something else each time"
     if not np.allclose(together, alone, rtol=1e-3, atol=1e-5, equal_nan=True):
         yield "what it predicts for a row depends on the other rows of a batch"
+
+
+def probe(network) -> np.ndarray:
+    """Three rows to try a network on."""
+    inputs = network.inputs[0]
+    return np.random.default_rng(0).integers(0, 2, (3, *inputs.shape[1:])).astype(inputs.dtype)
+
+
+def predicted(network, *rows) -> list[np.ndarray]:
+    """What a network predicts for rows, one array after the other; no variable is changed."""
+    with keras.StatelessScope():
+        return [network(each, training=False).numpy() for each in rows]
 
 
 def _unsaved(network):
@@ -207,16 +244,31 @@ def _unsaved(network):
         "that gives the arguments of __init__"
     )
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
             bare = keras.models.clone_model(network)
             bare.set_weights(network.get_weights())
             bare.save(path := Path(folder) / "network.keras")
             loaded = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # layers of one's own fail in any way
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         yield f"the network cannot be saved and loaded again: {reason}; {how}"
         return
-    pairs = zip(network.get_weights(), loaded.get_weights(), strict=False)
-    same = len(network.weights) == len(loaded.weights)
-    if not same or not all(np.array_equal(*pair) for pair in pairs):
+    before, after = network.get_weights(), loaded.get_weights()
+    if len(before) != len(after) or not all(map(np.array_equal, before, after)):
         yield f"the network has other weights when it is saved and loaded again; {how}"
+    rows = probe(network)
+    (expected,), (got,) = predicted(network, rows), predicted(loaded, rows)
+    if not np.allclose(expected, got, equal_nan=True):
+        yield f"the network predicts something else when it is saved and loaded again; {how}"
+
+
+def constants(network) -> list[np.ndarray]:
+    """The tensors that stand in the graph of a network, which are no weights."""
+    layers, between = parts(network)
+    return [
+        np.asarray(value)
+        for operation in [*layers, *between]
+        for node in operation._inbound_nodes
+        for value in keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+        if isinstance(value, tf.Tensor | np.ndarray)
+    ]

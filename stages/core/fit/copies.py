@@ -2,8 +2,8 @@
 
 A variable of the network is held as one that has the values of all copies side by side. A copy is a
 pure function of its values and of its rows. It is mapped over all of them: by `tf.vectorized_map`
-where a network is made of what vectorizes (`constructs`), and by `tf.map_fn`, a copy on each core at
-a time, elsewhere.
+where a network is made of what vectorizes (`constructs`), and elsewhere by `tf.map_fn`, as many at
+a time as there are cores.
 """
 
 import os
@@ -18,8 +18,10 @@ from stages.core.fit.sparse import SparseRows
 from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
 
-# Replicas, where they do not train in one call.
-AT_A_TIME = int(os.environ.get("TF_NUM_INTEROP_THREADS") or os.cpu_count() or 1)
+
+def at_a_time() -> int:
+    """How many replicas train side by side where they do not train in one call."""
+    return int(os.environ.get("TF_NUM_INTEROP_THREADS") or 0) or os.cpu_count() or 1
 
 
 class DenseRows:
@@ -121,10 +123,11 @@ class Copies:
         weights, state: of `trainable` and of `state`. inputs: of one copy, as `rows.inputs` gives.
         """
         pairs = [*zip(self.trainable, weights, strict=True), *zip(self.state, state, strict=True)]
-        with Scope(pairs, collect_losses=training) as scope:
+        with Scope(pairs, collect_losses=True) as scope:
             predictions = self.rows.call(inputs, training=training)
-            losses = self.rows.call.losses if training else []
-        penalty = sum(map(tf.reduce_sum, losses), tf.zeros(()))
+        regularized = zip(self.trainable, weights, strict=True)
+        losses = [v.regularizer(value) for v, value in regularized if v.regularizer is not None]
+        penalty = sum(map(tf.reduce_sum, [*scope.losses, *losses]), tf.zeros(()))
         return predictions, [scope.get_current_value(v) for v in self.state], penalty
 
     def each(self, function, arguments, kinds):
@@ -132,7 +135,7 @@ class Copies:
         if self.vectorized:
             return tf.vectorized_map(function, arguments, fallback_to_while_loop=True)
         return tf.map_fn(
-            function, arguments, parallel_iterations=AT_A_TIME, fn_output_signature=kinds
+            function, arguments, parallel_iterations=at_a_time(), fn_output_signature=kinds
         )
 
     def predictions(self, inputs):

@@ -89,7 +89,7 @@ def _sources(network, built, draws):
         elif value.dtype.kind == "f" and value.size and np.ptp(value):
             for part in drawing:
                 candidate = _Source(value, places[part.seed], part)
-                with suppress(ValueError):  # an initializer of matrices alone
+                with suppress(Exception):  # such as one of matrices alone, or without a seed
                     if np.array_equal(candidate.drawn(draws), value):
                         source = candidate
                         break

@@ -178,6 +178,8 @@ def _optimizer(fit):
     """Keras' config of the optimizer that params name."""
     chosen = {name: getattr(fit, name) for name in ("momentum", "weight_decay", "clipnorm")}
     config = {"learning_rate": fit.learning_rate} | {k: v for k, v in chosen.items() if v}
+    if fit.optimizer == "adamw":  # whose own decay is not 0
+        config["weight_decay"] = fit.weight_decay
     return {"class_name": fit.optimizer, "config": config}
 
 

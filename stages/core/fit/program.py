@@ -1,10 +1,10 @@
 """The compiled program: a step that trains all replicas, and judging them.
 
-A step has two parts. The gradients are a function of a replica's weights and of its rows, mapped
-over all replicas (`copies`). The optimizer's update is elementwise work, whatever the network: one
-optimizer updates the weights of all replicas, which lie side by side, compiled by XLA. The steps of
-an epoch are a loop, which XLA compiles as a whole where a network is made of elementwise parts and
-its rows are dense.
+A step has two parts. The loss is a function of a replica's weights and of its rows, mapped over all
+replicas (`copies`); the gradients follow. The optimizer's update is elementwise work, whatever the
+network: one optimizer updates the weights of all replicas, which lie side by side, compiled by XLA.
+The steps of an epoch are a loop, which XLA compiles as a whole where a network is made of
+elementwise parts and its rows are dense.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ class Program:
 
     def __init__(self, problem, count, steps):
         """steps: of the whole fit, on which a schedule of the learning rate depends."""
-        model = problem.model
+        model, self.size = problem.model, (count, steps)
         self.copies = copies = Copies(model, problem.rows, count)
         self.padded = copies.elementwise and not constructs.looks_across_rows(model)
         self.targets, self.head = tf.constant(problem.targets), problem.blueprint.head

@@ -8,7 +8,10 @@ that is done here once for all replicas.
 How it works
 - `streams`: each replica reads its rows from a shuffle that depends on nothing but itself.
 - `learned`: what a replica learns of its training rows before it trains, such as their mean.
-- `program`: a weight becomes one variable with the values of all replicas; a step trains them all.
+- `initial`: the weights that a replica starts from are those of a new network of its seed.
+- `copies`: a weight becomes one variable with the values of all replicas.
+- `constructs`: which networks train in one call, and what is refused.
+- `program`: a step trains all replicas.
 - `sparse`: text is never made dense; the first layer of all replicas is one sparse product.
 - Here: many replicas are cut into slices that run one after the other through the same compiled
   program: sparse rows by stream, dense rows, which are cheap to gather, up to `SLICE` replicas of
@@ -29,7 +32,7 @@ import scipy.sparse as sp
 from tqdm import tqdm
 
 from stages.core.fit import cluster, constructs, streams
-from stages.core.fit.copies import AT_A_TIME, Copies
+from stages.core.fit.copies import Copies, at_a_time
 from stages.core.fit.learned import Learned
 from stages.core.fit.program import Program
 from stages.core.run import memory
@@ -167,9 +170,10 @@ class _Trainer:
     def train(self, members, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time in a process."""
         with _ALONE:
-            if self.program is None or self.program.copies.count != len(members):
-                steps, _ = streams.shape(members[0].folds, self.problem.batch_size)
-                self.program = Program(self.problem, len(members), steps * self.epochs)
+            steps = streams.shape(members[0].folds, self.problem.batch_size)[0] * self.epochs
+            size = len(members), steps
+            if self.program is None or self.program.size != size:
+                self.program = Program(self.problem, *size)
             learned = [self.problem.learned(member.training_rows) for member in members]
             history, predictions = self._epochs(members, learned, bar)
             fitted = []
@@ -234,20 +238,20 @@ def _replicas_that_fit(problem, batch, longest) -> int:
     rows. Raises MemoryError where that is too much for one replica.
     """
     model, free = problem.model, memory.free()
+    layers, between = constructs.parts(model)
     weights = model.count_params()
     inputs = 0 if sp.issparse(problem.rows) else math.prod(model.input_shape[1:])
     outputs = [
-        sum(
-            math.prod(size or 1 for size in output.shape[1:])
-            for output in keras.tree.flatten(layer.output)
-        )
-        for layer in model.layers
-        if not isinstance(layer, VIEWS)
+        math.prod(size or 1 for size in output.shape[1:])
+        for operation in [*layers, *between]
+        if not isinstance(operation, (*VIEWS, keras.Model))
+        for node in operation._inbound_nodes
+        for output in node.output_tensors
     ]
     beside = max(2 * weights, batch * (inputs + sum(outputs)), longest * max(inputs, *outputs))
     each, fixed = weights + beside, 0
     if not constructs.is_vectorized(model):  # a few at a time are in their middle
-        each, fixed = 3 * weights, AT_A_TIME * beside
+        each, fixed = 3 * weights, at_a_time() * beside
     count = int((free / 4 - fixed) // each)  # of float32
     if count < 1:
         raise MemoryError(

@@ -97,11 +97,6 @@ class _Behind:
             product = keras.ops.add(product, self.first.bias)
         return self.network(self.first.activation(product), training=training)
 
-    @property
-    def losses(self):
-        """Those of the layers behind the first."""
-        return self.network.losses
-
 
 def _weighted(kernel, learned):
     kernel = tf.convert_to_tensor(kernel)

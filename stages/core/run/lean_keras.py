@@ -26,9 +26,9 @@ KEPT = (
     "TF_FORCE_GPU_ALLOW_GROWTH",  # how a GPU's memory is shared
     "TF_GPU_ALLOCATOR",
 )
-# Flags of ours belong here, such as those of XLA. An operation runs on one core: these are small, and
-# with a part on each core they take twice the time of the processor, and other last digits for
-# another number of cores. Replicas are what runs side by side.
+# Flags of ours belong here, such as those of XLA. An operation runs on one core: most are small. In
+# parts, one on each core, they take twice the time of the processor, and have other last digits on
+# more cores. Replicas are what runs side by side.
 OURS = {"KERAS_BACKEND": "tensorflow", "TF_NUM_INTRAOP_THREADS": "1"}
 
 
