@@ -10,7 +10,6 @@ from samples import section
 
 from stages import train
 from stages.core.fit import networks, replicas
-from stages.core.fit.initial import Initial
 from stages.core.fit.learned import Learned
 from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import keras
@@ -52,7 +51,7 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
     explored = train.explore(problem, VALIDATION, EPOCHS, 0, "")
     started = [
-        Initial(problem.blueprint.build).values(replicas.seed_of(0, *purpose))
+        problem.initial.values(replicas.seed_of(0, *purpose))
         for purpose in [("explore",), ("final", 0)]
     ]
     assert np.abs(started[0][0] - started[1][0]).max() > 0.01  # the first kernels
