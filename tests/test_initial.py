@@ -2,6 +2,7 @@
 
 import random
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ class Attention(L.Layer):
 @pytest.mark.parametrize("name", [*QUICK, *BUILT])
 def test_they_are_those_of_a_build_after_set_random_seed(name):
     build, calls, new = grown(*(QUICK | BUILT)[name])
-    start = Initial(build, build(3), 3)
+    start = Initial(SimpleNamespace(build=build, name="it.py"), build(3), 3)
     drawn = {seed: start.values(seed) for seed in (3, 3, 4, 5, 2**32 - 1, 3)}
     assert len(calls) == (4 if name in QUICK else 7), "3 three times, 4; the others are drawn"
     for seed, values in drawn.items():

@@ -125,7 +125,12 @@ class Half(keras.regularizers.Regularizer):
         return {}
 
 
-for kind in (Scale, Both, Means, Noise, AddsLoss, Small, Half):
+class Shrinks(keras.constraints.Constraint):
+    def __call__(self, w):
+        return ops.cond(ops.max(ops.abs(w)) > 0.4, lambda: w * 0.9, lambda: w)
+
+
+for kind in (Scale, Both, Means, Noise, AddsLoss, Small, Half, Shrinks):
     keras.saving.register_keras_serializable("zoo")(kind)
 
 
@@ -265,6 +270,7 @@ ACROSS_ROWS = {
 }
 # Numbers, some replicas at a time.
 MAPPED = {
+    "a constraint of one's own": serial(lambda: dense(kernel_constraint=Shrinks())),
     "GroupNormalization": serial(dense, lambda: L.GroupNormalization(4)),
     "Discretization, CategoryEncoding": serial(lambda: categories, dense),
     "Average, Maximum, Minimum, Subtract, Dot": lambda x: L.Concatenate()(
@@ -538,17 +544,54 @@ class Restless(Noise):
         return x + keras.random.normal(ops.shape(x), seed=self.seeds)
 
 
+class Hidden(Means):
+    @tensorflow.function
+    def shifted(self, x):
+        return x - self.mean
+
+    def call(self, x, training=False):
+        super().call(x, training)
+        return self.shifted(x)
+
+
+class Loop(L.Layer):
+    def call(self, x):
+        noise = tensorflow.random.normal
+        return ops.fori_loop(0, 2, lambda _, y: y + noise(tensorflow.shape(y)), x)
+
+
+class Drawn(Scale):
+    def call(self, x, training=False):
+        return x * self.scale * (np.random.random() if training else 1.0)
+
+
+class Branch(Means):
+    def call(self, x):
+        grown = lambda: self.count.assign_add(1.0)  # noqa: E731
+        return x + 0 * ops.cond(self.count < 3, grown, lambda: self.count.assign(0.0))
+
+
+def shared_inside(x):
+    layer, inputs = L.Dense(12), keras.Input((12,))
+    return layer(keras.Model(inputs, layer(inputs))(x))
+
+
+def second_output(x):
+    inputs = keras.Input((12,))
+    return keras.Model(inputs, [dense()(inputs), dense()(inputs)])(x)[0]
+
+
 @keras.saving.register_keras_serializable("zoo")
 def centred(x):
     return x - ops.mean(x, axis=0)
 
 
-for each in (Assigns, Unused, Unseeded, Raw, Forgets, Times, Restless):
+for each in (Assigns, Unused, Unseeded, Raw, Forgets, Times, Restless, Hidden, Loop, Drawn, Branch):
     keras.saving.register_keras_serializable("zoo")(each)
 
 REFUSED = {  # what: body, what the message has
     "Lambda": (serial(lambda: L.Lambda(lambda x: x * 2), dense), "Lambda.* cannot be loaded"),
-    "mixed precision": (serial(lambda: dense(dtype="mixed_float16")), "float32, got mixed_float16"),
+    "mixed precision": (serial(lambda: dense(dtype="mixed_float16")), "float32, got float16"),
     "float64": (serial(lambda: dense(dtype="float64")), "expected to compute in float32"),
     "masked rows": (serial(lambda: L.Masking(0.0), dense), "carries a mask of rows"),
     "SpectralNormalization": (
@@ -586,6 +629,40 @@ REFUSED = {  # what: body, what the message has
     "a layer that is called on no input": (
         lambda x: dense()(x) + dense()(ops.ones((1, 2))),
         "draws random numbers that are no weights",
+    ),
+    "a mask from within": (
+        serial(lambda: keras.Sequential([L.Masking(0.0), dense()])),
+        "carries a mask of rows",
+    ),
+    "a random rate": (
+        lambda x: dense()(L.Rescaling(np.random.random())(x)),
+        "draws random numbers that are no weights",
+    ),
+    "a random number of units": (
+        lambda x: dense(np.random.randint(4, 999))(x),
+        "draws random numbers that are no weights",
+    ),
+    "an axis from the end": (
+        serial(dense, lambda: L.UnitNormalization(axis=-2)),
+        "depends on the other",
+    ),
+    "rows times rows": (
+        lambda x: L.GlobalAveragePooling1D()(L.Reshape((1, 8))(dense()(x)) + dense()(x)),
+        "depends on the other rows|expected a prediction for each row",
+    ),
+    "another number of rows": (
+        lambda x: ops.reshape(dense()(x), (-1, 4)),
+        "a prediction for each row, got 6 for 3",
+    ),
+    "a hidden state": (serial(dense, Hidden), "a @tf.function hides it"),
+    "unseeded noise in a loop": (serial(dense, Loop), "draws random numbers that no seed"),
+    "noise of NumPy": (serial(dense, Drawn), "random numbers of Python or NumPy"),
+    "a state in a branch": (serial(dense, Branch), "within a branch or a loop"),
+    "a layer inside and outside": (shared_inside, "cannot be saved and loaded again"),
+    "a second output that nobody takes": (second_output, "the loss does not depend on it"),
+    "what cannot be told": (
+        serial(lambda: dense(activation=partial(ops.leaky_relu, negative_slope=0.3))),
+        "cannot be saved and loaded again",
     ),
     "rows that depend on others": (
         lambda x: (lambda y: y - ops.mean(y, axis=0))(dense()(x)),

@@ -103,13 +103,16 @@ class Copies:
         """Stacked values of these variables of the model, as tensors."""
         return [tf.convert_to_tensor(self.stacks[id(v)].value) for v in variables]
 
-    def within(self, function, variable, stacked):
-        """function(value) of each copy, stacked as this variable of the model is."""
+    def within(self, function, variable, stacked, mapped=tf.vectorized_map):
+        """function(value) of each copy, stacked as this variable of the model is.
+
+        mapped: tf.map_fn for a function of one's own, which need not vectorize.
+        """
         if self._axis(variable) == 0:
-            return tf.vectorized_map(function, stacked)
+            return mapped(function, stacked)
         rows, columns = stacked.shape
         apart = tf.reshape(stacked, (rows, self.count, columns // self.count))
-        each = tf.vectorized_map(function, tf.transpose(apart, (1, 0, 2)))
+        each = mapped(function, tf.transpose(apart, (1, 0, 2)))
         return tf.reshape(tf.transpose(each, (1, 0, 2)), (rows, columns))
 
     def write(self, variables, values):

@@ -9,12 +9,13 @@ network built for it.
 """
 
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
+from stages.core.declared.strict_yaml import Wrong
+from stages.core.fit.constructs import config_of
 from stages.core.run.lean_keras import keras
 
 DRAWS = 1000  # a network that takes more is built anew for each replica
@@ -44,20 +45,30 @@ class _Source:
 
 
 class Initial:
-    """New values of the variables of the networks that `build` makes, each of a seed."""
+    """New values of the variables of the networks of a blueprint, each of a seed."""
 
-    def __init__(self, build: Callable[[int], keras.Model], network: keras.Model, seed: int):
-        """network: what `build` made of this seed."""
-        self.build = build
+    def __init__(self, blueprint, network: keras.Model, seed: int):
+        """network: what `blueprint.build` made of this seed."""
+        self.blueprint = blueprint
         self.first = seed, network, [variable.numpy() for variable in network.variables]
         self.sources = None  # once there is a second: how values are drawn, or [] if they are not
 
     def values(self, seed: int) -> list[np.ndarray]:
-        """The values of `build(seed).variables`, in their order."""
+        """The values of `blueprint.build(seed).variables`, in their order.
+
+        Raises Wrong where networks of two seeds differ in more than their variables.
+        """
         if self.sources:
             draws = _draws(seed)
             return [source.drawn(draws) for source in self.sources]
-        built = [variable.numpy() for variable in self.build(seed).variables]
+        network = self.blueprint.build(seed)
+        built = [variable.numpy() for variable in network.variables]
+        if config_of(network) != config_of(self.first[1]):
+            raise Wrong(
+                f"{self.blueprint.name} draws random numbers that are no weights of the network, "
+                "as arguments of layers, or as what a layer makes of a tensor that does not come "
+                "of the inputs: expected the same network but for its weights"
+            )
         if self.sources is None and seed != self.first[0]:
             sources = _sources(*self.first[1:], _draws(self.first[0]))
             drawn = [source.drawn(_draws(seed)) for source in sources]
@@ -79,7 +90,8 @@ def _sources(network, built, draws):
         for layer in network._flatten_layers()
         for part in vars(layer).values()
         if isinstance(part, keras.initializers.Initializer)
-        and getattr(part, "seed", None) in places
+        and isinstance(getattr(part, "seed", None), int)
+        and part.seed in places
     ]
     sources = []
     for value in built:

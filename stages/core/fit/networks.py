@@ -149,7 +149,8 @@ class Blueprint:
             body = self.body(inputs)
             if not isinstance(body, keras.KerasTensor) or len(body.shape) != 2:
                 expected, got = "(samples, values)", getattr(body, "shape", type(body).__name__)
-                raise Wrong(f"{self.name}: expected build to return {expected}, got {got}")
+                how = "end with a Flatten or a pooling layer after convolutions"
+                raise Wrong(f"{self.name}: expected build to return {expected}, got {got}; {how}")
             last = keras.layers.Dense(self.outputs, activation=self.head.activation)
             return keras.Model(inputs, last(body))
         except Wrong:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.fit import constructs, networks, replicas
+from stages.core.fit import networks, refused, replicas
 from stages.core.fit.initial import Initial
 from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced
 from stages.core.run.lean_keras import keras
@@ -53,13 +53,13 @@ class Problem:
     def model(self) -> keras.Model:
         """The network; fits leave it as it is. Raises Wrong."""
         graph = self.blueprint.graph(SEED)
-        constructs.refuse(graph, self.blueprint)
+        refused.refuse(graph, self.blueprint)
         return self.blueprint.finished(graph)
 
     @cached_property
     def initial(self) -> Initial:
-        """The weights that replicas start from."""
-        return Initial(self.blueprint.build, self.model, SEED)
+        """The weights that replicas start from. Its `values` raises Wrong."""
+        return Initial(self.blueprint, self.model, SEED)
 
     def learned(self, training) -> Learned:
         """What a replica learns that trains on the rows with these numbers."""

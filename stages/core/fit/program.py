@@ -151,7 +151,8 @@ class Program:
         for weight in trained:
             if weight.constraint is not None:
                 stack = copies.stacks[id(weight)]
-                stack.assign(copies.within(weight.constraint, weight, stack.value))
+                values = tf.convert_to_tensor(stack.value)
+                stack.assign(copies.within(weight.constraint, weight, values, tf.map_fn))
 
     def _judged(self, rows, counted, learned):
         inputs = self.copies.rows.held_out_inputs(rows, self.copies.kernel, learned)
