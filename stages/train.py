@@ -94,7 +94,7 @@ def main(name):
     with whole(Path("data/models") / name) as folder:
         folder.mkdir()
         for number, replica in enumerate(fitted):
-            save(networks.complete(problem.model, replica), folder / f"seed_{number}.keras")
+            save(problem.complete(replica), folder / f"seed_{number}.keras")
         np.savez(
             folder / "test.npz",
             **{f"history.{key}": np.mean([h[key] for h in histories], 0) for key in histories[0]},

@@ -268,6 +268,7 @@ COUNTS = sp.csr_matrix(RANDOM.poisson(0.4, (20, 7)).astype("float32"))
 WEIGHTED = {
     "none": NUMBERS,
     "standardize": NUMBERS,
+    "tabular": np.where(np.arange(140).reshape(20, 7) % 9 == 2, np.nan, NUMBERS),
     "binary": COUNTS,
     "tf_idf": COUNTS,
     "nb": COUNTS,
@@ -282,10 +283,10 @@ def test_a_complete_network_takes_rows_that_are_not_weighted_by_what_the_fit_lea
     assert (learned.factor is None) == (weighting in ("none", "binary"))
     fitted = replicas.Fitted(build().get_weights(), learned, {}, np.empty((0, 1)))
     (expected,) = replicas.predict(network, [fitted], rows)
-    complete = networks.complete(network, fitted)
+    complete = networks.complete(network, fitted, WEIGHTINGS[weighting].fills)
     dense = rows.toarray() if sp.issparse(rows) else rows
     np.testing.assert_allclose(complete.predict(dense, verbose=0), expected, rtol=1e-4, atol=1e-6)
-    if learned.factor is not None:
+    if learned.factor is not None and weighting != "tabular":
         network.set_weights(fitted.weights)
         assert np.abs(network.predict(dense, verbose=0) - expected).max() > 0.01
 

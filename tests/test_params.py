@@ -262,7 +262,7 @@ def test_says_where_keys_and_values_were_expected(path, value):
         (
             "datasets.imdb.fit.weighting",
             "tfidf",
-            "'binary', 'tf_idf', 'nb', 'standardize' or 'none'",
+            "'binary', 'tf_idf', 'nb', 'standardize', 'tabular' or 'none'",
         ),
         ("datasets.imdb.fit.class_weights", "balance", "'equal' or 'balanced'"),
         ("datasets.reuters.fit.labels", "onehot", "'integer' or 'one_hot'"),

@@ -14,7 +14,15 @@ LABELS = np.arange(40) % 2
 FOLDS = np.arange(40) // 20
 NUMBERS = RANDOM.normal(5, 3, (40, 6)).astype("float32")
 COUNTS = sp.csr_matrix(RANDOM.poisson(0.8, (40, 6)).astype("float32"))  # many words come twice
-ROWS = {"none": NUMBERS, "standardize": NUMBERS, "binary": COUNTS, "tf_idf": COUNTS, "nb": COUNTS}
+HOLED = np.where(RANDOM.random(NUMBERS.shape) < 0.2, np.nan, NUMBERS).astype("float32")
+ROWS = {
+    "none": NUMBERS,
+    "standardize": NUMBERS,
+    "tabular": HOLED,
+    "binary": COUNTS,
+    "tf_idf": COUNTS,
+    "nb": COUNTS,
+}
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS)

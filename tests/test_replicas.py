@@ -214,7 +214,7 @@ def test_sparse_rows_with_a_factor_train_as_dense_rows_multiplied_beforehand(row
     together = fit(network(penalty=1e-3), counts, y, members, weighting="tf_idf")
     for member, fitted in zip(members, together, strict=True):
         training = np.flatnonzero(folds != member.held_out)
-        _, factor = learned.WEIGHTINGS["tf_idf"].learned(counts, y, training)
+        _, factor, _ = learned.WEIGHTINGS["tf_idf"].learned(counts, y, training)
         (alone,) = fit(network(penalty=1e-3), counts.toarray() * factor, y, [member])
         np.testing.assert_array_equal(fitted.learned.factor, factor)
         assert fitted.learned.mean is None
@@ -232,6 +232,52 @@ def test_predict_weighs_rows_as_each_replica_learned(rows, counts, weighting):
     predictions = replicas.predict(replace(model, sparse=sp.issparse(x)).build(0), fitted, x)
     for member, replica, predicted in zip(members, fitted, predictions, strict=True):
         np.testing.assert_allclose(predicted[member.held_out_rows], replica.held_out, atol=1e-6)
+
+
+@pytest.mark.parametrize("weighting", ["tabular", "none"])
+def test_a_missing_value_trains_as_the_mean(rows, weighting):
+    x, y, folds = rows
+    x = np.random.default_rng(3).normal(size=x.shape).astype("float32")
+    missing = np.random.default_rng(4).random(x.shape) < 0.1
+    holed = np.where(missing, np.nan, x)
+    (found, *_), member = fit(network(), holed, y, four(folds), weighting=weighting), four(folds)[0]
+    mean = found.learned.mean if weighting == "tabular" else 0
+    filled = np.where(missing, mean, x).astype("float32")
+    if weighting == "tabular":
+        filled = (filled - mean) * found.learned.factor
+    (expected,) = fit(network(), filled, y, [member])
+    assert largest_difference(found, expected) < 1e-5
+    np.testing.assert_allclose(found.held_out, expected.held_out, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+def test_with_standardized_targets_networks_learn_small_numbers_and_tell_of_large_ones(rows, loss):
+    x, _, folds = rows
+    prices = 200000 + 40000 * (x[:, 0] + np.random.default_rng(2).normal(size=len(x)))
+    head = networks.LOSSES[loss]
+    blueprint = replace(network(), head=head, outputs=1)
+
+    def problem(targets, standardize):
+        targets = targets.astype("float32")[:, None]
+        shared = blueprint, learned.WEIGHTINGS["none"], x, targets[:, 0], targets, BATCH
+        return Problem(*shared, standardize=standardize)
+
+    members = four(folds)
+    found = problem(prices, standardize=True)
+    fitted = list(found.fit(members, EPOCHS))
+    assert np.ptp([replica.learned.target.centre for replica in fitted]) > 0  # of its own rows
+    for member, replica in list(zip(members, fitted, strict=True))[:2]:
+        centre, scale = (float(value[0]) for value in replica.learned.target)
+        (small,) = problem((prices - centre) / scale, standardize=False).fit([member], EPOCHS)
+        assert largest_difference(replica, small) < 1e-4
+        np.testing.assert_allclose(replica.held_out, small.held_out * scale + centre, rtol=1e-4)
+        errors = np.abs(replica.held_out[:, 0] - prices[member.held_out_rows])
+        assert replica.history["val_metric"][-1] == pytest.approx(errors.mean(), rel=1e-4)
+        complete = found.complete(replica).predict(x[member.held_out_rows], verbose=0)
+        np.testing.assert_allclose(complete, replica.held_out, rtol=1e-4)
+    np.testing.assert_allclose(
+        found.predict(fitted, x)[0][members[0].held_out_rows], fitted[0].held_out, rtol=1e-5
+    )
 
 
 def test_a_constant_feature_does_no_harm(rows):

@@ -87,7 +87,7 @@ class Fit(Section):
     """What every fit shares."""
 
     api: Literal["sequential", "functional"] = "sequential"
-    weighting: Literal["binary", "tf_idf", "nb", "standardize", "none"]
+    weighting: Literal["binary", "tf_idf", "nb", "standardize", "tabular", "none"]
     optimizer: Literal["rmsprop", "adam", "sgd", "adamw"]
     learning_rate: Positive
     schedule: Literal["constant", "cosine", "exponential"] = "constant"
@@ -113,6 +113,7 @@ class Regression(Fit):
     """A fit to numbers."""
 
     loss: Literal["mse", "mae", "huber"]
+    target: Literal["as_it_is", "standardized"] = "as_it_is"
 
 
 FITS = {"binary": Binary, "multiclass": Multiclass, "regression": Regression}

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from stages.core.fit import constructs
-from stages.core.fit.learned import Learned
+from stages.core.fit.learned import Learned, Target
 from stages.core.fit.pure import Scope
 from stages.core.fit.sparse import SparseRows
 from stages.core.run.lean_keras import keras
@@ -31,6 +31,7 @@ class DenseRows:
 
     def __init__(self, model, rows):
         self.call, self.rows = model, tf.constant(rows)
+        self.fills = rows.dtype.kind == "f" and bool(np.isnan(rows).any())
 
     def batches(self, rows):
         """Row numbers (steps, replicas, width) as `inputs` takes them: arrays of (steps, ...)."""
@@ -40,14 +41,15 @@ class DenseRows:
         """What all learned as `inputs` takes it: means and factors (replicas, features)."""
         if learned[0].factor is None:
             return Learned()
-        return Learned(*(tf.constant(np.stack(each)) for each in zip(*learned, strict=True)))
+        pairs = (each[:2] for each in learned)
+        return Learned(*(tf.constant(np.stack(each)) for each in zip(*pairs, strict=True)))
 
     def inputs(self, batch, kernel, learned):
         """What enters `call` for each replica's rows of a batch: (replicas, width, ...)."""
         inputs = tf.gather(self.rows, batch[0])
-        if learned.factor is None:
-            return inputs
-        return (inputs - learned.mean[:, None]) * learned.factor[:, None]
+        if learned.factor is not None:
+            inputs = (inputs - learned.mean[:, None]) * learned.factor[:, None]
+        return tf.where(tf.math.is_nan(inputs), 0.0, inputs) if self.fills else inputs
 
     def held_out_inputs(self, rows, kernel, learned):
         """The same for rows that the replicas do not share: numbers (replicas, width)."""
@@ -141,14 +143,22 @@ class Copies:
             function, arguments, parallel_iterations=at_a_time(), fn_output_signature=kinds
         )
 
-    def predictions(self, inputs):
-        """Of all copies for their inputs: (replicas, width, outputs)."""
+    def stack_learned(self, learned):
+        """What all learned of their rows, as `rows.inputs` takes it, and of their targets."""
+        targets = [each.target for each in learned]
+        target = targets[0] and Target(*map(tf.stack, zip(*targets, strict=True)))
+        return self.rows.stack_learned(learned)._replace(target=target)
 
-        def one(copy):
-            return self.call(*copy, training=False)[0]
+    def predictions(self, inputs, target):
+        """Of all copies for their inputs: (replicas, width, outputs). target: Learned's."""
 
-        stacks = self.read(self.trainable), self.read(self.state), inputs
-        return self.each(one, stacks, tf.TensorSpec((None, *self.model.output_shape[1:])))
+        def told(copy):
+            *values, target = copy
+            predictions = self.call(*values, training=False)[0]
+            return target.told(predictions) if target else predictions
+
+        stacks = self.read(self.trainable), self.read(self.state), inputs, target
+        return self.each(told, stacks, tf.TensorSpec((None, *self.model.output_shape[1:])))
 
     def predict(self, numbers, learned):
         """Predictions of all copies for the rows with these numbers: (replicas, rows, outputs)."""
@@ -157,7 +167,7 @@ class Copies:
         return self._predict(batch, learned).numpy()
 
     def _predictions(self, batch, learned):
-        return self.predictions(self.rows.inputs(batch, self.kernel, learned))
+        return self.predictions(self.rows.inputs(batch, self.kernel, learned), learned.target)
 
 
 def _stack(values, axis):

@@ -1,4 +1,4 @@
-"""What a fit learns of its training rows before it trains: weights of features, and of classes.
+"""What a fit learns of its training rows before it trains: weights of features, and of targets.
 
 A replica never sees the rows that it holds out, so all this is learned anew for each replica.
 """
@@ -11,14 +11,31 @@ import numpy as np
 import scipy.sparse as sp
 
 
+class Target(NamedTuple):
+    """What a network predicts: (target - centre) / scale, both (outputs,) float32."""
+
+    centre: np.ndarray
+    scale: np.ndarray
+
+    def seen(self, targets):
+        """Targets as the network learns them."""
+        return (targets - self.centre) / self.scale
+
+    def told(self, predictions):
+        """Predictions in the unit of the targets."""
+        return predictions * self.scale + self.centre
+
+
 class Learned(NamedTuple):
     """How a network sees its rows: (row - mean) * factor, each (features,) float32.
 
     None stands for a mean of 0, which sparse rows need to stay sparse, and for a factor of 1.
+    target: how it sees its targets; () for targets as they are.
     """
 
     mean: np.ndarray | None = None
     factor: np.ndarray | None = None
+    target: Target | tuple[()] = ()
 
 
 @dataclass(frozen=True)
@@ -26,11 +43,13 @@ class Weighting:
     """How features are weighted.
 
     values: all rows -> the rows as a fit takes them. learn: (training rows, their labels) ->
-    Learned; None where there is nothing to learn.
+    Learned; None where there is nothing to learn. fills: whether a value that is missing (NaN) is 0
+    afterwards, which is the mean.
     """
 
     values: Callable
     learn: Callable | None = None
+    fills: bool = False
 
     def learned(self, rows, labels, training) -> Learned:
         """What is learned of the rows, as `values` gave them, with the numbers `training`."""
@@ -54,6 +73,25 @@ def _standardize(rows, _):
     return Learned(mean.astype("float32"), (1 / deviation).astype("float32"))
 
 
+def _tabular(rows, _):
+    """The same over the values that are there. Flags, which are 0 or 1, keep their scale."""
+    missing = np.isnan(rows)
+    values = np.ma.array(rows.astype("float64"), mask=missing)
+    flags = ((rows == 0) | (rows == 1) | missing).all(axis=0)
+    mean, deviation = values.mean(axis=0).filled(0), values.std(axis=0).filled(0)
+    constant = values.min(axis=0).filled(0) == values.max(axis=0).filled(0)
+    mean = np.where(flags, 0, mean)
+    deviation = np.where(flags | constant, 1, deviation)
+    return Learned(mean.astype("float32"), (1 / deviation).astype("float32"))
+
+
+def standardized(targets) -> Target:
+    """Mean and standard deviation of training targets: (rows, outputs) float32."""
+    deviation = targets.std(axis=0, dtype="float64")
+    scale = np.where(deviation > 0, deviation, 1)
+    return Target(targets.mean(axis=0, dtype="float64").astype("float32"), scale.astype("float32"))
+
+
 def _inverse_document_frequency(rows, _):
     """ln((1 + documents) / (1 + documents with the word)) + 1, as in scikit-learn."""
     documents = np.bincount(rows.indices, minlength=rows.shape[1])
@@ -72,6 +110,7 @@ def _log_count_ratio(rows, labels):
 WEIGHTINGS = {
     "none": Weighting(np.asarray),
     "standardize": Weighting(np.asarray, _standardize),
+    "tabular": Weighting(np.asarray, _tabular, fills=True),
     "binary": Weighting(_ones),
     "tf_idf": Weighting(_log_counts, _inverse_document_frequency),
     "nb": Weighting(_ones, _log_count_ratio),

@@ -184,21 +184,27 @@ def _optimizer(fit):
     return {"class_name": fit.optimizer, "config": config}
 
 
-def complete(network, fitted):
+def complete(network, fitted, fills=False):
     """The network of a Fitted for rows that are not weighted yet: it weights them.
 
-    Factors alone become part of the first kernel; with means there is a layer in front.
+    Factors alone become part of the first kernel; with means there is a layer in front, and one
+    behind where it learned its targets in another unit. fills: what is missing becomes the mean.
     """
-    mean, factor = fitted.learned
+    mean, factor, target = fitted.learned
     network.set_weights(fitted.weights)
-    if factor is None:
-        return network
-    if mean is None:
+    if factor is not None and mean is None:
         network.set_weights([fitted.weights[0] * factor[:, None], *fitted.weights[1:]])
+    if mean is None and not target and not fills:
         return network
-    normalize = keras.layers.Normalization(mean=mean, variance=1 / np.square(factor))
-    inputs = keras.Input(network.input_shape[1:])
-    return keras.Model(inputs, network(normalize(inputs)))
+    rows = inputs = keras.Input(network.input_shape[1:])
+    if mean is not None:
+        rows = keras.layers.Normalization(mean=mean, variance=1 / np.square(factor))(rows)
+    if fills:
+        rows = keras.ops.where(keras.ops.isnan(rows), 0.0, rows)
+    outputs = network(rows)
+    if target:
+        outputs = keras.layers.Rescaling(float(target.scale[0]), float(target.centre[0]))(outputs)
+    return keras.Model(inputs, outputs)
 
 
 def summary(network) -> str:

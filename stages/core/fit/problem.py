@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from stages.core.fit import networks, refused, replicas
 from stages.core.fit.initial import Initial
-from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced
+from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced, standardized
 from stages.core.run.lean_keras import keras
 
 SEED = 0  # of the network that fits leave as it is
@@ -24,6 +24,8 @@ class Problem:
     rows: as the weighting gave them: (n, ...) array, or (n, words) CSR matrix for a network that
     begins with a Dense layer. labels: (n,). targets: (n, outputs) float32, or (n,) int32 for
     sparse_categorical_crossentropy. balance: whether each class has the same share in the loss.
+    standardize: whether networks learn targets with mean 0 and deviation 1; what is told of them,
+    and what they predict, stays in the unit of the targets.
     """
 
     blueprint: networks.Blueprint
@@ -33,6 +35,7 @@ class Problem:
     targets: np.ndarray
     batch_size: int
     balance: bool = False
+    standardize: bool = False
 
     @classmethod
     def of(cls, section, rows, labels, outputs: int) -> "Problem":
@@ -47,7 +50,9 @@ class Problem:
         blueprint = networks.Blueprint.of(section, rows, outputs)
         targets = blueprint.head.targets(labels, outputs)
         balance = getattr(fit, "class_weights", None) == "balanced"
-        return cls(blueprint, weighting, rows, labels, targets, fit.batch_size, balance)
+        standardize = getattr(fit, "target", None) == "standardized"
+        shared = blueprint, weighting, rows, labels, targets, fit.batch_size
+        return cls(*shared, balance, standardize)
 
     @cached_property
     def model(self) -> keras.Model:
@@ -63,7 +68,10 @@ class Problem:
 
     def learned(self, training) -> Learned:
         """What a replica learns that trains on the rows with these numbers."""
-        return self.weighting.learned(self.rows, self.labels, training)
+        learned = self.weighting.learned(self.rows, self.labels, training)
+        if self.standardize:
+            return learned._replace(target=standardized(self.targets[training]))
+        return learned
 
     def row_weights(self, members) -> np.ndarray | None:
         """Weights of rows in the loss of each member: (members, n) float32; None for equal ones."""
@@ -78,3 +86,7 @@ class Problem:
     def predict(self, fitted, rows) -> np.ndarray:
         """Predictions for other rows: (replicas, rows, outputs) float32; see `replicas.predict`."""
         return replicas.predict(self.model, fitted, self.weighting.values(rows))
+
+    def complete(self, fitted) -> keras.Model:
+        """A network that takes rows as `preprocess` left them; see `networks.complete`."""
+        return networks.complete(self.model, fitted, self.weighting.fills)

@@ -90,7 +90,9 @@ class Program:
                 tape.watch([] if kernel is None else kernel)
                 inputs = copies.rows.inputs([array[number] for array in batch], kernel, learned)
                 penalty = copies.rows.penalty(kernel)
-            gradients, upstream, measured = self._gradients(inputs, targets, share[number])
+            gradients, upstream, measured = self._gradients(
+                inputs, targets, share[number], learned.target
+            )
             if kernel is not None:
                 pulls = upstream, tf.ones(())
                 gradients.append(tape.gradient((inputs, penalty), kernel, pulls))
@@ -100,7 +102,7 @@ class Program:
         start = 0, tf.zeros((2, copies.count))
         return tf.while_loop(lambda number, _: number < tf.shape(rows)[0], step, start)[1]
 
-    def _gradients(self, inputs, targets, share):
+    def _gradients(self, inputs, targets, share, target):
         """Of the weights and, where they come of sparse rows, of the inputs; and measurements.
 
         The last are (2, replicas, width): loss and metric. The state of layers is new afterwards.
@@ -108,10 +110,14 @@ class Program:
         copies, wanted = self.copies, self.copies.kernel is not None
 
         def forward(copy):
-            weights, state, inputs, targets, share = copy
+            weights, state, inputs, targets, share, target = copy
             predictions, state, penalty = copies.call(weights, state, inputs, training=True)
-            loss = self.loss(targets, predictions)  # (width,)
+            seen = target.seen(targets) if target else targets
+            loss = self.loss(seen, predictions)  # (width,)
             total = tf.reduce_sum(loss * share) + penalty
+            if target:
+                predictions = target.told(predictions)
+                loss = self.loss(targets, predictions)
             state = [*map(tf.convert_to_tensor, state)]
             return total, (state, loss, self.head.metric(targets, predictions))
 
@@ -124,7 +130,7 @@ class Program:
             return [*map(tf.convert_to_tensor, gradients)], upstream, others
 
         stacks = copies.read(copies.trainable), copies.read(copies.state)
-        arguments = *stacks, inputs, targets, share
+        arguments = *stacks, inputs, targets, share, target
         if copies.vectorized and not self.xla:
             # The gradient of a loop over time does not vectorize. Replicas share no weight, so that
             # of the sum of their losses is that of each. XLA makes that of each alone much faster.
@@ -156,7 +162,8 @@ class Program:
 
     def _judged(self, rows, counted, learned):
         inputs = self.copies.rows.held_out_inputs(rows, self.copies.kernel, learned)
-        predictions, targets = self.copies.predictions(inputs), tf.gather(self.targets, rows)
+        predictions = self.copies.predictions(inputs, learned.target)
+        targets = tf.gather(self.targets, rows)
         loss, metric = (
             tf.reduce_sum(measure(targets, predictions) * counted, 1) / tf.reduce_sum(counted, 1)
             for measure in (self.loss, self.head.metric)

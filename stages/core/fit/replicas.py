@@ -123,7 +123,7 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
     """Predictions of each replica for all rows: (replicas, n, outputs) float32. Raises Diverged."""
     copies, numbers = Copies(model, rows, len(fitted)), np.arange(rows.shape[0], dtype="int32")
     copies.assign(model.weights, [replica.weights for replica in fitted])
-    learned = copies.rows.stack_learned([replica.learned for replica in fitted])
+    learned = copies.stack_learned([replica.learned for replica in fitted])
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     predictions = np.concatenate([copies.predict(chunk, learned) for chunk in chunks], axis=1)
     for number in np.flatnonzero(~np.isfinite(predictions).all(axis=(1, 2))):
@@ -191,7 +191,8 @@ class _Trainer:
         """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows."""
         problem, program, rows = self.problem, self.program, self.program.copies.rows
         program.start([problem.initial.values(member.seed) for member in members])
-        learned, row_weights = rows.stack_learned(learned), problem.row_weights(members)
+        learned = program.copies.stack_learned(learned)
+        row_weights = problem.row_weights(members)
         sizes = np.array([len(member.held_out_rows) for member in members])
         counted = (np.arange(self.longest) < sizes[:, None]).astype("float32")
         held_out = [np.resize(member.held_out_rows, self.longest) for member in members]
