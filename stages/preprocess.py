@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.core.data import arrays, encodings, readers, schema
+from stages.core.data import arrays, encodings, readers, schema, tables
 from stages.core.declared import params, sources
 from stages.core.declared.task import TASKS
 from stages.core.run.files import whole
@@ -20,6 +20,21 @@ def words(split) -> dict[str, np.ndarray]:
     return {"words_test.ranks": ranks, "words_test.splits": split.x_test.splits}
 
 
+def encoded(source, section, split):
+    """Training and test rows as networks take them; columns, of a table; terms, where they are
+    chosen.
+    """
+    both = split.x_train, split.x_test
+    if source.kind == "table":
+        kinds = {k: v for k, v in source.reader.columns.items() if k not in section.drop}
+        columns = tables.learn(split.x_train, kinds, section.levels, section.rare)
+        return *(tables.encode(x, columns, source.reader.decimal) for x in both), columns, None
+    # The vocabulary is chosen over all training rows: it looks at no label.
+    pairs = section.encoding == "multi_hot" and section.ngrams == 2
+    terms = encodings.terms(split.x_train, section.num_words) if pairs else None
+    return *(encodings.encode(source.scaled(x), section, terms) for x in both), (), terms
+
+
 def main(name):
     """Run the stage for one data set."""
     start, section, source = time.time(), params.load().datasets[name], sources.read(name)
@@ -28,20 +43,15 @@ def main(name):
         files = {file.name: (folder / file.name).read_bytes() for file in source.files}
         split = readers.read(source, files, task.classifies)
         classes = schema.check(source, task, split)
-        # The vocabulary is chosen over all training rows: it looks at no label.
-        pairs = preprocess.encoding == "multi_hot" and preprocess.ngrams == 2
-        terms = encodings.terms(split.x_train, preprocess.num_words) if pairs else None
-        x_train, x_test = (
-            encodings.encode(source.scaled(x), preprocess, terms)
-            for x in (split.x_train, split.x_test)
-        )
+        x_train, x_test, columns, terms = encoded(source, preprocess, split)
     except (arrays.UnreadableFile, FileNotFoundError) as error:
         says = f"{sources.path_of(name)} and data.task"
         raise SystemExit(
             f"{folder} cannot be read as {says} say: {error}. Correct the file or what they say; "
             "where the folder was damaged, remove it and run make repro."
         ) from None
-    learned = schema.Schema(task, classes, source.names, x_train.shape[1:])
+    features = tuple(each for column in columns for each in column.features) or source.names
+    learned = schema.Schema(task, classes, features, x_train.shape[1:], columns)
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
         packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}
         packed |= {} if terms is None else {"terms": terms}

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from stages.core.data import arrays
+from stages.core.data import arrays, tables
 from stages.core.declared.sources import Source
+from stages.core.declared.strict_yaml import SHORT
 
 SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, so the validation rows, is theirs
 TRAINING = 0.8  # share of the rows where the file does not tell training and test rows apart
@@ -15,12 +17,13 @@ TRAINING = 0.8  # share of the rows where the file does not tell training and te
 class Split:
     """Rows for training and for testing.
 
-    x: Text, (rows, features) or (rows, height, width, 1) float32. y: (rows,) classes or numbers.
+    x: Text, a DataFrame of text, (rows, features) or (rows, height, width, 1) float32. y: (rows,)
+    classes or numbers.
     """
 
-    x_train: arrays.Text | np.ndarray
+    x_train: arrays.Text | pd.DataFrame | np.ndarray
     y_train: np.ndarray
-    x_test: arrays.Text | np.ndarray
+    x_test: arrays.Text | pd.DataFrame | np.ndarray
     y_test: np.ndarray
 
 
@@ -30,6 +33,8 @@ def read(source: Source, files: dict[str, bytes], classifies: bool) -> Split:
     Raises arrays.UnreadableFile.
     """
     content = files[source.reader.file]
+    if source.kind == "table":
+        return _stratified(*_table(content, source, classifies), classifies)
     if source.kind == "images":
         return _cut(*_pixels(content, source.reader))
     file, x = arrays.read_npz(content), arrays.text if source.kind == "text" else arrays.features
@@ -39,6 +44,38 @@ def read(source: Source, files: dict[str, bytes], classifies: bool) -> Split:
     random = np.random.RandomState(SHUFFLE_SEED)  # goes on from training to test rows
     train = _shuffled(random, x(file, "x_train"), y(file, "y_train"))
     return Split(*train, *_shuffled(random, x(file, "x_test"), y(file, "y_test")))
+
+
+def _table(content, source, classifies):
+    """Columns of text, and targets, of the rows that have one."""
+    reader, frame = source.reader, tables.read(content, source.reader)
+    frame = tables.chosen(frame, [*reader.columns, reader.target])
+    frame = frame[frame[reader.target].notna()].reset_index(drop=True)
+    target = frame.pop(reader.target)
+    if not classifies:
+        return frame, tables.numbers(target, reader.decimal).astype("float32")
+    classes = pd.Categorical(target, source.classes).codes.astype("int32")
+    for row in np.flatnonzero(classes < 0)[:1]:
+        expected = f"row {row + 1}, column {reader.target}: expected one of `classes`"
+        listed = SHORT.repr(list(source.classes))
+        raise arrays.UnreadableFile(f"{expected}, {listed}, got {SHORT.repr(target[row])}")
+    return frame, classes
+
+
+def _stratified(frame, y, classifies):
+    """The rows shuffled and cut with equal shares of the classes."""
+    from sklearn.model_selection import train_test_split
+
+    few = classifies and np.bincount(y, minlength=1).min() < 2
+    if len(y) < 5 or few:
+        got = f"{len(y)} rows{' and a class with one row or none' if few else ''}"
+        expected = "expected five rows or more, and two or more of a class"
+        raise arrays.UnreadableFile(f"{expected}, got {got}")
+    settings = {"train_size": TRAINING, "random_state": SHUFFLE_SEED}
+    settings["stratify"] = y if classifies else None
+    train, test = train_test_split(np.arange(len(y)), **settings)
+    x = (frame.iloc[part].reset_index(drop=True) for part in (train, test))
+    return Split(next(x), y[train], next(x), y[test])
 
 
 def _pixels(content, reader):

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from stages.core.data import tables
 from stages.core.data.arrays import Text, UnreadableFile
 from stages.core.data.readers import Split
+from stages.core.data.tables import Column
 from stages.core.declared.sources import Source
 from stages.core.declared.task import TASKS, Task
 
@@ -13,13 +16,15 @@ from stages.core.declared.task import TASKS, Task
 @dataclass(frozen=True)
 class Schema:
     """task: what is predicted. classes: their names, none for numbers. columns: names of the
-    features, where they have some. shape: of an encoded row.
+    features, where they have some. shape: of an encoded row. table: what was learned of the columns
+    of a table.
     """
 
     task: Task
     classes: tuple[str, ...]
     columns: tuple[str, ...]
     shape: tuple[int, ...]
+    table: tuple[Column, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -33,13 +38,15 @@ class Schema:
             "schema.classes": np.array(self.classes, str),
             "schema.columns": np.array(self.columns, str),
             "schema.shape": np.array(self.shape, "int64"),
+            "schema.table": np.array(tables.packed(self.table)),
         }
 
     @classmethod
     def unpack(cls, file) -> "Schema":
         """What `pack` made plain, from a mapping such as the one that np.load gives."""
         names = (tuple(file[f"schema.{key}"].tolist()) for key in ("classes", "columns", "shape"))
-        return cls(TASKS[str(file["schema.task"])], *names)
+        table = tables.unpack(str(file["schema.table"]))
+        return cls(TASKS[str(file["schema.task"])], *names, table)
 
 
 def check(source: Source, task: Task, split: Split) -> tuple[str, ...]:
@@ -49,7 +56,7 @@ def check(source: Source, task: Task, split: Split) -> tuple[str, ...]:
     """
     for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
         _check(source, x, y)
-    if not isinstance(split.x_train, Text) and split.x_train.shape[1:] != split.x_test.shape[1:]:
+    if isinstance(split.x_train, np.ndarray) and split.x_train.shape[1:] != split.x_test.shape[1:]:
         shapes = f"{split.x_train.shape[1:]} and {split.x_test.shape[1:]}"
         raise UnreadableFile(f"expected training and test rows of one shape, got {shapes}")
     return _classes(source, task, np.concatenate([split.y_train, split.y_test]))
@@ -60,6 +67,8 @@ def _check(source, x, y):
         raise UnreadableFile(f"expected one label for each row, got labels of shape {y.shape}")
     if not len(y):
         raise UnreadableFile("expected five rows or more, for training and for testing")
+    if isinstance(x, pd.DataFrame):
+        return
     if isinstance(x, Text):
         if empty := np.count_nonzero(np.diff(x.splits) == 0):
             got = f"{empty} of {len(x)} without any"

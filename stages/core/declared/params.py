@@ -76,9 +76,21 @@ class Image(Section):
     encoding: Literal["image"]
 
 
+class Table(Section):
+    """Columns of a table. levels: categories that a column keeps; rare: rows that make none."""
+
+    axes: ClassVar = ("samples", "features")
+    weightings: ClassVar = ("tabular",)
+    encoding: Literal["table"]
+    drop: sources.Names = ()
+    levels: Whole = 50
+    rare: Count = 5
+
+
 PREPROCESS = {  # by kind of data
     "text": Annotated[MultiHot | Sequence, Field(discriminator="encoding")],
     "features": Features,
+    "table": Table,
     "images": Annotated[Features | Image, Field(discriminator="encoding")],
 }
 
@@ -197,6 +209,11 @@ def _section(name, content) -> DataSet:
     task, network = _at(content, "data", "task"), _at(content, "model", "network")
     kind = section_type(sources.read(name).kind, task, network)
     section = checked(kind, content, "datasets", name)
+    columns = sources.read(name).names
+    for dropped in getattr(section.preprocess, "drop", ()):
+        if dropped not in columns or len(section.preprocess.drop) == len(columns):
+            expected = "some, and not all, of the columns of the source"
+            raise Wrong(f"{at}.preprocess.drop: expected {expected}, got {dropped!r}")
     if misfits := [f"{at}.{line}" for line in _misfits(section)]:
         raise Wrong(*misfits)
     return section

@@ -98,6 +98,22 @@ class Pixels(Section):
     highest: Whole
 
 
+class Table(Section):
+    """A row a line below the names of the columns, as CSV, gzipped or not.
+
+    columns: what each column is. target: the column that is predicted.
+    """
+
+    kind: ClassVar = "table"
+    format: Literal["table"]
+    file: FileName
+    separator: Annotated[StrictStr, Field(min_length=1, max_length=1)] = ","
+    decimal: Literal[".", ","] = "."
+    encoding: Literal["utf-8-sig", "utf-16", "windows-1252"] = "utf-8-sig"
+    target: Text
+    columns: Annotated[dict[Text, Literal["number", "category", "date"]], Field(min_length=1)]
+
+
 STAND_INS = {"text": stand_ins.Text, "features": stand_ins.Features, "images": stand_ins.Images}
 
 
@@ -111,7 +127,7 @@ class Source(Section):
     title: Text
     about: str = ""
     terms: str = ""
-    reader: Annotated[WordRanks | Arrays | Pixels, Field(discriminator="format")]
+    reader: Annotated[WordRanks | Arrays | Pixels | Table, Field(discriminator="format")]
     classes: Names = ()
     columns: Names = ()
     unit: str = ""
@@ -120,12 +136,14 @@ class Source(Section):
 
     @property
     def kind(self) -> str:
-        """text, features or images."""
+        """text, features, images or table."""
         return self.reader.kind
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns of a person's rows; none for text and where nobody named them."""
+        if self.kind == "table":
+            return tuple(self.reader.columns)
         if self.kind != "images":
             return self.columns
         height, width = self.reader.shape
@@ -153,8 +171,13 @@ def parse(document: str | bytes) -> Source:
         if (named := getattr(source.reader, key, listed[0])) not in listed:
             expected = f"one of `files`, {', '.join(listed)}"
             raise Wrong(f"reader.{key}: expected {expected}, got {named!r}")
+    if source.kind == "table" and source.reader.target in source.reader.columns:
+        got = f"{source.reader.target!r}, which is the target"
+        raise Wrong(f"reader.columns: expected columns to predict from, got {got}")
     if source.stand_in is None:
         return source
+    if source.kind not in STAND_INS:
+        raise Wrong(f"stand_in: there are none for a {source.kind}; remove the key")
     numbers = checked(STAND_INS[source.kind], source.stand_in, "stand_in")
     return source.model_copy(update={"stand_in": numbers})
 
