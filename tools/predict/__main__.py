@@ -3,6 +3,7 @@
     python -m tools.predict imdb --text "What a film"
     python -m tools.predict reuters news.txt            a document a line
     python -m tools.predict boston_housing houses.csv   a row a line, columns by name
+    python -m tools.predict titanic passengers.csv      a table as it comes
 
 Without a file, or with - in its place, standard input is read.
 Documents are encoded as the training data were: lower case, without punctuation, by the word index
@@ -27,7 +28,7 @@ from stages.core.declared.task import TASKS
 from stages.core.fit.learned import WEIGHTINGS
 from stages.core.run.stage import parser_of, tool
 from tools.predict.ensemble import answers, line, models, outputs
-from tools.predict.rows import Refused, decoded, read_documents, read_table, some
+from tools.predict.rows import Refused, decoded, read_documents, read_raw, read_table, some
 from tools.review import revisions
 
 
@@ -39,6 +40,8 @@ def predict(name: str, content: str) -> list[dict]:
     source, section = sources.read(name), params.load().datasets[name]
     if source.kind == "text":
         rows, notes = read_documents(name, source, section.preprocess, content)
+    elif source.kind == "table":
+        rows, notes = read_raw(name, source, content)
     else:
         rows, notes = read_table(name, source, section.preprocess, content)
     rows = WEIGHTINGS[section.fit.weighting].values(rows)

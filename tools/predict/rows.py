@@ -7,8 +7,9 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from stages.core.data import encodings
-from stages.core.data.arrays import stored, word_index
+from stages.core.data import encodings, tables
+from stages.core.data.arrays import UnreadableFile, stored, word_index
+from stages.core.data.schema import Schema
 from tools.predict.texts import arrays_of, as_text, index_of, unknown, words
 
 
@@ -136,8 +137,8 @@ def far(values: np.ndarray, training: np.ndarray, columns) -> list[list[dict]]:
     are common: test rows of Boston Housing lie up to 0.15 of its width outside.
     values, training: (rows, features) float32.
     """
-    low, high = training.min(axis=0), training.max(axis=0)
-    with np.errstate(over="ignore"):
+    low, high = np.nanmin(training, axis=0), np.nanmax(training, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
         distant = np.maximum(low - values, values - high) > high - low
     found = [[] for _ in values]
     for row, at in np.argwhere(distant):
@@ -145,6 +146,26 @@ def far(values: np.ndarray, training: np.ndarray, columns) -> list[list[dict]]:
         value, *ends = (float(str(end)) for end in ends)  # 8.725, not 8.7249...
         found[row].append({"column": columns[at], "value": value, "training": ends})
     return found
+
+
+def read_raw(name, source, content: str) -> tuple:
+    """Rows of a table, as they come; of each {"line"} and {"far"}. Raises Refused.
+
+    Columns may stand in any order and be more than are needed; cells may be empty.
+    """
+    if not (path := arrays_of(name)).is_file():
+        raise Refused(f"{path} is missing; `dvc repro` makes it and `dvc pull` fetches it")
+    file = stored(path)
+    columns, reader = Schema.unpack(file).table, source.reader
+    try:
+        raw = tables.read(content.encode(), reader.model_copy(update={"encoding": "utf-8"}))
+        frame = tables.chosen(raw, [column.name for column in columns])
+        values = tables.encode(frame, columns, reader.decimal)
+    except UnreadableFile as error:
+        raise Refused(str(error)) from None
+    names = [feature for column in columns for feature in column.features]
+    distant = far(values, file["x_train"], names)
+    return values, [{"line": row + 2, "far": each} for row, each in enumerate(distant)]
 
 
 def read_table(name, source, section, content: str) -> tuple:
