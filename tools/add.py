@@ -1,0 +1,230 @@
+"""Add a table of one's own: look at a file, and write what the pipeline needs to know of it.
+
+    python -m tools.add passengers.csv --target survived
+
+Copies the file into data/sources/, writes data/sources/<name>.yaml and a section of params.yaml,
+and says what it took each column for. Both are meant to be read and edited.
+"""
+
+import re
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from stages.core.data import tables
+from stages.core.data.arrays import UnreadableFile
+from stages.core.declared import params, sources
+from stages.core.declared.sources import Table
+from stages.core.declared.strict_yaml import Wrong
+from stages.core.run.stage import parser_of, tool
+
+SEPARATORS = ",;\t|"
+LINES = 200  # of a file, from which its separator is guessed
+NUMBER = {
+    mark: re.compile(rf"[+-]?(\d+{mark}?\d*|{mark}\d+)([eE][+-]?\d+)?") for mark in (r"\.", ",")
+}
+DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{4}")
+CODE = re.compile(r"0\d+")  # a postcode, which is no number
+MANY = 0.5  # share of the rows that have a category of their own: names, not categories
+CLASSES = 20  # of a target, at most, where it is whole numbers
+
+
+def encoding_of(content: bytes) -> str:
+    """The encoding of a file: UTF-8, UTF-16 by its mark, else Windows' Western one."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "windows-1252"
+    return "utf-8-sig"
+
+
+def separator_of(text: str) -> str:
+    """The separator that cuts the first lines into the most columns, as many in each."""
+    lines = [line for line in text.splitlines()[:LINES] if line.strip()]
+    best, most = ",", 0
+    for mark in SEPARATORS:
+        counts = {re.sub(r'"[^"]*"', "", line).count(mark) for line in lines}
+        if len(counts) == 1 and (count := counts.pop()) > most:
+            best, most = mark, count
+    return best
+
+
+def decimal_of(frame: pd.DataFrame, separator: str) -> str:
+    """The mark of decimals: a comma where more columns are numbers with it than with a point."""
+    if separator == ",":
+        return "."
+    are = {
+        mark: sum(_all(frame[name], NUMBER[pattern]) for name in frame)
+        for mark, pattern in ((".", r"\."), (",", ","))
+    }
+    return max(are, key=are.get)
+
+
+def _all(column, pattern) -> bool:
+    """Whether each cell that is there is of this form."""
+    cells = column.dropna()
+    return bool(len(cells)) and bool(cells.str.fullmatch(pattern).all())
+
+
+def kind_of(column: pd.Series, decimal: str) -> tuple[str | None, str]:
+    """What a column is taken for, or None for none, and why.
+
+    column: text, NaN where a cell is empty.
+    """
+    cells = column.dropna()
+    different = cells.nunique()
+    if different < 2:
+        return None, "one value in all rows" if different else "no value"
+    if _all(cells, NUMBER[re.escape(decimal)]) and not cells.str.fullmatch(CODE).any():
+        steps = np.diff(pd.to_numeric(cells.str.replace(",", ".")).to_numpy())
+        if different == len(column) and (steps == 1).all():
+            return None, "numbers the rows"
+        return "number", ""
+    if _all(cells, DATE):
+        return "date", ""
+    if different > MANY * len(cells) and different > CLASSES:
+        return None, f"{different:,} different texts in {len(cells):,} rows: names, or sentences"
+    return "category", f"{different:,} categories"
+
+
+def task_of(target: pd.Series, decimal: str) -> str:
+    """binary, multiclass or regression."""
+    cells = target.dropna()
+    different = cells.nunique()
+    if different == 2:
+        return "binary"
+    whole = _all(cells, re.compile(r"[+-]?\d+"))
+    if _all(cells, NUMBER[re.escape(decimal)]) and not (whole and different <= CLASSES):
+        return "regression"
+    return "multiclass"
+
+
+def source_of(title, reader, classes, content) -> dict:
+    """The content of data/sources/<name>.yaml."""
+    file = {"name": reader["file"], "size": len(content), "sha256": sha256(content).hexdigest()}
+    named = {"classes": classes} if classes else {}
+    return {"title": title, "reader": reader, **named, "files": [file]}
+
+
+def section_of(task: str, rows: int) -> dict:
+    """A section of params.yaml for a table with so many rows, good without tuning.
+
+    Sizes are those that did best over tables of 189 to 54,000 rows.
+    """
+    training = int(0.8 * rows)
+    epochs = int(np.clip(200_000 / training**0.75, 10, 60))
+    small = training < 20_000
+    return {
+        "data": {"task": task},
+        "preprocess": {"encoding": "table"},
+        "model": {
+            "network": "dense",
+            "units": [64, 64] if small else [128, 128],
+            "activation": "relu",
+            "dropout": 0.1 if small else 0.0,
+        },
+        "fit": {
+            "weighting": "tabular",
+            **({"loss": "mae", "target": "standardized"} if task == "regression" else {}),
+            "optimizer": "adamw",
+            "learning_rate": 0.001,
+            "schedule": "cosine",
+            "weight_decay": 0.01,
+            "batch_size": int(np.clip(2 ** round(np.log2(training / 20)), 16, 256)),
+        },
+        "final": {
+            "exploring_epochs": epochs,
+            "validation": training // 5,
+            "epochs": epochs,
+            "seeds": 3,
+        },
+        "kfold": {"k": 4, "repeats": 5 if small else 1, "epochs": epochs},
+        "review": {"equivalent_within": 0.005},
+    }
+
+
+def looked_at(content: bytes, file: str, target: str):
+    """What is found in a file: the reader, the classes, the task, rows, and lines for people.
+
+    Raises UnreadableFile.
+    """
+    text = tables.unpacked(content)
+    encoding = encoding_of(text)
+    separator = separator_of(text[: 2**20].decode(encoding, errors="replace"))
+    reader = {"format": "table", "file": file, "separator": separator}
+    reader |= {"decimal": ".", "encoding": encoding, "target": target, "columns": {}}
+    frame = tables.read(content, Table.model_construct(**reader))
+    if frame.shape[1] < 2:
+        raise UnreadableFile("expected two columns or more, separated by one of , ; | or a tab")
+    (wanted,) = tables.chosen(frame, [target])
+    frame = frame[frame[wanted].notna()]
+    reader["decimal"] = decimal = decimal_of(frame, separator)
+    task = task_of(frame[target], decimal)
+    classes = sorted(frame[target].unique(), key=_natural) if task != "regression" else []
+    says = [f"{target}: predicted, {task}{f' ({len(classes)} classes)' if classes else ''}"]
+    for name in frame.columns.drop(target):
+        kind, why = kind_of(tables.chosen(frame, [name])[name], decimal)
+        missing = f"{frame[name].isna().mean():.0%} missing" if frame[name].isna().any() else ""
+        what = [kind or "left out", *filter(None, (why, missing))]
+        says.append(f"{name}: {', '.join(what)}")
+        if kind:
+            reader["columns"][name] = kind
+    if not reader["columns"]:
+        raise UnreadableFile("there is no column to predict from")
+    return reader, classes, task, len(frame), says
+
+
+def _natural(text):
+    """A key that sorts whole numbers as numbers."""
+    return (0, int(text), "") if re.fullmatch(r"[+-]?\d{1,18}", text) else (1, 0, text)
+
+
+def main():
+    """Write the two pieces of YAML, or say why not."""
+    parser = parser_of(main)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--target", required=True, help="the column to predict")
+    parser.add_argument("--name", help="of the data set; that of the file if there is none")
+    asked = parser.parse_args()
+    name = asked.name or re.sub(r"[^A-Za-z0-9_-]+", "_", asked.file.name.partition(".")[0])
+    kept = sources.FOLDER / f"{name}{''.join(asked.file.suffixes[-2:])}"
+    if not re.fullmatch(params.NAME, name):
+        raise SystemExit(f"--name: expected letters, digits, _ and -, got {name!r}")
+    before = params.PATH.read_text("utf-8")
+    if name in params.load().datasets or sources.path_of(name).exists():
+        raise SystemExit(f"there is a data set {name} already; choose another --name")
+    try:
+        content = asked.file.read_bytes()
+        reader, classes, task, rows, says = looked_at(content, kept.name, asked.target)
+    except OSError as error:
+        raise SystemExit(f"{asked.file} cannot be read: {error}") from None
+    except UnreadableFile as error:
+        raise SystemExit(f"{asked.file}: {error}") from None
+    source = source_of(name.replace("_", " ").capitalize(), reader, classes, content)
+    section = yaml.safe_dump({name: section_of(task, rows)}, sort_keys=False)
+    if asked.file.resolve() != kept.resolve():
+        shutil.copyfile(asked.file, kept)
+    text = yaml.safe_dump(source, sort_keys=False, allow_unicode=True)
+    sources.path_of(name).write_text(text, "utf-8")
+    after = f"{before.rstrip()}\n\n" + "".join(f"  {line}\n" for line in section.splitlines())
+    try:
+        params.parse(after)
+    except Wrong as error:
+        kept.unlink()
+        sources.path_of(name).unlink()
+        raise SystemExit(f"{params.PATH} cannot be extended: {error}") from None
+    params.PATH.write_text(after, "utf-8")
+    print(f"{rows:,} rows; separator {reader['separator']!r}, decimal {reader['decimal']!r}")
+    print("\n".join(f"  {line}" for line in says))
+    print(f"wrote {sources.path_of(name)}, and datasets.{name} in {params.PATH}")
+    print(f"next: dvc repro evaluate@{name}")
+
+
+if __name__ == "__main__":
+    tool(main)
