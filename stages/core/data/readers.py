@@ -54,7 +54,7 @@ def _table(content, source, classifies):
     target = frame.pop(reader.target)
     if not classifies:
         return frame, tables.numbers(target, reader.decimal).astype("float32")
-    classes = pd.Categorical(target, source.classes).codes.astype("int32")
+    classes = pd.Index(source.classes, dtype="object").get_indexer_for(target).astype("int32")
     for row in np.flatnonzero(classes < 0)[:1]:
         expected = f"row {row + 1}, column {reader.target}: expected one of `classes`"
         listed = SHORT.repr(list(source.classes))

@@ -55,7 +55,7 @@ def unpacked(content: bytes) -> bytes:
     if not content.startswith(GZIP):
         return content
     try:
-        with gzip.open(io.BytesIO(content)) as file:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             text = file.read(LARGEST_FILE + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFile(f"it cannot be unpacked: {error}") from error
@@ -151,7 +151,7 @@ def encode(frame: pd.DataFrame, columns: Iterable[Column], decimal: str) -> np.n
 def _encoded(text, column, decimal):
     missing = text.isna().to_numpy()
     if column.kind == "category":
-        number = pd.Categorical(text, column.levels).codes
+        number = pd.Index(column.levels, dtype="object").get_indexer_for(text)
         flags = [number[:, None] == np.arange(len(column.levels))]
         if column.others:
             flags.append(((number < 0) & ~missing)[:, None])
@@ -161,7 +161,7 @@ def _encoded(text, column, decimal):
     else:
         when = dates(text)
         since = (when - pd.Timestamp(column.start or 0, tz="UTC")).dt.total_seconds() / 86400
-        values = np.stack([when.dt.year, when.dt.month, when.dt.dayofweek, since], axis=1)
+        values = np.stack([when.dt.year, when.dt.month, when.dt.day_of_week, since], axis=1)
     return np.hstack([values, missing[:, None]]) if column.missing else values
 
 
