@@ -19,17 +19,21 @@ def looked_at(text, target, encoding="utf-8"):
 
 
 def test_columns_are_taken_for_what_they_are():
-    reader, classes, task, rows, says = looked_at(PEOPLE, "member")
+    reader, classes, section, says, rows = looked_at(PEOPLE, "member")
     assert reader["columns"] == {"age": "number", "town": "category", "joined": "date"}
-    assert (classes, task, rows) == (["no", "yes"], "binary", 60)
+    assert (classes, section["data"]["task"], rows) == (["no", "yes"], "binary", 60)
     assert "card: left out, numbers the rows" in says
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1252"])
 def test_separators_decimals_and_encodings_are_found(encoding):
     text = "preis;fläche;ort\n" + "".join(f"{40000 + 7 * row};{row},5;Köln\n" for row in range(30))
-    reader, _, task, _, _ = looked_at(text + "1;2,5;Bonn\n", "preis", encoding)
-    assert (reader["separator"], reader["decimal"], task) == (";", ",", "regression")
+    reader, _, section, _, _ = looked_at(text + "1;2,5;Bonn\n", "preis", encoding)
+    assert (reader["separator"], reader["decimal"], section["data"]["task"]) == (
+        ";",
+        ",",
+        "regression",
+    )
     assert reader["columns"] == {"fläche": "number", "ort": "category"}
 
 
@@ -82,13 +86,48 @@ def test_what_cannot_be_added_is_refused(text, says):
 @pytest.mark.parametrize("rows", [60, 100_000])
 def test_what_is_written_is_a_section_and_a_source(target, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "FOLDER", tmp_path)
-    reader, classes, task, _, _ = looked_at(PEOPLE, target)
+    reader, classes, section, _, _ = looked_at(PEOPLE, target)
+    section = add.section_of(section["data"]["task"], rows)
     source = add.source_of("People", reader, classes, PEOPLE.encode())
     text = yaml.safe_dump(source, allow_unicode=True)
     (tmp_path / "people.yaml").write_text(text, "utf-8")
     assert sources.read("people").reader.target == target
     tree = {"source": "official", "seed": 0, "split_seed": 0}
-    tree["datasets"] = {"people": add.section_of(task, rows)}
+    tree["datasets"] = {"people": section}
     chosen = params.parse(yaml.safe_dump(tree)).datasets["people"]
     assert chosen.fit.weighting == "tabular"
     assert strict_yaml.read(text)["files"][0]["size"] == len(PEOPLE)
+
+
+def test_traps_are_named_with_their_columns():
+    random = add.np.random.default_rng(0)
+    person = random.integers(0, 100, 400)
+    frame = add.pd.DataFrame(
+        {
+            "person": person,
+            "died": person % 3 == 0,
+            "score": random.normal(size=400).round(6),
+            "result": (person % 3 == 0) * 100 + random.integers(0, 50, 400),
+            "day": "2024-05-05",
+        }
+    )
+    frame.loc[0, "day"] = "2024-05-06"
+    text = add.pd.concat([frame, frame[:3]]).to_csv(index=False)
+    *_, says, _ = looked_at(text, "died")
+    found = [line.removeprefix("take care: ") for line in says if line.startswith("take care")]
+    assert [line.split(":")[0] for line in found[:3]] == ["person", "result", "day"]
+    assert found[3].startswith("rows that are there before: 3;")
+    assert len(found) == 4
+
+
+def test_rare_positives_ask_for_another_metric():
+    text = "x,y\n" + "".join(f"{row * 37 % 101},{int(row % 50 == 0)}\n" for row in range(300))
+    *_, says, _ = looked_at(text, "y")
+    assert any("98% are '0': look at macro_f1" in line for line in says)
+
+
+def test_a_difference_that_matters_is_in_the_unit_of_the_target():
+    text = "x,price\n" + "".join(f"{row},{row * 1000 + row % 7}\n" for row in range(0, 900, 3))
+    _, _, section, _, _ = looked_at(text, "price")
+    assert section["review"]["equivalent_within"] == 3000
+    assert section["fit"]["target"] == "standardized"

@@ -78,7 +78,11 @@ def test_what_may_be_left_out_is_empty():
         ("title", 3, "title: expected text, got 3"),
         ("reader", None, "reader: the key is missing"),
         ("reader", {}, "reader.format: the key is missing"),
-        ("reader.format", "csv", "reader.format: expected 'word_ranks', 'arrays', 'pixels' or 'table', got"),
+        (
+            "reader.format",
+            "csv",
+            "reader.format: expected 'word_ranks', 'arrays', 'pixels' or 'table', got",
+        ),
         (
             "reader.shape",
             [8, 8],

@@ -21,6 +21,7 @@ from stages.core.declared import params, sources
 from stages.core.declared.sources import Table
 from stages.core.declared.strict_yaml import Wrong
 from stages.core.run.stage import parser_of, tool
+from tools import traps
 
 SEPARATORS = ",;\t|"
 LINES = 200  # of a file, from which its separator is guessed
@@ -112,10 +113,11 @@ def source_of(title, reader, classes, content) -> dict:
     return {"title": title, "reader": reader, **named, "files": [file]}
 
 
-def section_of(task: str, rows: int) -> dict:
+def section_of(task: str, rows: int, within: float = 0.005) -> dict:
     """A section of params.yaml for a table with so many rows, good without tuning.
 
-    Sizes are those that did best over tables of 189 to 54,000 rows.
+    Sizes are those that did best over tables of 189 to 54,000 rows. within: the difference of the
+    main metric that is too small to matter.
     """
     training = int(0.8 * rows)
     epochs = int(np.clip(200_000 / training**0.75, 10, 60))
@@ -145,12 +147,12 @@ def section_of(task: str, rows: int) -> dict:
             "seeds": 3,
         },
         "kfold": {"k": 4, "repeats": 5 if small else 1, "epochs": epochs},
-        "review": {"equivalent_within": 0.005},
+        "review": {"equivalent_within": within},
     }
 
 
 def looked_at(content: bytes, file: str, target: str):
-    """What is found in a file: the reader, the classes, the task, rows, and lines for people.
+    """What is found in a file: the reader, the classes, the section, and lines for people.
 
     Raises UnreadableFile.
     """
@@ -177,7 +179,11 @@ def looked_at(content: bytes, file: str, target: str):
             reader["columns"][name] = kind
     if not reader["columns"]:
         raise UnreadableFile("there is no column to predict from")
-    return reader, classes, task, len(frame), says
+    says += [f"take care: {trap}" for trap in traps.found(frame, reader, task)]
+    within = 0.005
+    if task == "regression":  # a hundredth of the deviation, with one digit
+        within = float(f"{tables.numbers(frame[target], decimal).std() / 100:.1g}")
+    return reader, classes, section_of(task, len(frame), within), says, len(frame)
 
 
 def _natural(text):
@@ -201,13 +207,13 @@ def main():
         raise SystemExit(f"there is a data set {name} already; choose another --name")
     try:
         content = asked.file.read_bytes()
-        reader, classes, task, rows, says = looked_at(content, kept.name, asked.target)
+        reader, classes, chosen, says, rows = looked_at(content, kept.name, asked.target)
     except OSError as error:
         raise SystemExit(f"{asked.file} cannot be read: {error}") from None
     except UnreadableFile as error:
         raise SystemExit(f"{asked.file}: {error}") from None
     source = source_of(name.replace("_", " ").capitalize(), reader, classes, content)
-    section = yaml.safe_dump({name: section_of(task, rows)}, sort_keys=False)
+    section = yaml.safe_dump({name: chosen}, sort_keys=False)
     if asked.file.resolve() != kept.resolve():
         shutil.copyfile(asked.file, kept)
     text = yaml.safe_dump(source, sort_keys=False, allow_unicode=True)
