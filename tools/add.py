@@ -19,7 +19,7 @@ from stages.core.data import tables
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared import params, sources
 from stages.core.declared.sources import Table
-from stages.core.declared.strict_yaml import Wrong
+from stages.core.declared.strict_yaml import SHORT, Wrong
 from stages.core.run.stage import parser_of, tool
 from tools import traps
 
@@ -31,6 +31,7 @@ NUMBER = {
 DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{4}")
 CODE = re.compile(r"0\d+")  # a postcode, which is no number
 MANY = 0.5  # share of the rows that have a category of their own: names, not categories
+RARE = 10  # rows of a class: each fold, and the test rows, need some
 CLASSES = 20  # of a target, at most, where it is whole numbers
 
 
@@ -168,7 +169,7 @@ def looked_at(content: bytes, file: str, target: str):
     frame = frame[frame[wanted].notna()]
     reader["decimal"] = decimal = decimal_of(frame, separator)
     task = task_of(frame[target], decimal)
-    classes = sorted(frame[target].unique(), key=_natural) if task != "regression" else []
+    classes = _classes(frame[target]) if task != "regression" else []
     says = [f"{target}: predicted, {task}{f' ({len(classes)} classes)' if classes else ''}"]
     for name in frame.columns.drop(target):
         kind, why = kind_of(tables.chosen(frame, [name])[name], decimal)
@@ -184,6 +185,21 @@ def looked_at(content: bytes, file: str, target: str):
     if task == "regression":  # a hundredth of the deviation, with one digit
         within = float(f"{tables.numbers(frame[target], decimal).std() / 100:.1g}")
     return reader, classes, section_of(task, len(frame), within), says, len(frame)
+
+
+def _classes(target) -> list[str]:
+    """The classes of a target, each with rows enough for folds. Raises UnreadableFile."""
+    counts = target.value_counts()
+    if len(counts) < 2:
+        got = SHORT.repr(counts.index.tolist())
+        raise UnreadableFile(f"expected two classes or more in column {target.name}, got {got}")
+    if len(rare := counts[counts < RARE]):
+        shown = SHORT.repr(rare.to_dict())
+        raise UnreadableFile(
+            f"expected {RARE} rows or more of each class in column {target.name}, got {shown}: "
+            "leave these rows out, or join classes"
+        )
+    return sorted(counts.index, key=_natural)
 
 
 def _natural(text):

@@ -23,6 +23,23 @@ def clone(tmp_path_factory):
     return clone
 
 
+def test_a_table_is_added_as_the_guide_says(clone):
+    text = (ROOT / "docs/your-own-data.md").read_text()
+    (block,) = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    done = clone.run("bash", "-eo", "pipefail", "-c", block)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "target: predicted, multiclass (3 classes)" in done.stdout
+    found = clone.figures("wines")
+    assert found["kfold"]["accuracy"]["mean"] > 0.9 > found["baseline"]["accuracy"]
+    lines = (clone.folder / "wines.csv").read_text().splitlines()
+    cells = [line.split(",") for line in (lines[0], lines[1], lines[-1])]
+    cells[1][2] = ""  # a value that is missing
+    new = "\n".join(",".join(reversed(row)) for row in cells)  # with the answer, too
+    (clone.folder / "new.csv").write_text(new)
+    told = clone.run(sys.executable, "-m", "tools.predict", "wines", "new.csv")
+    assert [line.split()[0] for line in told.stdout.splitlines()] == ["class_0", "class_2"]
+
+
 def test_a_data_set_is_added_as_the_guide_says(clone):
     script, source, params = code_of("your-own-data")
     (clone.folder / "wine.py").write_text(script)
