@@ -1,5 +1,7 @@
 """What tools.add takes of a file, and what it writes."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -99,6 +101,60 @@ def test_what_is_written_is_a_section_and_a_source(target, rows, tmp_path, monke
     chosen = params.parse(yaml.safe_dump(tree)).datasets["people"]
     assert chosen.fit.weighting == "tabular"
     assert strict_yaml.read(text)["files"][0]["size"] == len(PEOPLE)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project without data sets of its own, as the folder in which a person is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sources, "FOLDER", Path("data/sources"))
+    sources.FOLDER.mkdir(parents=True)
+    (tmp_path / "people.csv").write_text(PEOPLE, "utf-8")
+    (tmp_path / "params.yaml").write_text(
+        "source: official  # a comment\nseed: 0\nsplit_seed: 0\ndatasets:\n", "utf-8"
+    )
+    section = yaml.safe_dump({"other": add.section_of("binary", 60)}, sort_keys=False)
+    with (tmp_path / "params.yaml").open("a", encoding="utf-8") as file:
+        file.writelines(f"  {line}\n" for line in section.splitlines())
+    reader, classes, *_ = looked_at(PEOPLE, "member")
+    text = yaml.safe_dump(add.source_of("Other", reader, classes, b""))
+    (sources.FOLDER / "other.yaml").write_text(text, "utf-8")
+    return tmp_path
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["add", *arguments])
+    add.main()
+
+
+def test_a_table_is_added_below_what_is_there(project, monkeypatch, capsys):
+    before = (project / "params.yaml").read_text("utf-8")
+    run(monkeypatch, "people.csv", "--target", "member", "--name", "club")
+    after = (project / "params.yaml").read_text("utf-8")
+    assert after.startswith(before.rstrip())
+    assert [*params.load().datasets] == ["other", "club"]
+    assert (sources.FOLDER / "club.csv").read_text("utf-8") == PEOPLE
+    assert "next: dvc repro evaluate@club" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["gone.csv", "--target", "member"], "gone.csv cannot be read"),
+        (["people.csv", "--target", "member", "--name", "a b"], "expected letters, digits"),
+        (["people.csv", "--target", "member", "--name", "other"], "there is a data set other"),
+        (["people.csv", "--target", "height"], "people.csv: expected a column 'height'"),
+        (["broken.csv", "--target", "member"], "cannot be extended"),
+    ],
+)
+def test_what_is_refused_changes_nothing(project, monkeypatch, arguments, says):
+    (project / "broken.csv").write_text(PEOPLE, "utf-8")
+    if arguments[0] == "broken.csv":
+        monkeypatch.setattr(add, "section_of", lambda *_: {"data": {}})
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit, match=says):
+        run(monkeypatch, *arguments)
+    assert before == {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
 
 
 def test_traps_are_named_with_their_columns():

@@ -218,9 +218,10 @@ def main():
     kept = sources.FOLDER / f"{name}{''.join(asked.file.suffixes[-2:])}"
     if not re.fullmatch(params.NAME, name):
         raise SystemExit(f"--name: expected letters, digits, _ and -, got {name!r}")
-    before = params.PATH.read_text("utf-8")
-    if name in params.load().datasets or sources.path_of(name).exists():
+    known, copied = params.load().datasets, asked.file.resolve() != kept.resolve()
+    if name in known or sources.path_of(name).exists() or (copied and kept.exists()):
         raise SystemExit(f"there is a data set {name} already; choose another --name")
+    before = params.PATH.read_text("utf-8")
     try:
         content = asked.file.read_bytes()
         reader, classes, chosen, says, rows = looked_at(content, kept.name, asked.target)
@@ -230,7 +231,7 @@ def main():
         raise SystemExit(f"{asked.file}: {error}") from None
     source = source_of(name.replace("_", " ").capitalize(), reader, classes, content)
     section = yaml.safe_dump({name: chosen}, sort_keys=False)
-    if asked.file.resolve() != kept.resolve():
+    if copied:
         shutil.copyfile(asked.file, kept)
     text = yaml.safe_dump(source, sort_keys=False, allow_unicode=True)
     sources.path_of(name).write_text(text, "utf-8")
@@ -238,8 +239,8 @@ def main():
     try:
         params.parse(after)
     except Wrong as error:
-        kept.unlink()
-        sources.path_of(name).unlink()
+        for made in [kept] * copied + [sources.path_of(name)]:
+            made.unlink()
         raise SystemExit(f"{params.PATH} cannot be extended: {error}") from None
     params.PATH.write_text(after, "utf-8")
     print(f"{rows:,} rows; separator {reader['separator']!r}, decimal {reader['decimal']!r}")
