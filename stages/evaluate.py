@@ -214,11 +214,14 @@ def main(name):
         for file, content in files.items():
             path = Path("metrics", name, file).resolve()
             stack.enter_context(whole(path)).write_bytes(content)
-    metric = main_metric(schema.task).name
+    chosen = main_metric(schema.task)
+    metric, base = chosen.name, found["baseline"][chosen.name]
     folds, tested = found["kfold"][metric], found["test"][metric]["mean"]
     interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"
     said = f"test {metric} {tested:.4f}, K-fold {interval}, {len(targets[1]):,} test rows"
     print(f"evaluate {name}: {said}, {origin} data, in {time.time() - start:.1f} s")
+    if not chosen.beats(folds["mean"], base):
+        print(f"evaluate {name}: K-FOLD IS NO BETTER THAN {base:.4f}, which looks at no feature")
 
 
 if __name__ == "__main__":

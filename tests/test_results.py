@@ -33,6 +33,13 @@ def test_each_data_set_has_a_line(metrics, capsys):
     assert expected <= {" ".join(line.split()) for line in lines}
 
 
+def test_a_network_that_beats_no_baseline_is_named(metrics, capsys):
+    results.main()
+    said = capsys.readouterr().out
+    numbers = [name for name, task in TASK_OF.items() if not task.classifies]  # 0.5 is worse
+    assert f"NO BETTER THAN THE BASELINE in the K-fold: {', '.join(numbers)}." in said
+
+
 def test_metrics_of_another_task_are_said_to_be_that(metrics):
     path = metrics / "imdb.json"
     path.write_text(path.read_text().replace("accuracy", "mae"))

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from stages.core.declared import params, sources
 from stages.core.declared.task import TASKS
+from stages.core.judge.metrics import METRICS
 from stages.core.run.stage import parser_of, tool
 
 
@@ -36,12 +37,19 @@ def main():
     paths = {name: Path(f"metrics/{name}.json") for name in sections}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
         raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
-    lines, stand_ins, notes = [], [], ["Baseline: looks at no feature; std: of the seeds"]
+    lines, stand_ins, useless, notes = (
+        [],
+        [],
+        [],
+        ["Baseline: looks at no feature; std: of the seeds"],
+    )
     for name, section in sections.items():
         metric, unit = TASKS[section.data.task].metric, sources.read(name).unit
         try:
             results = json.loads(paths[name].read_bytes())
             lines.append(line(name, metric, results))
+            mean, base = results["kfold"][metric]["mean"], results["baseline"][metric]
+            useless += [] if METRICS[metric].beats(mean, base) else [name]
             stand_ins += [name] if results["source"] != "official" else []
         except KeyError as error:
             raise SystemExit(
@@ -55,6 +63,8 @@ def main():
         notes += [f"{metric} of {name} in {unit}"] if unit else []
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
     print(f"\n{'; '.join(notes)}.")
+    if useless:
+        print(f"NO BETTER THAN THE BASELINE in the K-fold: {', '.join(useless)}.")
     if stand_ins:
         print(f"SYNTHETIC stand-ins, not the real data: {', '.join(stand_ins)}.")
 

@@ -45,6 +45,10 @@ class Metric:
         """The metric of each row: (rows,)."""
         return self.by_row(targets, FORMS[self.needs](predictions))
 
+    def beats(self, value: float, other: float) -> bool:
+        """Whether a value is better than another."""
+        return value > other if self.higher_is_better else value < other
+
     def axis(self, unit: str = "") -> str:
         """What an axis says, with the unit. unit: of the target, if it has one."""
         known = self.units if unit or "{unit}" not in self.units else ""
