@@ -27,8 +27,8 @@ def encoded(source, section, split):
     both = split.x_train, split.x_test
     if source.kind == "table":
         kinds = {k: v for k, v in source.reader.columns.items() if k not in section.drop}
-        columns = tables.learn(split.x_train, kinds, section.levels, section.rare)
-        return *(tables.encode(x, columns, source.reader.decimal) for x in both), columns, None
+        columns = tables.learn(split.x_train, kinds, source.reader, section.levels, section.rare)
+        return *(tables.encode(x, columns, source.reader) for x in both), columns, None
     # The vocabulary is chosen over all training rows: it looks at no label.
     pairs = section.encoding == "multi_hot" and section.ngrams == 2
     terms = encodings.terms(split.x_train, section.num_words) if pairs else None

@@ -46,6 +46,7 @@ def test_separators_decimals_and_encodings_are_found(encoding):
         (["01234", "09999", "01234", "55555"], "category"),  # postcodes
         (["2024-01-31", "1999-12-01 10:00", "2024-01-31", "2000-1-1"], "date"),
         (["true", "false", "true", "true"], "category"),
+        (["31.12.2023", "01.02.2024", "31.12.2023", "5.5.2024"], "category"),  # file of ISO dates
         (["x", "x", "x", "x"], None),
         ([f"name {row}" for row in range(50)], None),
         ([str(row) for row in range(5, 55)], None),
@@ -53,7 +54,7 @@ def test_separators_decimals_and_encodings_are_found(encoding):
     ],
 )
 def test_a_column_is_of_one_kind(cells, kind):
-    found, _ = add.kind_of(add.pd.Series(cells, dtype="object"), ".")
+    found, _ = add.kind_of(add.pd.Series(cells, dtype="object"), ".", "ISO8601")
     assert found == kind
 
 
@@ -77,7 +78,7 @@ def test_the_task_follows_from_the_target(cells, task):
         ("a\n1\n2\n", "two columns or more"),
         ("a,b\n1,2\n3,4\n", "expected a column 'member'"),
         ("a,member\n" + "x,1\nx,2\n" * 20, "no column to predict from"),
-        ("a,member\n1,yes\n2,yes\n", r"two classes or more in column member, got \['yes'\]"),
+        ("a,member\n1,yes\n2,yes\n", r"two values or more in column member, got \['yes'\]"),
         ("a,member\n" + "1,no\n2,yes\n" * 20 + "3,so\n", "10 rows or more of each class.*'so': 1"),
     ],
 )
@@ -134,7 +135,7 @@ def test_a_table_is_added_below_what_is_there(project, monkeypatch, capsys):
     assert after.startswith(before.rstrip())
     assert [*params.load().datasets] == ["other", "club"]
     assert (sources.FOLDER / "club.csv").read_text("utf-8") == PEOPLE
-    assert "next: dvc repro evaluate@club" in capsys.readouterr().out
+    assert "dvc repro evaluate@club" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -155,6 +156,32 @@ def test_what_is_refused_changes_nothing(project, monkeypatch, arguments, says):
     with pytest.raises(SystemExit, match=says):
         run(monkeypatch, *arguments)
     assert before == {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("cells", "missing"),
+    [
+        (["1", "?", "3", ""], ["?"]),
+        (["None", "Apnea", "Insomnia", "None"], []),  # a category, not a gap
+        (["NA", "Apnea", "x", "x"], ["NA"]),
+        (["1.5", "nan", "None", "2"], ["None", "nan"]),
+    ],
+)
+def test_words_are_missing_values_among_numbers(cells, missing):
+    assert add.missing_of(add.pd.DataFrame({"a": cells}).replace("", None)) == missing
+
+
+@pytest.mark.parametrize(
+    ("cells", "written"),
+    [
+        (["2024-01-31", "2023-12-01"], "ISO8601"),
+        (["31.01.2024", "1.12.2023"], "%d.%m.%Y"),
+        (["31/01/2024", "1/12/2023"], "%d/%m/%Y"),
+        (["01/31/2024", "1/12/2023"], "%m/%d/%Y"),
+    ],
+)
+def test_the_way_in_which_dates_are_written_is_found(cells, written):
+    assert add.dates_of(add.pd.DataFrame({"day": cells, "x": ["1", "2"]})) == written
 
 
 def test_traps_are_named_with_their_columns():

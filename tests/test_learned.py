@@ -93,7 +93,7 @@ def test_a_column_without_a_value_or_with_a_single_one_does_no_harm(value):
     rows = HOLED.copy()
     rows[SOME, 3] = value
     mean, factor, _ = WEIGHTINGS["tabular"].learned(rows, LABELS, SOME)
-    assert (mean[3], factor[3]) == (np.nan_to_num(np.float32(value)), 1)
+    assert (mean[3], factor[3]) == (np.nan_to_num(np.float32(value)), 0)
 
 
 def test_targets_are_standardized_by_the_training_rows_and_told_in_their_unit():

@@ -26,10 +26,19 @@ from tools import traps
 SEPARATORS = ",;\t|"
 LINES = 200  # of a file, from which its separator is guessed
 NUMBER = {
-    mark: re.compile(rf"[+-]?(\d+{mark}?\d*|{mark}\d+)([eE][+-]?\d+)?") for mark in (r"\.", ",")
+    mark: re.compile(
+        rf"[+-]?([0-9]+{re.escape(mark)}?[0-9]*|{re.escape(mark)}[0-9]+)([eE][+-]?[0-9]+)?"
+    )
+    for mark in ".,"
 }
-DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[/.]\d{1,2}[/.]\d{4}")
-CODE = re.compile(r"0\d+")  # a postcode, which is no number
+DATES = {  # as `reader.dates` has them, in the order in which they are tried
+    "ISO8601": r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?",
+    "%d.%m.%Y": r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}",
+    "%d/%m/%Y": r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}",
+    "%m/%d/%Y": r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}",
+}
+ABSENT = "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-"  # words for no value
+CODE = re.compile("0[0-9]+")  # a postcode, which is no number
 MANY = 0.5  # share of the rows that have a category of their own: names, not categories
 RARE = 10  # rows of a class: each fold, and the test rows, need some
 CLASSES = 20  # of a target, at most, where it is whole numbers
@@ -61,11 +70,37 @@ def decimal_of(frame: pd.DataFrame, separator: str) -> str:
     """The mark of decimals: a comma where more columns are numbers with it than with a point."""
     if separator == ",":
         return "."
-    are = {
-        mark: sum(_all(frame[name], NUMBER[pattern]) for name in frame)
-        for mark, pattern in ((".", r"\."), (",", ","))
-    }
-    return max(are, key=are.get)
+    counts = {mark: sum(_all(frame[name], NUMBER[mark]) for name in frame) for mark in NUMBER}
+    return max(counts, key=counts.get)
+
+
+def missing_of(frame: pd.DataFrame) -> list[str]:
+    """Words for a cell without a value: NA, and those among the numbers of a column."""
+    found = {"NA"} if (frame == "NA").any(axis=None) else set()
+    for name in frame:
+        cells = frame[name].dropna()
+        words = cells[cells.isin(ABSENT)]
+        others = cells[~cells.isin(ABSENT)]
+        if len(words) and any(_all(others, pattern) for pattern in NUMBER.values()):
+            found |= set(words)
+    return sorted(found)
+
+
+def dates_of(frame: pd.DataFrame) -> str:
+    """How the dates of a file are written: the first way in which a column is dates."""
+    for written in DATES:
+        if any(_are_dates(frame[name], written) for name in frame):
+            return written
+    return "ISO8601"
+
+
+def _are_dates(column, written) -> bool:
+    if not _all(column, re.compile(DATES[written])):
+        return False
+    try:
+        return len(tables.dates(column, written)) > 0
+    except UnreadableFile:
+        return False
 
 
 def _all(column, pattern) -> bool:
@@ -74,7 +109,7 @@ def _all(column, pattern) -> bool:
     return bool(len(cells)) and bool(cells.str.fullmatch(pattern).all())
 
 
-def kind_of(column: pd.Series, decimal: str) -> tuple[str | None, str]:
+def kind_of(column: pd.Series, decimal: str, written: str) -> tuple[str | None, str]:
     """What a column is taken for, or None for none, and why.
 
     column: text, NaN where a cell is empty.
@@ -83,13 +118,13 @@ def kind_of(column: pd.Series, decimal: str) -> tuple[str | None, str]:
     different = cells.nunique()
     if different < 2:
         return None, "one value in all rows" if different else "no value"
-    if _all(cells, NUMBER[re.escape(decimal)]) and not cells.str.fullmatch(CODE).any():
+    if _all(cells, NUMBER[decimal]) and not cells.str.fullmatch(CODE).any():
         steps = np.diff(pd.to_numeric(cells.str.replace(",", ".")).to_numpy())
         if different == len(column) and (steps == 1).all():
             return None, "numbers the rows"
         return "number", ""
-    if _all(cells, DATE):
-        return "date", ""
+    if _are_dates(column, written):
+        return "date", f"written as {written}"
     if different > MANY * len(cells) and different > CLASSES:
         return None, f"{different:,} different texts in {len(cells):,} rows: names, or sentences"
     return "category", f"{different:,} categories"
@@ -101,8 +136,8 @@ def task_of(target: pd.Series, decimal: str) -> str:
     different = cells.nunique()
     if different == 2:
         return "binary"
-    whole = _all(cells, re.compile(r"[+-]?\d+"))
-    if _all(cells, NUMBER[re.escape(decimal)]) and not (whole and different <= CLASSES):
+    whole = _all(cells, re.compile("[+-]?[0-9]+"))
+    if _all(cells, NUMBER[decimal]) and not (whole and different <= CLASSES):
         return "regression"
     return "multiclass"
 
@@ -161,18 +196,27 @@ def looked_at(content: bytes, file: str, target: str):
     encoding = encoding_of(text)
     separator = separator_of(text[: 2**20].decode(encoding, errors="replace"))
     reader = {"format": "table", "file": file, "separator": separator}
-    reader |= {"decimal": ".", "encoding": encoding, "target": target, "columns": {}}
+    reader |= {"decimal": ".", "encoding": encoding, "missing": [], "dates": "", "target": target}
     frame = tables.read(content, Table.model_construct(**reader))
     if frame.shape[1] < 2:
         raise UnreadableFile("expected two columns or more, separated by one of , ; | or a tab")
-    (wanted,) = tables.chosen(frame, [target])
-    frame = frame[frame[wanted].notna()]
+    reader["missing"] = missing_of(frame)
+    frame = frame.mask(frame.isin(reader["missing"]))
+    everything = len(frame)
+    tables.chosen(frame, [target])
+    frame = frame[frame[target].notna()]
+    if frame[target].nunique() < 2:
+        got = SHORT.repr(frame[target].unique().tolist())
+        raise UnreadableFile(f"expected two values or more in column {target}, got {got}")
     reader["decimal"] = decimal = decimal_of(frame, separator)
+    reader["dates"], reader["columns"] = dates_of(frame), {}
     task = task_of(frame[target], decimal)
     classes = _classes(frame[target]) if task != "regression" else []
-    says = [f"{target}: predicted, {task}{f' ({len(classes)} classes)' if classes else ''}"]
+    passed = everything - len(frame)
+    says = [f"rows without {target}, which are passed over: {passed:,}"] if passed else []
+    says += [f"{target}: predicted, {task}{f' ({len(classes)} classes)' if classes else ''}"]
     for name in frame.columns.drop(target):
-        kind, why = kind_of(tables.chosen(frame, [name])[name], decimal)
+        kind, why = kind_of(frame[name], decimal, reader["dates"])
         missing = f"{frame[name].isna().mean():.0%} missing" if frame[name].isna().any() else ""
         what = [kind or "left out", *filter(None, (why, missing))]
         says.append(f"{name}: {', '.join(what)}")
@@ -190,9 +234,6 @@ def looked_at(content: bytes, file: str, target: str):
 def _classes(target) -> list[str]:
     """The classes of a target, each with rows enough for folds. Raises UnreadableFile."""
     counts = target.value_counts()
-    if len(counts) < 2:
-        got = SHORT.repr(counts.index.tolist())
-        raise UnreadableFile(f"expected two classes or more in column {target.name}, got {got}")
     if len(rare := counts[counts < RARE]):
         shown = SHORT.repr(rare.to_dict())
         raise UnreadableFile(
@@ -204,7 +245,7 @@ def _classes(target) -> list[str]:
 
 def _natural(text):
     """A key that sorts whole numbers as numbers."""
-    return (0, int(text), "") if re.fullmatch(r"[+-]?\d{1,18}", text) else (1, 0, text)
+    return (0, int(text), "") if re.fullmatch("[+-]?[0-9]{1,18}", text) else (1, 0, text)
 
 
 def main():
@@ -243,10 +284,11 @@ def main():
             made.unlink()
         raise SystemExit(f"{params.PATH} cannot be extended: {error}") from None
     params.PATH.write_text(after, "utf-8")
-    print(f"{rows:,} rows; separator {reader['separator']!r}, decimal {reader['decimal']!r}")
+    found = (f"{key} {reader[key]!r}" for key in ("encoding", "separator", "decimal", "missing"))
+    print(f"{rows:,} rows; {', '.join(found)}")
     print("\n".join(f"  {line}" for line in says))
     print(f"wrote {sources.path_of(name)}, and datasets.{name} in {params.PATH}")
-    print(f"next: dvc repro evaluate@{name}")
+    print(f"next: git add {kept} (or dvc add, where it is large); dvc repro evaluate@{name}")
 
 
 if __name__ == "__main__":

@@ -160,12 +160,13 @@ def read_raw(name, source, content: str) -> tuple:
     try:
         raw = tables.read(content.encode(), reader.model_copy(update={"encoding": "utf-8"}))
         frame = tables.chosen(raw, [column.name for column in columns])
-        values = tables.encode(frame, columns, reader.decimal)
+        values = tables.encode(frame, columns, reader)
     except UnreadableFile as error:
         raise Refused(str(error)) from None
     names = [feature for column in columns for feature in column.features]
     distant = far(values, file["x_train"], names)
-    return values, [{"line": row + 2, "far": each} for row, each in enumerate(distant)]
+    pairs = zip(raw.index, distant, strict=True)
+    return values, [{"line": int(line), "far": each} for line, each in pairs]
 
 
 def read_table(name, source, section, content: str) -> tuple:

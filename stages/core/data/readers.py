@@ -34,7 +34,8 @@ def read(source: Source, files: dict[str, bytes], classifies: bool) -> Split:
     """
     content = files[source.reader.file]
     if source.kind == "table":
-        return _stratified(*_table(content, source, classifies), classifies)
+        classes = len(source.classes) if classifies else 0
+        return _stratified(*_table(content, source, classifies), classes)
     if source.kind == "images":
         return _cut(*_pixels(content, source.reader))
     file, x = arrays.read_npz(content), arrays.text if source.kind == "text" else arrays.features
@@ -50,31 +51,30 @@ def _table(content, source, classifies):
     """Columns of text, and targets, of the rows that have one."""
     reader, frame = source.reader, tables.read(content, source.reader)
     frame = tables.chosen(frame, [*reader.columns, reader.target])
-    frame = frame[frame[reader.target].notna()].reset_index(drop=True)
+    frame = frame[frame[reader.target].notna()]
     target = frame.pop(reader.target)
     if not classifies:
         return frame, tables.numbers(target, reader.decimal).astype("float32")
     classes = pd.Index(source.classes, dtype="object").get_indexer_for(target).astype("int32")
     for row in np.flatnonzero(classes < 0)[:1]:
-        expected = f"row {row + 1}, column {reader.target}: expected one of `classes`"
+        expected = f"line {frame.index[row]}, column {reader.target}: expected one of `classes`"
         listed = SHORT.repr(list(source.classes))
-        raise arrays.UnreadableFile(f"{expected}, {listed}, got {SHORT.repr(target[row])}")
+        raise arrays.UnreadableFile(f"{expected}, {listed}, got {SHORT.repr(target.iloc[row])}")
     return frame, classes
 
 
-def _stratified(frame, y, classifies):
+def _stratified(frame, y, classes):
     """The rows shuffled and cut with equal shares of the classes."""
     from sklearn.model_selection import train_test_split
 
-    few = classifies and np.bincount(y, minlength=1).min() < 2
-    if len(y) < 5 or few:
-        got = f"{len(y)} rows{' and a class with one row or none' if few else ''}"
-        expected = "expected five rows or more, and two or more of a class"
-        raise arrays.UnreadableFile(f"{expected}, got {got}")
+    counts = np.bincount(y, minlength=classes) if classes else np.array([2])
+    if counts.min() < 2 or len(y) < 5 * len(counts):
+        expected = "expected five rows or more for each class, and two or more of each"
+        raise arrays.UnreadableFile(f"{expected}, got {len(y)} rows, {counts.min()} of a class")
     settings = {"train_size": TRAINING, "random_state": SHUFFLE_SEED}
-    settings["stratify"] = y if classifies else None
+    settings["stratify"] = y if classes else None
     train, test = train_test_split(np.arange(len(y)), **settings)
-    x = (frame.iloc[part].reset_index(drop=True) for part in (train, test))
+    x = (frame.iloc[part] for part in (train, test))
     return Split(next(x), y[train], next(x), y[test])
 
 

@@ -1,10 +1,11 @@
-"""Tables of people: text with a row a line -> columns of text, and columns -> features.
+"""Tables: text with a row a line -> columns of text, and columns -> features.
 
 What a column is stands in its source. What is learned of it, its categories and whether values are
 missing, is learned once over the training rows, with no look at any target, so that rows of all
 folds are equally wide. Means and deviations are learned by each fit.
 """
 
+import csv
 import gzip
 import io
 import json
@@ -20,7 +21,7 @@ from stages.core.declared.strict_yaml import SHORT
 
 GZIP = b"\x1f\x8b"
 LARGEST_FILE = 2**32  # bytes, unpacked: no table of people is larger, and a bomb is
-LARGEST_NUMBER = 1e30  # its square, in a deviation, is a float32, too
+LARGEST_NUMBER = 1e18  # its square, in a deviation, is a float32, too
 OTHER, MISSING = "other", "missing"  # categories that share a feature
 DAYS = "year", "month", "day of week", "days"
 
@@ -65,31 +66,49 @@ def unpacked(content: bytes) -> bytes:
 
 
 def read(content: bytes, reader) -> pd.DataFrame:
-    """All columns of a file as text, NaN where a cell is empty or NA. Raises UnreadableFile."""
+    """All columns of a file as text, NaN where a cell is empty or a word for that.
+
+    The index has the line of each row. Raises UnreadableFile.
+    """
     try:
-        frame = pd.read_csv(
-            io.BytesIO(unpacked(content)),
-            sep=reader.separator,
-            encoding=reader.encoding,
-            dtype="object",
-            skipinitialspace=True,
-            low_memory=False,
+        text = unpacked(content).decode(reader.encoding)
+    except UnicodeDecodeError as error:
+        line = unpacked(content).count(b"\n", 0, error.start) + 1
+        raise UnreadableFile(f"line {line}: expected {reader.encoding}, got other bytes") from None
+    cells = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=reader.separator,
+        skipinitialspace=True,
+        strict=True,
+    )
+    rows, lines = [], []
+    try:
+        for row in filter(None, cells):
+            if rows and len(row) != len(rows[0]):
+                expected = f"line {cells.line_num}: expected {len(rows[0])} cells"
+                raise UnreadableFile(f"{expected}, as many as there are names, got {len(row)}")
+            rows.append([cell.strip() for cell in row])
+            lines.append(cells.line_num)
+    except csv.Error as error:
+        raise UnreadableFile(f"line {cells.line_num} is no CSV: {error}") from error
+    if len(rows) < 2:
+        raise UnreadableFile("expected the names of columns and rows below them, got no row")
+    names = [name or f"column {number}" for number, name in enumerate(rows[0], 1)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UnreadableFile(
+            f"expected each column to have a name of its own, got two {twice[0]!r}"
         )
-    except (ValueError, LookupError) as error:  # pandas' own errors are ValueErrors
-        reason = str(error).strip().splitlines()[0]
-        raise UnreadableFile(f"{reader.file} is no table: {reason}") from error
-    frame.columns = [str(name).strip() for name in frame.columns]
-    text = frame.apply(lambda column: column.str.strip())
-    return text.mask(text == "")
+    frame = pd.DataFrame(rows[1:], columns=names, index=lines[1:], dtype="object")
+    return frame.mask(frame.isin(["", *reader.missing]))
 
 
 def chosen(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """The columns with these names, each there once. Raises UnreadableFile."""
-    names, there = list(names), list(frame.columns)
-    if wrong := [name for name in names if there.count(name) != 1]:
-        how = "no such" if wrong[0] not in there else "several of that name"
-        got = SHORT.repr(there)
-        raise UnreadableFile(f"expected a column {wrong[0]!r}, got {how} among {got}")
+    """The columns with these names. Raises UnreadableFile."""
+    names = list(names)
+    for name in names:
+        if name not in frame:
+            got = SHORT.repr(list(frame.columns))
+            raise UnreadableFile(f"expected a column {name!r}, got {got}")
     return frame[names]
 
 
@@ -98,35 +117,43 @@ def numbers(column: pd.Series, decimal: str) -> np.ndarray:
 
     Raises UnreadableFile with the first cell that is no finite number.
     """
-    text = column if decimal == "." else column.str.replace(decimal, ".", regex=False)
+    text = column
+    if decimal != ".":  # and a point would be that of thousands
+        text = column.where(~column.str.contains(".", regex=False, na=False), "")
+        text = text.str.replace(decimal, ".", regex=False)
     values = pd.to_numeric(text, errors="coerce").to_numpy("float64")
-    wrong = column.notna().to_numpy() & ~(np.abs(values) <= LARGEST_NUMBER)
-    for row in np.flatnonzero(wrong)[:1]:
-        expected = f"row {row + 1}, column {column.name}: expected a number"
-        raise UnreadableFile(f"{expected}, got {SHORT.repr(column.iloc[row])}")
+    _must_be(column, np.abs(values) <= LARGEST_NUMBER, f"a number with {decimal!r} for decimals")
     return values
 
 
-def dates(column: pd.Series) -> pd.Series:
-    """The dates of a column of text, NaT where there is none. Raises UnreadableFile."""
-    found = pd.to_datetime(column, errors="coerce", format="mixed", utc=True)
-    wrong = column.notna().to_numpy() & found.isna().to_numpy()
-    for row in np.flatnonzero(wrong)[:1]:
-        expected = f"row {row + 1}, column {column.name}: expected a date such as 2024-12-31"
-        raise UnreadableFile(f"{expected}, got {SHORT.repr(column.iloc[row])}")
+def _must_be(column, right, expected):
+    """Raise UnreadableFile with the first cell that is there and is not right."""
+    for row in np.flatnonzero(column.notna().to_numpy() & ~np.asarray(right))[:1]:
+        at = f"line {column.index[row]}, column {column.name}"
+        raise UnreadableFile(f"{at}: expected {expected}, got {SHORT.repr(column.iloc[row])}")
+
+
+def dates(column: pd.Series, written: str) -> pd.Series:
+    """The dates of a column of text, NaT where there is none. Raises UnreadableFile.
+
+    written: how, as pandas.to_datetime takes it.
+    """
+    text = column.where(~column.isin(["now", "today"]))  # which pandas takes for the time it is
+    found = pd.to_datetime(text, errors="coerce", format=written, utc=True)
+    _must_be(column, found.notna(), f"a date written as {written}")
     return found
 
 
-def learn(frame: pd.DataFrame, kinds: dict[str, str], levels: int, rare: int) -> tuple:
+def learn(frame: pd.DataFrame, kinds: dict[str, str], reader, levels: int, rare: int) -> tuple:
     """A Column for each of these, of training rows. Raises UnreadableFile.
 
     levels: the most categories that a column keeps. rare: rows of a category that shares a feature
     with others.
     """
-    return tuple(_learned(frame[name], kind, levels, rare) for name, kind in kinds.items())
+    return tuple(_learned(frame[name], kind, reader, levels, rare) for name, kind in kinds.items())
 
 
-def _learned(column, kind, levels, rare):
+def _learned(column, kind, reader, levels, rare):
     missing = bool(column.isna().any())
     if kind == "category":
         counts = column.value_counts()
@@ -135,20 +162,22 @@ def _learned(column, kind, levels, rare):
         kept = kept if len(kept) else counts.index[:1]  # one of them, where all are rare
         others = len(kept) < len(counts)
         return Column(column.name, kind, missing, tuple(kept), others)
-    first = str(dates(column).min().date()) if kind == "date" and column.notna().any() else ""
+    first = ""
+    if kind == "date" and column.notna().any():
+        first = str(dates(column, reader.dates).min().date())
     return Column(column.name, kind, missing, start=first)
 
 
-def encode(frame: pd.DataFrame, columns: Iterable[Column], decimal: str) -> np.ndarray:
+def encode(frame: pd.DataFrame, columns: Iterable[Column], reader) -> np.ndarray:
     """Rows as features: (rows, features) float32, NaN where a number is missing.
 
     Raises UnreadableFile.
     """
-    blocks = [_encoded(frame[column.name], column, decimal) for column in columns]
+    blocks = [_encoded(frame[column.name], column, reader) for column in columns]
     return np.hstack(blocks).astype("float32")
 
 
-def _encoded(text, column, decimal):
+def _encoded(text, column, reader):
     missing = text.isna().to_numpy()
     if column.kind == "category":
         number = pd.Index(column.levels, dtype="object").get_indexer_for(text)
@@ -157,9 +186,9 @@ def _encoded(text, column, decimal):
             flags.append(((number < 0) & ~missing)[:, None])
         return np.hstack([*flags, missing[:, None]] if column.missing else flags)
     if column.kind == "number":
-        values = numbers(text, decimal)[:, None]
+        values = numbers(text, reader.decimal)[:, None]
     else:
-        when = dates(text)
+        when = dates(text, reader.dates)
         since = (when - pd.Timestamp(column.start or 0, tz="UTC")).dt.total_seconds() / 86400
         values = np.stack([when.dt.year, when.dt.month, when.dt.day_of_week, since], axis=1)
     return np.hstack([values, missing[:, None]]) if column.missing else values

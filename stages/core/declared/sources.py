@@ -101,7 +101,8 @@ class Pixels(Section):
 class Table(Section):
     """A row a line below the names of the columns, as CSV, gzipped or not.
 
-    columns: what each column is. target: the column that is predicted.
+    columns: what each column is. target: the column that is predicted. missing: words for cells
+    without a value. dates: how they are written.
     """
 
     kind: ClassVar = "table"
@@ -110,6 +111,8 @@ class Table(Section):
     separator: Annotated[StrictStr, Field(min_length=1, max_length=1)] = ","
     decimal: Literal[".", ","] = "."
     encoding: Literal["utf-8-sig", "utf-16", "windows-1252"] = "utf-8-sig"
+    missing: tuple[StrictStr, ...] = ()
+    dates: Literal["ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"] = "ISO8601"
     target: Text
     columns: Annotated[dict[Text, Literal["number", "category", "date"]], Field(min_length=1)]
 

@@ -74,15 +74,16 @@ def _standardize(rows, _):
 
 
 def _tabular(rows, _):
-    """The same over the values that are there. Flags, which are 0 or 1, keep their scale."""
+    """Mean 0, standard deviation 1 of the values that are not missing. Flags, 0 or 1, stay."""
     missing = np.isnan(rows)
     values = np.ma.array(rows.astype("float64"), mask=missing)
     flags = ((rows == 0) | (rows == 1) | missing).all(axis=0)
     mean, deviation = values.mean(axis=0).filled(0), values.std(axis=0).filled(0)
     constant = values.min(axis=0).filled(0) == values.max(axis=0).filled(0)
-    mean = np.where(flags, 0, mean)
-    deviation = np.where(flags | constant, 1, deviation)
-    return Learned(mean.astype("float32"), (1 / deviation).astype("float32"))
+    mean = np.where(flags & ~constant, 0, mean)
+    # Of a value that is new to a constant column nothing was learned.
+    factor = np.where(constant, 0, 1 / np.where(flags | constant, 1, deviation))
+    return Learned(mean.astype("float32"), factor.astype("float32"))
 
 
 def standardized(targets) -> Target:

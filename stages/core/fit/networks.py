@@ -197,10 +197,12 @@ def complete(network, fitted, fills=False):
     if mean is None and not target and not fills:
         return network
     rows = inputs = keras.Input(network.input_shape[1:])
-    if mean is not None:
-        rows = keras.layers.Normalization(mean=mean, variance=1 / np.square(factor))(rows)
-    if fills:
+    if fills:  # factors may be 0, and so small or large that a variance is none
+        rows = keras.layers.Rescaling(1.0, (-mean).tolist())(rows)
+        rows = keras.layers.Rescaling(factor.tolist())(rows)
         rows = keras.ops.where(keras.ops.isnan(rows), 0.0, rows)
+    elif mean is not None:
+        rows = keras.layers.Normalization(mean=mean, variance=1 / np.square(factor))(rows)
     outputs = network(rows)
     if target:
         outputs = keras.layers.Rescaling(float(target.scale[0]), float(target.centre[0]))(outputs)
