@@ -7,7 +7,7 @@ import yaml
 
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared import params, sources, strict_yaml
-from tools import add
+from tools.add import __main__ as add
 
 PEOPLE = "age,town,joined,member,card\n" + "".join(
     f"{20 + row % 40},{['Ulm', 'Bonn', 'Rome'][row % 3]},2024-01-{row % 28 + 1:02d},"

@@ -94,8 +94,10 @@ def test_the_page_gives_ratios_to_this_project(monkeypatch, tmp_path):
         count: {"seconds": 9.0 * count, "nothing": 1.5, "peak": 700, "cache": 2.0 * count}
         for count in (1, 2, 4)
     }
-    page.page(medians(), whole, sets)
+    seconds = {"a network": {"together": 2.0, "alone": 4.0, "fit": 6.0, "fit on one core": 5.0}}
+    page.page(medians(), whole, sets, seconds)
     text = (tmp_path / "docs/benchmark.md").read_text()
+    assert "| a network | 3.00 | 2.50 | 2.00 | 2.000 | 4.000 | 6.000 |" in text
     assert "| 1 | 9.0 | - | 1.5 | - | 700 | 2.0 | - |" in text
     assert "| 4 | 36.0 | 9.00 | 1.5 | 0.00 | 700 | 8.0 | 2.00 |" in text
     assert text.count("| other | 2.50 | 10.00 | 1.0 | 100 | 0.5000 |") == len(tasks.TASKS)

@@ -187,7 +187,8 @@ def test_an_experiment_is_shared_with_its_results(clone):
 
 def test_no_other_page_has_commands():
     pages = (ROOT / "docs").glob("*.md")
-    assert [page for page in pages if blocks(page) and page not in PAGES] == []
+    followed = {*PAGES, ROOT / "docs/your-own-data.md"}  # the last by test_guides
+    assert [page for page in pages if blocks(page) and page not in followed] == []
 
 
 def test_afterwards_nothing_lies_about_that_git_would_take(clone):

@@ -26,13 +26,17 @@ def with_settings(settings):
     """params.yaml with the settings of a variant."""
     tree = copy.deepcopy(PLAIN)
     for setting in settings:
-        path, value = setting.split("=")
-        *parents, key = path.split(".")
+        path, _, value = setting.partition("=")
+        *parents, key = path.lstrip("+~").split(".")
         section = tree
         for parent in parents:
             section = section[parent]
-        assert key in section, f"-S {setting} would be refused: there is no such key"
-        section[key] = yaml.safe_load(value)
+        is_new = path.startswith("+")
+        assert (key in section) != is_new, f"-S {setting} would be refused"
+        if path.startswith("~"):
+            del section[key]
+        else:
+            section[key] = yaml.safe_load(value)
     return tree
 
 

@@ -15,13 +15,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
+if not __package__:
+    raise SystemExit("to run tools/add: python -m tools.add FILE --target COLUMN")
+
 from stages.core.data import tables
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared import params, sources
 from stages.core.declared.sources import Table
 from stages.core.declared.strict_yaml import SHORT, Wrong
 from stages.core.run.stage import parser_of, tool
-from tools import traps
+from tools.add import traps
 
 SEPARATORS = ",;\t|"
 LINES = 200  # of a file, from which its separator is guessed
