@@ -201,7 +201,7 @@ def test_traps_are_named_with_their_columns():
     *_, says, _ = looked_at(text, "died")
     found = [line.removeprefix("take care: ") for line in says if line.startswith("take care")]
     assert [line.split(":")[0] for line in found[:3]] == ["person", "result", "day"]
-    assert found[3].startswith("rows that are there before: 3;")
+    assert found[3].startswith("duplicate rows: 3;")
     assert len(found) == 4
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from stages.core.data import tables
 
 GROUPS, ALIKE = 20, 0.95  # values that come several times, and the share of them with one target
-DECIDES = 0.05  # share of the error that a column leaves which tells nearly all
+DECIDES = 0.05  # share of the error that is left by a column which may be the answer itself
 
 
 def found(frame: pd.DataFrame, reader: dict, task: str) -> list[str]:
@@ -23,13 +23,13 @@ def found(frame: pd.DataFrame, reader: dict, task: str) -> list[str]:
         left = _left(frame[name], kind, goal, reader["decimal"], task)
         if left < DECIDES:
             lines.append(
-                f"{name}: alone it leaves {left:.1%} of what there is to tell about {target}: "
-                "is it known before? Else leave it out"
+                f"{name}: this column alone removes all but {left:.1%} of the error on {target}: "
+                "is it known before the answer? Else leave it out"
             )
         elif kind != "date" and (groups := _groups(frame[name], goal)):
             lines.append(
                 f"{name}: {groups:,} values come several times, each with one {target}: do they "
-                "name persons or things? Their rows are in several folds; leave it out, at least"
+                "name persons or things? Their rows are in several folds: results look too good"
             )
         if kind == "date":
             lines.append(
@@ -37,9 +37,7 @@ def found(frame: pd.DataFrame, reader: dict, task: str) -> list[str]:
             )
     columns = [*reader["columns"], target]
     if twice := int(frame[columns].duplicated().sum()):
-        lines.append(
-            f"rows that are there before: {twice:,}; a fold may hold out what it trains on"
-        )
+        lines.append(f"duplicate rows: {twice:,}; a fold may hold out a copy of what it trains on")
     if task != "regression" and (share := frame[target].value_counts(normalize=True)).max() > 0.9:
         lines.append(f"{share.max():.0%} are {share.index[0]!r}: look at macro_f1, not at accuracy")
     return lines
