@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from stages.core.fit import learned, networks, replicas, streams
 from stages.core.fit.problem import Problem
+from stages.core.fit.program import Program
 from stages.core.run.lean_keras import keras
 
 BATCH, EPOCHS = 32, 3
@@ -56,7 +57,7 @@ def largest_difference(first, second):
 def by_keras(blueprint, member, x, y, balance=False, epochs=EPOCHS):
     """The network that `model.fit` trains as this replica trains; its last metrics."""
     single = blueprint.build(member.seed)
-    steps = epochs * streams.shape(member.folds, BATCH)[0]
+    steps = epochs * -(-len(member.training_rows) // BATCH)
     loss = "sparse_categorical_crossentropy"  # as a metric too: it is without penalties
     metrics = ["sparse_categorical_accuracy", loss]
     single.compile(blueprint.new_optimizer(steps), loss, metrics=metrics)
@@ -65,7 +66,7 @@ def by_keras(blueprint, member, x, y, balance=False, epochs=EPOCHS):
         weights = learned.balanced(y, member.training_rows)
     for epoch in range(epochs):
         order = streams.stream(member, epoch)
-        order = order[member.folds[order] != member.held_out]
+        order = order[np.isin(order, member.training_rows)]
         log = single.fit(
             x[order],
             y[order],
@@ -288,64 +289,6 @@ def test_a_constant_feature_does_no_harm(rows):
         assert all(np.isfinite(values).all() for values in fitted.weights)
 
 
-@pytest.mark.parametrize("folds_of", [4, 3, 7])
-@pytest.mark.parametrize("batch_size", [32, 1, 1000])
-def test_each_replica_passes_once_over_its_rows_in_batches_of_the_given_size(folds_of, batch_size):
-    folds = np.random.default_rng(1).permutation(101) % folds_of
-    members = [replicas.Replica(0, 5, folds, fold) for fold in range(folds_of)]
-    ((rows, taken),) = streams.batches(members, batch_size, 0, padded=True)
-    for number, member in enumerate(members):
-        seen = rows[:, number][taken[:, number] == 1]
-        assert sorted(seen) == sorted(np.flatnonzero(folds != member.held_out))
-        sizes = taken[:, number].sum(axis=1)
-        assert (sizes[:-1] == batch_size).all()
-        assert 0 < sizes[-1] <= batch_size + 1
-
-
-@pytest.mark.parametrize("folds_of", [4, 3, 7])
-@pytest.mark.parametrize("batch_size", [32, 1, 1000, 25])
-def test_batches_that_are_not_padded_are_full_and_of_equal_numbers(folds_of, batch_size):
-    folds = np.random.default_rng(1).permutation(101) % folds_of
-    members = [replicas.Replica(0, 5, folds, fold) for fold in range(folds_of)]
-    fewest = 101 - np.bincount(folds).max()
-    seen = [set() for _ in members]
-    for epoch in range(20):
-        parts = streams.batches(members, batch_size, epoch, padded=False)
-        widths = [rows.shape[2] for rows, _ in parts for _ in rows]
-        assert widths[:-1] == [batch_size] * (len(widths) - 1)
-        assert sum(widths) == fewest
-        assert all((taken == 1).all() for _, taken in parts)
-        for number, member in enumerate(members):
-            chosen = np.concatenate([rows[:, number].ravel() for rows, _ in parts])
-            assert len(set(chosen)) == fewest
-            assert not (folds[chosen] == member.held_out).any()
-            seen[number] |= set(chosen)
-    for number, member in enumerate(members):  # which rows sit out is another matter each epoch
-        assert len(seen[number]) == (folds != member.held_out).sum()
-
-
-def test_batches_draw_equally_from_every_fold(rows):
-    _, _, folds = rows
-    ((batches, taken),) = streams.batches(four(folds), BATCH, 0, padded=True)
-    for step, weights in zip(batches[:-1, 0], taken[:-1, 0], strict=True):
-        counts = np.bincount(folds[step[weights == 1]], minlength=4)[1:]
-        assert counts.max() - counts.min() <= 1
-
-
-def test_replicas_of_a_stream_take_mostly_the_same_rows(rows):
-    _, _, folds = rows
-    ((batches, taken),) = streams.batches(four(folds), BATCH, 0, padded=True)
-    for step, weights in zip(batches[:-1], taken[:-1], strict=True):
-        assert len(np.unique(step[weights == 1])) <= BATCH * 4 / 3 + 4
-
-
-def test_epochs_and_orders_shuffle_anew(rows):
-    _, _, folds = rows
-    member, other = replicas.Replica(0, 5, folds, 0), replicas.Replica(0, 6, folds, 0)
-    assert (streams.stream(member, 0) != streams.stream(member, 1)).any()
-    assert (streams.stream(member, 0) != streams.stream(other, 0)).any()
-
-
 def test_seeds_differ_in_initial_weights_and_dropout(rows, as_stored):
     x, y, folds = rows
     members = [replicas.Replica(seed, 7, folds, 0) for seed in (1, 2)]
@@ -411,6 +354,113 @@ def test_networks_of_ones_own_train_as_in_model_fit(rows, as_stored, of):
     fitted = fit(model, as_stored(x), y, members)[1]
     single, log = by_keras(model, members[1], x, y)
     assert_the_same(fitted, single, log, x, y, members[1].held_out_rows, atol=1e-5)
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """The sizes of the programs that are compiled from now on."""
+    sizes = []
+
+    def counted(problem, count, steps):
+        sizes.append((count, steps))
+        return Program(problem, count, steps)
+
+    monkeypatch.setattr(replicas, "Program", counted)
+    return sizes
+
+
+def blocks(sizes, window=2):
+    """Folds in the order of time, and a replica for each that has a window before it."""
+    folds = np.repeat(np.arange(len(sizes)), sizes)
+    return [replicas.Replica(seed, 7, folds, seed, window) for seed in range(window, len(sizes))]
+
+
+BLOCKS = [60] * 5  # of the 300 rows
+
+
+@pytest.mark.parametrize("of", [body, normalized])
+def test_a_window_trains_as_in_model_fit_on_its_rows_alone(rows, as_stored, of, programs):
+    x, y, _ = rows
+    y, members, model = np.minimum(y, 2), blocks(BLOCKS), network(of=of)
+    together = fit(model, as_stored(x), y, members, balance=True)
+    assert programs == [(3, 4 * EPOCHS)]
+    for member, fitted in list(zip(members, together, strict=True))[::2]:
+        first, last = (member.held_out - 2) * 60, member.held_out * 60
+        assert member.training_rows.tolist() == list(range(first, last))
+        single, log = by_keras(model, member, x, y, balance=True)
+        held_out = np.arange(last, last + 60)
+        assert_the_same(fitted, single, log, x, y, held_out, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [BLOCKS, [30, 90, 20, 100, 60]], ids=["equal", "uneven"])
+@pytest.mark.parametrize("of", [body, normalized])
+def test_rows_outside_a_window_change_nothing(rows, sizes, of):
+    x, y, _ = rows
+    members = blocks(sizes)
+    member, left_out = members[1], ~np.isin(members[1].folds, [1, 2, 3])
+    others = np.where(left_out[:, None], x + 100, x), np.where(left_out, 1, y).astype("int32")
+    before, after = (
+        fit(network(of=of), *data, members, weighting="standardize", balance=True)[1]
+        for data in ((x, y), others)
+    )
+    assert largest_difference(before, after) == 0
+    np.testing.assert_array_equal(before.learned.mean, x[member.training_rows].mean(axis=0))
+    np.testing.assert_array_equal(before.held_out, after.held_out)
+    for name, values in before.history.items():
+        np.testing.assert_array_equal(values, after.history[name])
+
+
+UNEVEN = np.random.default_rng(5).permutation(np.repeat(np.arange(4), [20, 160, 90, 30]))
+
+
+def by_steps(blueprint, member, x, y, steps):
+    """As `by_keras`, but the rows are spread evenly over so many steps an epoch."""
+    single = blueprint.build(member.seed)
+    loss = "sparse_categorical_crossentropy"
+    metrics = ["sparse_categorical_accuracy", loss]
+    single.compile(blueprint.new_optimizer(EPOCHS * steps), loss, metrics=metrics)
+    for epoch in range(EPOCHS):
+        order, n = streams.stream(member, epoch), len(member.training_rows)
+        order = order[np.isin(order, member.training_rows)]
+        batches = [order[step * n // steps : (step + 1) * n // steps] for step in range(steps)]
+        logs = [single.train_on_batch(x[each], y[each], return_dict=True) for each in batches]
+        shares = [len(each) / n for each in batches]
+        log = {name: np.dot(shares, [each[name] for each in logs]) for name in logs[0]}
+    held_out = member.held_out_rows
+    judged = single.evaluate(x[held_out], y[held_out], batch_size=300, verbose=0, return_dict=True)
+    return single, log | {f"val_{name}": value for name, value in judged.items()}
+
+
+def test_folds_of_uneven_sizes_train_as_in_keras_in_the_same_steps(rows, as_stored, programs):
+    x, y, _ = rows
+    model, members = network(optimizer("adam"), schedule="cosine"), four(UNEVEN)
+    together = fit(model, as_stored(x), y, members)
+    assert programs == [(4, 8 * EPOCHS)]  # 280, 140, 210 and 270 rows: 225 in the mean
+    for member, fitted in list(zip(members, together, strict=True))[:2]:
+        single, log = by_steps(model, member, x, y, steps=8)
+        assert_the_same(fitted, single, log, x, y, member.held_out_rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_networks_that_mix_rows_train_on_uneven_folds_as_in_model_fit(rows, schedule, programs):
+    x, y, _ = rows
+    model, members = network(of=normalized, schedule=schedule), four(UNEVEN)
+    together = fit(model, x, y, members)
+    steps = [EPOCHS * -(-rows // BATCH) for rows in (280, 140, 210, 270)]
+    assert programs == [(1, each) for each in (steps[:1] if schedule == "constant" else steps)]
+    for member, fitted in list(zip(members, together, strict=True))[:2]:
+        single, log = by_keras(model, member, x, y)
+        assert_the_same(fitted, single, log, x, y, member.held_out_rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("of", [body, normalized])
+def test_a_replica_of_uneven_folds_is_the_same_alone_and_beside_others(rows, as_stored, of):
+    x, y, _ = rows
+    members, model, x = four(UNEVEN), network(of=of, dropout=0.5), as_stored(x)
+    together = fit(model, x, y, members, balance=True)
+    for member, fitted in list(zip(members, together, strict=True))[1:3]:
+        (alone,) = fit(model, x, y, [member], balance=True)
+        assert largest_difference(alone, fitted) < 1e-6
 
 
 def test_a_loss_that_is_no_number_stops_with_replica_and_epoch(rows):

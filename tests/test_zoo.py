@@ -14,6 +14,7 @@ import pytest
 from stages.core.declared.strict_yaml import Wrong
 from stages.core.fit import constructs, learned, networks, replicas, streams
 from stages.core.fit.problem import Problem
+from stages.core.fit.program import pads
 from stages.core.run.lean_keras import keras, tensorflow
 from stages.networks import residual_mlp, text_cnn, transformer
 from stages.train import save
@@ -375,20 +376,20 @@ def by_keras(problem, members, compiled):
     """
     model, start = problem.blueprint.build(members[-1].seed), problem.initial
     variables = model.variables  # those of the optimizer will join them
-    steps = EPOCHS * streams.shape(members[0].folds, problem.batch_size)[0]
+    padded = pads(model)
+    steps = EPOCHS * streams.plan(members[0], problem.batch_size, padded).steps
     optimizer = problem.blueprint.new_optimizer(steps)
     model.compile(optimizer, problem.blueprint.head.loss, jit_compile=compiled)
     optimizer.build(model.trainable_variables)
     fresh = [variable.numpy() for variable in optimizer.variables]
-    padded = constructs.is_elementwise(model) and not constructs.looks_across_rows(model)
-    for number, member in enumerate(members):
+    for member in members:
         values = [*start.values(member.seed), *fresh]
         for variable, value in zip([*variables, *optimizer.variables], values, strict=True):
             variable.assign(value)
         for epoch in range(EPOCHS):
-            for parts in streams.batches(members, problem.batch_size, epoch, padded):
-                for chosen, taken in zip(*parts, strict=True):
-                    batch = chosen[number][taken[number] == 1]
+            for parts in streams.batches([member], problem.batch_size, epoch, padded):
+                for (chosen,), (taken,) in zip(*parts, strict=True):
+                    batch = chosen[taken == 1]
                     model.train_on_batch(problem.rows[batch], LABELS[batch])
         yield model.get_weights(), model.predict_on_batch(problem.rows[member.held_out_rows])
 

@@ -17,14 +17,19 @@ from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
 
 
+def pads(network) -> bool:
+    """Whether batches of a network may have empty places: it is known to look at rows alone."""
+    return constructs.is_elementwise(network) and not constructs.looks_across_rows(network)
+
+
 class Program:
-    """The training of `count` replicas; what is compiled serves all slices of this size."""
+    """The training of `count` replicas; what is compiled serves the slices of this size."""
 
     def __init__(self, problem, count, steps):
         """steps: of the whole fit, on which a schedule of the learning rate depends."""
-        model, self.size = problem.model, (count, steps)
+        model, self.steps = problem.model, steps
         self.copies = copies = Copies(model, problem.rows, count)
-        self.padded = copies.elementwise and not constructs.looks_across_rows(model)
+        self.padded = pads(model)
         self.targets, self.head = tf.constant(problem.targets), problem.blueprint.head
         self.loss = keras.losses.get(self.head.loss)
         self.optimizer = problem.blueprint.new_optimizer(steps)
@@ -32,11 +37,16 @@ class Program:
         self.optimizer.build([copies.stacks[id(variable)] for variable in copies.trained])
         self.fresh = [variable.numpy() for variable in self.optimizer.variables]
         self.xla = copies.elementwise and copies.kernel is None
+        self.any_steps = problem.blueprint.schedule == "constant"
         self._train = tf.function(self._steps, jit_compile=self.xla, autograph=False)
         self._traced = None
         self._update = tf.function(self._updated, jit_compile=True, autograph=False)
         # Not under XLA: it runs once an epoch, and compiling it took longer than it saved.
         self._judge = tf.function(self._judged, autograph=False)
+
+    def serves(self, count, steps) -> bool:
+        """Whether so many replicas can train with it, for so many steps in the whole fit."""
+        return count == self.copies.count and (self.any_steps or steps == self.steps)
 
     def start(self, initial):
         """Begin anew. initial: for each replica its values in the order of `model.variables`."""

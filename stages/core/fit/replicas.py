@@ -34,7 +34,7 @@ from tqdm import tqdm
 from stages.core.fit import cluster, constructs, streams
 from stages.core.fit.copies import Copies, at_a_time
 from stages.core.fit.learned import Learned
-from stages.core.fit.program import Program
+from stages.core.fit.program import Program, pads
 from stages.core.run import memory
 from stages.core.run.lean_keras import keras
 
@@ -57,22 +57,41 @@ class Replica:
     order: the shuffles, one an epoch; replicas with the same order and folds read the same stream.
     folds: (rows,) integers, the fold of each row; -1 for rows that no replica holds out.
     held_out: the fold that this replica never trains on; a fold without rows means: train on all.
+    window: where it is above 0, folds are blocks of time, and this replica trains on the rows of so
+        many folds just before `held_out`. It leaves out all others: they are not judged either.
+
+    Raises ValueError where there are no such folds, or no rows to train on.
     """
 
     seed: int
     order: int
     folds: np.ndarray
     held_out: int
+    window: int = 0
+
+    def __post_init__(self):
+        if not 0 <= self.window <= self.held_out:
+            got = f"window {self.window} and held_out {self.held_out}"
+            raise ValueError(f"expected 0 <= window <= held_out, got {got}")
+        if not self.trains.any():
+            raise ValueError(f"no rows are left to train on where fold {self.held_out} is held out")
+
+    @property
+    def trains(self) -> np.ndarray:
+        """Whether this replica trains on each row: (rows,) bool."""
+        if not self.window:
+            return self.folds != self.held_out
+        return (self.held_out - self.window <= self.folds) & (self.folds < self.held_out)
 
     @cached_property
     def held_out_rows(self) -> np.ndarray:
-        """Numbers of the rows that this replica never trains on, ascending."""
+        """Numbers of the rows that this replica is judged on, ascending."""
         return np.flatnonzero(self.folds == self.held_out)
 
     @property
     def training_rows(self) -> np.ndarray:
-        """Numbers of the others."""
-        return np.flatnonzero(self.folds != self.held_out)
+        """Numbers of the rows that this replica trains on, ascending."""
+        return np.flatnonzero(self.trains)
 
 
 @dataclass(frozen=True)
@@ -135,18 +154,19 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
 def _slices(problem, replicas, longest):
     """Cut into lists that train at the same time, of as many replicas as fit into memory.
 
-    They have equal epochs and, where rows are sparse, one stream. Raises MemoryError where not even
+    They have equal plans and, where rows are sparse, one stream. Raises MemoryError where not even
     one replica fits.
     """
+    padded = pads(problem.model)
 
     def key(replica):
         stream = (replica.order, replica.folds.tobytes()) if sp.issparse(problem.rows) else ()
-        return streams.shape(replica.folds, problem.batch_size), stream
+        return streams.plan(replica, problem.batch_size, padded), stream
 
     slices = []
-    for ((_, batch), _), group in groupby(replicas, key):
+    for (plan, _), group in groupby(replicas, key):
         members = list(group)
-        size = min(SLICE, _replicas_that_fit(problem, batch, longest))
+        size = min(SLICE, _replicas_that_fit(problem, plan.width, longest))
         slices += np.array_split(members, -(-len(members) // size))
     return [list(members) for members in slices]
 
@@ -170,9 +190,9 @@ class _Trainer:
     def train(self, members, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time in a process."""
         with _ALONE:
-            steps = streams.shape(members[0].folds, self.problem.batch_size)[0] * self.epochs
-            size = len(members), steps
-            if self.program is None or self.program.size != size:
+            padded, batch_size = pads(self.problem.model), self.problem.batch_size
+            size = len(members), streams.plan(members[0], batch_size, padded).steps * self.epochs
+            if self.program is None or not self.program.serves(*size):
                 self.program = Program(self.problem, *size)
             learned = [self.problem.learned(member.training_rows) for member in members]
             history, predictions = self._epochs(members, learned, bar)
