@@ -15,6 +15,7 @@ from sklearn.metrics import confusion_matrix
 
 from stages.core.data import arrays
 from stages.core.data.schema import Schema
+from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
 from stages.core.judge import comparison, pictures
 from stages.core.judge.metrics import LOSSES, METRICS, Metric, main_metric
@@ -63,11 +64,30 @@ def over_folds(values, k, bounds) -> dict[str, float]:
     return {"high": high, "low": low, "mean": np.mean(values), "std": np.std(values, ddof=1)}
 
 
+def of_folds(last, k, metrics) -> dict:
+    """Each metric over all folds, and how many replicas these are. last: of `fold_tables`."""
+    found = {m.name: over_folds(last[m.name].to_numpy("float64"), k, m.bounds) for m in metrics}
+    return found | {"replicas": len(last)}
+
+
 def baseline(task, y_train, y_test) -> dict[str, float]:
-    """What the most frequent class, or the mean, of the training rows reaches as only answer."""
-    metric = main_metric(task)
+    """What the most frequent class, or the mean, of the training rows reaches as only answer.
+
+    It is judged on the test rows or, where there are none, on the training rows.
+    """
+    metric, judged = main_metric(task), y_test if len(y_test) else y_train
     answer = np.bincount(y_train).argmax() if task.classifies else y_train.mean()
-    return {metric.name: float(metric.by_row(y_test, answer).mean())}
+    return {metric.name: float(metric.by_row(judged, answer).mean())}
+
+
+def reference(metric, targets, predictions, folds) -> dict[str, float]:
+    """What other learners than networks reach: the mean of a metric over the folds of a repeat.
+
+    targets: (rows,). predictions: (rows, outputs). folds: (rows,), below 0 where none holds out.
+    """
+    held_out = [folds == fold for fold in range(folds.max() + 1)]
+    values = [metric.of(targets[rows], predictions[rows]) for rows in held_out]
+    return {metric.name: float(np.mean(values))}
 
 
 def outcome(schema, targets, predictions) -> pd.DataFrame:
@@ -100,19 +120,28 @@ def curves_of(arrays, metric, prefix="") -> dict[str, np.ndarray]:
     return {key.replace("metric", metric): values for key, values in found.items()}
 
 
-def fold_tables(folds, curves, metric):
-    """The curves of all replicas as two frames: of each fold the last epoch, and all epochs."""
+def cautions(schema) -> dict:
+    """What a reader of the metrics must know of the rows, where there is something to know."""
+    known = {"split": schema.split, "traps": schema.traps}
+    return {key: value for key, value in known.items() if value not in ("random", {})}
+
+
+def fold_tables(folds, rows, curves, metric):
+    """The curves of all replicas as two frames: of each fold the last epoch, and all epochs.
+
+    rows: (training rows,) their numbers in the file.
+    """
     repeats, k = len(folds), int(folds.max()) + 1
     sizes = {"repeat": repeats, "fold": k, "epoch": curves["loss"].shape[1]}
     index = pd.MultiIndex.from_product([range(1, n + 1) for n in sizes.values()], names=sizes)
     frame = index.to_frame(index=False)
     frame = frame.assign(**{name: values.ravel() for name, values in curves.items()})
     last = frame[frame.epoch == sizes["epoch"]]
-    held_out = [np.flatnonzero(of_repeat == fold) for of_repeat in folds for fold in range(k)]
+    held_out = [rows[of_repeat == fold] for of_repeat in folds for fold in range(k)]
     columns = {
-        "rows": [len(rows) for rows in held_out],
+        "rows": [len(each) for each in held_out],
         # A fingerprint of the row numbers: folds with the same one can be compared.
-        "held_out": [f"{zlib.crc32(rows.astype('<i8').tobytes()):08x}" for rows in held_out],
+        "held_out": [f"{zlib.crc32(each.astype('<i8').tobytes()):08x}" for each in held_out],
         "loss": last.val_loss,
         metric: last[f"val_{metric}"],
     }
@@ -143,14 +172,16 @@ def csv(frame) -> bytes:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
-def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, dict[str, bytes]]:
-    """The content of the metrics file, and the files for the folder beside it.
+def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
+    """The content of the metrics file, and the files for the folder beside it: {name: bytes}.
 
-    title, unit: of the data set. origin: `source` of params.yaml. targets: of training and of test
-    rows. test: predictions (seeds, rows, outputs), parameters and epochs of the final fits, the
-    quantity that the loss measures, a summary of the network and, by epoch, the history.loss, ...
-    of the exploring fit. kfold: folds (repeats, rows) and, as (replicas, epochs) arrays, loss,
-    metric, val_loss and val_metric.
+    title, unit: of the data set. origin: `source` of params.yaml. rows: the numbers of the training
+    rows. targets: of training and of test rows, of which there may be none. test: predictions
+    (seeds, rows, outputs), parameters and epochs of the final fits, the quantity that the loss
+    measures, a summary of the network and, by epoch, the history.loss, ... of the exploring fit.
+    kfold: folds (repeats, rows), predictions (repeats, rows, outputs) and, as (replicas, epochs)
+    arrays, loss, metric, val_loss and val_metric; of a table also a reference, predictions (rows,
+    outputs) of another learner on the folds of the first repeat.
 
     Raises FloatingPointError where something is no number.
     """
@@ -160,25 +191,26 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
     history, curves = curves_of(test, main.name, "history."), curves_of(kfold, main.name)
     repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
     epochs, parameters = (int(test[key]) for key in ("epochs", "parameters"))
-    last, by_epoch = fold_tables(kfold["folds"], curves, main.name)
+    last, by_epoch = fold_tables(kfold["folds"], rows, curves, main.name)
     found = {
         "baseline": baseline(task, y_train, y_test),
-        "kfold": {
-            metric.name: over_folds(last[metric.name].to_numpy("float64"), k, metric.bounds)
-            for metric in (main, loss)
-        },
+        "kfold": of_folds(last, k, (main, loss)),
         "network": {"epochs": epochs, "loss": quantity, "parameters": parameters},
         "source": origin,
-        "test": over_seeds(metrics_of(task, quantity), y_test, predictions),
     }
-    found["kfold"]["replicas"] = len(last)
+    if len(y_test):
+        found["test"] = over_seeds(metrics_of(task, quantity), y_test, predictions)
+    if "reference" in kfold:
+        found["reference"] = reference(main, y_train, kfold["reference"], kfold["folds"][0])
+    found |= cautions(schema)
     fit = "final fit"
     if "val_loss" in history:
         fit, best = "exploring fit", int(history["val_loss"].argmin())
         found["validation"] = {"best_epoch": best + 1, "loss": history["val_loss"][best]}
-    title = title if origin == "official" else f"{title} (SYNTHETIC stand-in)"
+    title += "" if origin == "official" else " (SYNTHETIC stand-in)"
     axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, main)}
-    pairs = outcome(schema, y_test, predictions)
+    kind, of, *judged = judged_rows(targets, predictions, kfold)
+    pairs = outcome(schema, *judged)
     return rounded(found), {
         "history.csv": csv(pd.DataFrame({"epoch": range(1, len(history["loss"]) + 1)} | history)),
         "folds.csv": csv(last),
@@ -188,17 +220,29 @@ def evaluate(title, unit, origin, schema, targets, test, kfold) -> tuple[dict, d
         "network.txt": str(test["summary"]).encode(),
         "history.png": pictures.history(f"{title}: {fit}", history, axes),
         "folds.png": pictures.folds(f"{title}: {k} folds x {repeats} repeats", curves, axes),
-        "test.png": drawn_outcome(title, unit, schema, pairs, len(predictions)),
+        "test.png": drawn_outcome(title, unit, schema, pairs, kind, f"{len(judged[1])} {of}"),
     }
 
 
-def drawn_outcome(title, unit, schema, pairs, seeds) -> bytes:
-    """The picture of what the ensemble predicted, from the frame that `outcome` gives."""
-    title = f"{title}: test rows, ensemble of {seeds} seeds"
+def judged_rows(targets, predictions, kfold):
+    """Rows whose predictions are drawn: test or held-out ones, of seeds or of repeats; targets,
+    (rows,); predictions, (seeds or repeats, rows, outputs).
+
+    They are the test rows or, where there are none, those that folds hold out.
+    """
+    if len(targets[1]):
+        return "test", "seeds", targets[1], predictions
+    held_out = kfold["folds"][0] >= 0
+    return "held-out", "repeats", targets[0][held_out], kfold["predictions"][:, held_out]
+
+
+def drawn_outcome(title, unit, schema, pairs, kind, ensemble) -> bytes:
+    """The picture of what an ensemble predicted, from the frame that `outcome` gives."""
+    title = f"{title}: {kind} rows, ensemble of {ensemble}"
     if schema.task.classifies:
         counts = confusion_counts(pairs, len(schema.classes))
         return pictures.confusion(title, counts, schema.classes)
-    predicted = {"test row": pairs.predicted.to_numpy()}
+    predicted = {f"{kind} row": pairs.predicted.to_numpy()}
     return pictures.predicted_against_actual(title, pairs.actual.to_numpy(), predicted, unit)
 
 
@@ -208,7 +252,8 @@ def main(name):
     paths = f"data/arrays/{name}.npz", f"data/models/{name}/test.npz", f"data/folds/{name}.npz"
     prepared, test, kfold = (arrays.stored(Path(path)) for path in paths)
     schema, targets = Schema.unpack(prepared), (prepared["y_train"], prepared["y_test"])
-    found, files = evaluate(source.title, source.unit, origin, schema, targets, test, kfold)
+    rows = Keys.unpack(prepared).rows
+    found, files = evaluate(source.title, source.unit, origin, schema, rows, targets, test, kfold)
     files[f"../{name}.json"] = (json.dumps(found, indent=2, allow_nan=False) + "\n").encode()
     with ExitStack() as stack:  # all take their places at its end, or none where the disk is full
         for file, content in files.items():
@@ -216,9 +261,10 @@ def main(name):
             stack.enter_context(whole(path)).write_bytes(content)
     chosen = main_metric(schema.task)
     metric, base = chosen.name, found["baseline"][chosen.name]
-    folds, tested = found["kfold"][metric], found["test"][metric]["mean"]
+    folds, tested = found["kfold"][metric], found.get("test")
     interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"
-    said = f"test {metric} {tested:.4f}, K-fold {interval}, {len(targets[1]):,} test rows"
+    said = f"test {metric} {tested[metric]['mean']:.4f}" if tested else "no test rows"
+    said += f", K-fold {metric} {interval}, {len(targets[1]):,} test rows"
     print(f"evaluate {name}: {said}, {origin} data, in {time.time() - start:.1f} s")
     if not chosen.beats(folds["mean"], base):
         print(f"evaluate {name}: K-FOLD IS NO BETTER THAN {base:.4f}, which looks at no feature")

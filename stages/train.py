@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.core.data import arrays
 from stages.core.data.schema import Schema
+from stages.core.data.splits import Keys
 from stages.core.declared import params
 from stages.core.fit import networks
 from stages.core.fit.problem import Problem
@@ -22,9 +23,13 @@ from stages.core.run.lean_keras import keras
 from stages.core.run.stage import run
 
 
-def explore(problem, validation, epochs, seed, title):
-    """A replica judged on the first `validation` rows, and trained on the others: a Fitted."""
-    folds = np.where(np.arange(len(problem.targets)) < validation, 0, -1)
+def explore(problem, validation, epochs, seed, title, group=None):
+    """A replica judged on the first `validation` rows, and trained on the others: a Fitted.
+
+    group: (rows,) alike where rows stay together; the groups of the first rows are all there.
+    """
+    group = np.arange(len(problem.targets)) if group is None else group
+    folds = np.where(np.isin(group, group[:validation]), 0, -1)
     replica = Replica(seed_of(seed, "explore"), seed_of(seed, "order"), folds, held_out=0)
     (fitted,) = problem.fit([replica], epochs, title)
     return fitted
@@ -68,6 +73,13 @@ def save(network, path: Path):
             archive.writestr(zipfile.ZipInfo(name), content)  # with the fixed date of 1980
 
 
+def predicted(problem, fitted, x_test, outputs) -> np.ndarray:
+    """Predictions for the test rows, of which there may be none: (seeds, rows, outputs)."""
+    if not x_test.shape[0]:
+        return np.empty((len(fitted), 0, outputs), "float32")
+    return problem.predict(fitted, x_test)
+
+
 def main(name):
     """Run the stage for one data set."""
     start, chosen = time.time(), params.load()
@@ -82,7 +94,8 @@ def main(name):
     done, epochs, explored = "", settings.epochs, []
     if settings.validation:
         exploring, title = settings.exploring_epochs, f"{name} explore"
-        explored = [explore(problem, settings.validation, exploring, chosen.seed, title)]
+        group = Keys.unpack(file).group
+        explored = [explore(problem, settings.validation, exploring, chosen.seed, title, group)]
         best = best_epoch(explored[0].history)
         epochs = best if epochs == "best" else epochs
         rows = f"{len(y_train) - settings.validation:,} of {len(y_train):,} rows"
@@ -101,7 +114,7 @@ def main(name):
             parameters=parameters,
             quantity=problem.blueprint.head.quantity,
             epochs=epochs,
-            predictions=problem.predict(fitted, x_test),
+            predictions=predicted(problem, fitted, x_test, schema.outputs),
             summary=networks.summary(problem.model),
         )
     print(

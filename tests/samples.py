@@ -2,12 +2,13 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from stages.core.data import readers
 from stages.core.data.schema import Schema
-from stages.core.declared import params, sources
+from stages.core.declared import dataset, sources
 from stages.core.declared.task import TASKS
 
 # A project of the tests: they stay as they are, whatever data sets and params a person has.
@@ -35,7 +36,7 @@ SCHEMAS = {
 
 def split_of(name, files):
     """The rows that these files of a data set of the tests hold: a Split."""
-    return readers.read(SOURCES[name], files, TASK_OF[name].classifies)
+    return readers.read(SOURCES[name], SimpleNamespace(task=TASK_OF[name].name), files)
 
 
 def objects(*items):
@@ -76,10 +77,10 @@ def section(**changes):
         "review": {"equivalent_within": 0.1},
     }
     places = {key: "preprocess" for key in ("encoding", "num_words", "ngrams", "length")}
-    places |= {key: "fit" for kind in params.FITS.values() for key in kind.model_fields}
-    places |= {key: "final" for key in params.Final.model_fields}
+    places |= {key: "fit" for kind in dataset.FITS.values() for key in kind.model_fields}
+    places |= {key: "final" for key in dataset.Final.model_fields}
     for key, value in changes.items():
         parts[places.get(key, "model")][key] = value
     encoding = parts["preprocess"]["encoding"]
     kind = {"features": "features", "image": "images"}.get(encoding, "text")
-    return params.section_type(kind, task, parts["model"]["network"])(**parts)
+    return dataset.section_type(kind, task, parts["model"]["network"])(**parts)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from samples import PARAMS
 
-from stages.core.declared import arguments, params, strict_yaml
+from stages.core.declared import arguments, dataset, params, strict_yaml
 from stages.core.declared.strict_yaml import Wrong
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("__init__", *SHIPPED):
         shutil.copy(arguments.FOLDER / f"{name}.py", tmp_path / "networks")
     monkeypatch.setattr(arguments, "FOLDER", tmp_path / "networks")
-    cached = arguments.read, params.section_type
+    cached = arguments.read, dataset.section_type
     for function in cached:
         function.cache_clear()
     yield tmp_path / "networks"

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from samples import objects, section, vectorize_sequences
+from samples import SOURCES, objects, section, vectorize_sequences
 from sklearn.feature_extraction.text import CountVectorizer
 
 from stages.core.data import arrays, encodings
-from stages.core.declared import params
+from stages.core.data.encodings import Encoding
+from stages.core.declared import dataset
 from stages.core.fit.learned import WEIGHTINGS
 from stages.core.run.lean_keras import keras
 
@@ -127,6 +128,7 @@ def test_pairs_of_the_rarest_words_are_told_apart():
 
 
 IMAGES = RANDOM.random((5, 4, 3, 1)).astype("float32")
+SOURCE = SOURCES["boston_housing"]  # whose rows are not scaled
 ENCODED = {  # encoding -> keys of params.yaml, rows of a data set, what becomes of them
     "multi_hot": (
         {"num_words": 30},
@@ -147,7 +149,7 @@ ENCODED = {  # encoding -> keys of params.yaml, rows of a data set, what becomes
 def test_rows_become_what_their_encoding_says_and_have_its_axes(encoding):
     keys, rows, expected = ENCODED[encoding]
     chosen = section(encoding=encoding, **keys).preprocess
-    encoded = encodings.encode(rows, chosen)
+    encoded = Encoding(chosen, SOURCE).encode(rows)
     np.testing.assert_array_equal(
         encoded.toarray() if sp.issparse(encoded) else encoded, expected(rows)
     )
@@ -157,19 +159,20 @@ def test_rows_become_what_their_encoding_says_and_have_its_axes(encoding):
 def test_rows_of_features_stay_as_they_are():
     rows = IMAGES.reshape(5, 12)
     np.testing.assert_array_equal(
-        encodings.encode(rows, section(encoding="features").preprocess), rows
+        Encoding(section(encoding="features").preprocess, SOURCE).encode(rows), rows
     )
 
 
 def test_chosen_terms_take_the_place_of_words():
     chosen = encodings.terms(text(FEW_WORDS), 12)
-    encoded = encodings.encode(
-        text(DOCUMENTS), section(encoding="multi_hot", num_words=12, ngrams=2).preprocess, chosen
-    )
+    chosen_section = section(encoding="multi_hot", num_words=12, ngrams=2).preprocess
+    encoding = Encoding.learn(chosen_section, SOURCE, text(FEW_WORDS))
+    np.testing.assert_array_equal(encoding.terms, chosen)
+    encoded = encoding.encode(text(DOCUMENTS))
     assert encoded.shape == (len(DOCUMENTS), 12)
     assert (encoded != encodings.term_counts(text(DOCUMENTS), chosen)).nnz == 0
 
 
 def test_every_encoding_names_weightings_that_there_are():
-    for kind in (params.MultiHot, params.Sequence, params.Features, params.Image):
+    for kind in (dataset.MultiHot, dataset.Sequence, dataset.Features, dataset.Image):
         assert set(kind.weightings) <= set(WEIGHTINGS)

@@ -162,6 +162,7 @@ def made(name):
         "unit": SOURCES[name].unit,
         "origin": "official",
         "schema": schema,
+        "rows": np.arange(40),
         "targets": (y, y),
         "test": test,
         "kfold": kfold,

@@ -15,7 +15,8 @@ import samples
 from samples import SOURCES, split_of
 from sklearn.datasets import load_digits
 
-from stages.core.data import encodings
+from stages.core.data import encodings, vocabulary
+from stages.core.data.encodings import Encoding
 from stages.core.declared import params
 from tools.predict import __main__ as predict
 from tools.predict import ensemble, rows, texts
@@ -33,7 +34,7 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
     documents = [
         " ".join(word[int(rank)] for rank in split.x_test[[row]].ranks) for row in range(200)
     ]
-    back = texts.as_text([texts.words(document) for document in documents], index)
+    back = vocabulary.as_text([vocabulary.words(document) for document in documents], index)
     same = [np.array_equal(back[[row]].ranks, split.x_test[[row]].ranks) for row in range(200)]
     assert (
         np.mean(same) > 0.95
@@ -41,7 +42,7 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
 
 
 def test_words_are_lower_case_and_without_punctuation():
-    assert texts.words("What a FILM -- it's (very) good!") == [
+    assert vocabulary.words("What a FILM -- it's (very) good!") == [
         "what",
         "a",
         "film",
@@ -51,7 +52,7 @@ def test_words_are_lower_case_and_without_punctuation():
     ]
     makers = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', " "))
     every_sign = "a".join(map(chr, range(1, 127)))
-    assert texts.words(every_sign) == every_sign.translate(makers).lower().split()
+    assert vocabulary.words(every_sign) == every_sign.translate(makers).lower().split()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_words_are_lower_case_and_without_punctuation():
     ],
 )
 def test_typographic_signs_give_the_words_that_plain_ones_give(typographic, plain):
-    assert texts.words(typographic) == texts.words(plain)
+    assert vocabulary.words(typographic) == vocabulary.words(plain)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +105,12 @@ def test_only_a_newline_ends_a_line():
 
 
 def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
-    documents = [texts.words("the zyx film, the ZYX rare")]
+    documents = [vocabulary.words("the zyx film, the ZYX rare")]
     assert texts.unknown(documents[0], INDEX, range(10_000 - encodings.INDEX_FROM)) == [
         "zyx",
         "rare",
     ]
-    counts = encodings.counts(texts.as_text(documents, INDEX), 10_000).toarray()[0]
+    counts = encodings.counts(vocabulary.as_text(documents, INDEX), 10_000).toarray()[0]
     assert {column: int(counts[column]) for column in np.flatnonzero(counts)} == {
         1: 1,
         2: 3,
@@ -119,10 +120,12 @@ def test_words_beyond_the_vocabulary_are_named_once_and_count_as_rare():
 
 
 def test_an_unknown_word_makes_no_pair_of_the_vocabulary():
-    text = texts.as_text([["the", "film"]], INDEX)
+    text = vocabulary.as_text([["the", "film"]], INDEX)
     terms = encodings.terms(text, 10)
     assert encodings.term_counts(text, terms).sum() == 3
-    assert encodings.term_counts(texts.as_text([["the", "zyx", "film"]], INDEX), terms).sum() == 2
+    assert (
+        encodings.term_counts(vocabulary.as_text([["the", "zyx", "film"]], INDEX), terms).sum() == 2
+    )
 
 
 def test_two_classes_are_named_with_the_probability_of_the_one_that_is_meant():
@@ -216,15 +219,15 @@ DIGIT = dict.fromkeys(SOURCES["digits"].names, 16)
 
 @pytest.mark.parametrize("encoding", ["features", "image"])
 def test_images_as_scikit_learn_has_them_become_the_rows_that_training_has(encoding):
-    frame, section = load_digits(as_frame=True).data, SimpleNamespace(encoding=encoding)
+    frame, section = load_digits(as_frame=True).data, samples.section(encoding=encoding)
     (file,) = SOURCES["digits"].files
     split = split_of("digits", {file.name: Path(file.address).read_bytes()})
     order = np.arange(1_797)
     np.random.RandomState(113).shuffle(order)
-    encoded, notes = rows.read_table(
+    encoded, notes = rows.read_features(
         "digits", SOURCES["digits"], section, frame.iloc[order].to_csv(index=False)
     )
-    training = encodings.encode(SOURCES["digits"].scaled(split.x_train), section)
+    training = Encoding(section.preprocess, SOURCES["digits"]).encode(split.x_train)
     assert (encoded.dtype, encoded.max(), notes[0]) == (training.dtype, 1, {"line": 2})
     np.testing.assert_array_equal(encoded[:1_437], training)
 
@@ -300,7 +303,8 @@ def ask(tmp_path, monkeypatch, capsys):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "params.yaml").write_text(samples.PARAMS)
     (tmp_path / "data/raw/imdb/imdb_word_index.json").write_text(json.dumps(INDEX))
-    np.savez(tmp_path / "data/arrays/imdb.npz", y_test=np.zeros(1))
+    learned = Encoding(PARAMS.datasets["imdb"].preprocess, SOURCES["imdb"]).pack()
+    np.savez(tmp_path / "data/arrays/imdb.npz", **learned, **samples.SCHEMAS["imdb"].pack())
     np.savez(
         tmp_path / "data/arrays/boston_housing.npz",
         x_train=np.array([[0.0], [2.0]], "float32").repeat(13, 1),
@@ -399,7 +403,7 @@ def test_a_file_that_is_not_there_is_one_clear_line(ask):
         (["imdb", "x.txt", "--text", "good"], "got both"),
         (["imdb", "--text", "good", "x.txt"], "got both"),
         (["imdb", "--text", "good", "-"], "got both"),
-        (["boston_housing", "--text", "x"], "takes a CSV file"),
+        (["boston_housing", "--text", "x"], "takes a file"),
         (["nowhere"], "invalid choice"),
     ],
 )

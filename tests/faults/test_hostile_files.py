@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import PROJECT, SCHEMAS, SOURCES, TASK_OF
+from samples import PROJECT, SCHEMAS, SOURCES, TASK_OF, split_of
 from small import ROOT
 
-from stages.core.data import arrays, readers, schema, synthetic
+from stages.core.data import arrays, schema, synthetic
 from tools.predict import ensemble, rows
 
 OFFICIAL = {name: synthetic.generate(source) for name, source in SOURCES.items() if name != "imdb"}
@@ -112,7 +112,7 @@ def test_arrays_that_are_not_what_they_should_be_are_refused(what, tried):
 
 def read(name, files):
     source, task = SOURCES[name], TASK_OF[name]
-    split = readers.read(source, files, task.classifies)
+    split = split_of(name, files)
     schema.check(source, task, split)
     return split
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -64,7 +65,10 @@ def boston():
 
 def digits(files):
     """The rows of digits as a network takes them."""
-    scaled, split = SOURCES["digits"].scaled, readers.read(SOURCES["digits"], files, True)
+    scaled, split = (
+        SOURCES["digits"].scaled,
+        readers.read(SOURCES["digits"], SimpleNamespace(task="multiclass"), files),
+    )
     return replace(split, x_train=scaled(split.x_train), x_test=scaled(split.x_test))
 
 

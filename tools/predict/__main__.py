@@ -4,6 +4,7 @@
     python -m tools.predict reuters news.txt            a document a line
     python -m tools.predict boston_housing houses.csv   a row a line, columns by name
     python -m tools.predict titanic passengers.csv      a table as it comes
+    python -m tools.predict flowers rose.jpg lily.png   pictures
 
 Without a file, or with - in its place, standard input is read.
 Documents are encoded as the training data were: lower case, without punctuation, by the word index
@@ -23,32 +24,45 @@ if not __package__:
     raise SystemExit("to run tools/predict: python -m tools.predict NAME [FILE]")
 
 from stages.core.data.arrays import UnreadableFile
+from stages.core.data.schema import Schema
 from stages.core.declared import params, sources
 from stages.core.declared.task import TASKS
 from stages.core.fit.learned import WEIGHTINGS
 from stages.core.run.stage import parser_of, tool
 from tools.predict.ensemble import answers, line, models, outputs
-from tools.predict.rows import Refused, decoded, read_documents, read_raw, read_table, some
+from tools.predict.rows import (
+    Refused,
+    arrays_file,
+    decoded,
+    read_documents,
+    read_features,
+    read_pictures,
+    read_raw,
+    some,
+)
+from tools.predict.texts import arrays_of
 from tools.review import revisions
 
 
-def predict(name: str, content: str) -> list[dict]:
-    """For each document or row an answer as `answers` gives it, and the notes of its reader.
+def predict(name: str, contents: dict[str, bytes]) -> list[dict]:
+    """For each document, row or picture an answer as `answers` gives it, and its reader's notes.
 
-    Raises Refused.
+    contents: of the files; more than one are pictures. Raises Refused and UnreadableFile.
     """
     source, section = sources.read(name), params.load().datasets[name]
-    if source.kind == "text":
-        rows, notes = read_documents(name, source, section.preprocess, content)
-    elif source.kind == "table":
-        rows, notes = read_raw(name, source, content)
-    else:
-        rows, notes = read_table(name, source, section.preprocess, content)
+    content = contents if source.kind == "pictures" else next(iter(contents.values()))
+    if source.kind not in ("pictures", "table"):
+        content = decoded(content)
+    rows, notes = READERS[source.kind](name, source, section, content)
     rows = WEIGHTINGS[section.fit.weighting].values(rows)
     predicted = outputs(models(Path(f"data/models/{name}"), section.model.network), rows)
     if len(wrong := np.flatnonzero(~np.isfinite(predicted).all(axis=(0, 2)))):
-        raise Refused(f"line {notes[wrong[0]]['line']}: what the model gives for it is no number")
-    classes = source.classes if TASKS[section.data.task].classifies else None
+        at = " ".join(map(str, next(iter(notes[wrong[0]].items()))))
+        raise Refused(f"{at}: what the model gives for it is no number")
+    classes = None
+    if TASKS[section.data.task].classifies:
+        here = arrays_of(name).is_file()
+        classes = Schema.unpack(arrays_file(name)).classes if here else source.classes
     return [answer | note for answer, note in zip(answers(classes, predicted), notes, strict=True)]
 
 
@@ -67,47 +81,71 @@ def warnings(name: str, found: list[dict]) -> Iterator[str]:
         for answer in found
         for feature in answer.get("far", [])
     ]
+    unseen = [
+        "line {} ({} is {})".format(answer["line"], each["column"], ascii(each["value"][:40]))
+        for answer in found
+        for each in answer.get("unseen", [])
+    ]
+    if unseen:
+        yield f"a category that no training row has says nothing: {some(unseen)}"
     if distant:
         yield f"far outside the training rows an answer is a guess: {some(distant)}"
 
 
-def read(chosen) -> str:
-    """The content that the arguments name. Raises OSError and Refused."""
+def read(chosen) -> dict[str, bytes]:
+    """What the arguments name, by the names of files. Raises OSError and Refused."""
     if chosen.text is not None:
-        return " ".join(decoded(os.fsencode(chosen.text)).split())
-    if chosen.file not in (None, "-"):
-        return decoded(Path(chosen.file).read_bytes())
+        return {"--text": " ".join(decoded(os.fsencode(chosen.text)).split()).encode()}
+    if chosen.files and chosen.files != ["-"]:
+        return {file: Path(file).read_bytes() for file in chosen.files}
     if not sys.stdin:
         raise Refused("standard input is closed; name a file")
-    return decoded(sys.stdin.buffer.read())
+    return {"-": sys.stdin.buffer.read()}
 
 
 def main():
     """Predict what the arguments say."""
     parser = parser_of(main)
     parser.add_argument("dataset", choices=params.load().datasets)
-    parser.add_argument("file", nargs="?", help="documents or CSV; - or nothing is standard input")
+    parser.add_argument("files", nargs="*", metavar="file", help="see above; - is standard input")
     parser.add_argument("--text", help="one document")
     parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
     chosen = parser.parse_intermixed_args()
     source = sources.read(chosen.dataset)
-    if chosen.text is not None and source.kind != "text":
-        parser.error(f"--text is for documents; {chosen.dataset} takes a CSV file")
-    if chosen.text is not None and chosen.file is not None:
-        parser.error(f"expected --text or a file, got both: {chosen.file}")
+    if chosen.text is not None and source.kind not in ("text", "documents"):
+        parser.error(f"--text is for documents; {chosen.dataset} takes a file")
+    if chosen.text is not None and chosen.files:
+        parser.error(f"expected --text or a file, got both: {chosen.files[0]}")
+    if len(chosen.files) > 1 and source.kind != "pictures":
+        parser.error(f"expected one file, got {len(chosen.files)}: several are for pictures")
     try:
         found = predict(chosen.dataset, read(chosen))
     except OSError as error:
-        raise SystemExit(f"predict: {chosen.file} cannot be read: {error}") from None
+        raise SystemExit(f"predict: {error.filename} cannot be read: {error}") from None
     except (Refused, UnreadableFile) as error:
         raise SystemExit(f"predict: {error}") from None
     for warning in warnings(chosen.dataset, found):
         print(f"predict: {warning}", file=sys.stderr)
-    told = {answer["line"]: line(answer, source.unit) for answer in found}
-    numbers = range(1, max(told) + 1) if source.kind == "text" else told
-    text = "\n".join(told.get(number, "") for number in numbers)
-    print(json.dumps(found, indent=2) if chosen.json else text)
+    if chosen.json:
+        print(json.dumps(found, indent=2))
+        return
+    told = {answer.get("line"): line(answer, source.unit) for answer in found}
+    if source.kind == "pictures":
+        print("\n".join(f"{answer['file']}: {line(answer, source.unit)}" for answer in found))
+    elif source.kind in ("text", "documents"):  # a line without words is answered by an empty line
+        print("\n".join(told.get(number, "") for number in range(1, max(told) + 1)))
+    else:
+        print("\n".join(told.values()))
 
+
+READERS = {
+    "text": read_documents,
+    "documents": read_documents,
+    "table": read_raw,
+    "features": read_features,
+    "images": read_features,
+    "pictures": read_pictures,
+}
 
 if __name__ == "__main__":
     tool(main)

@@ -7,10 +7,11 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from stages.core.data import encodings, tables
-from stages.core.data.arrays import UnreadableFile, stored, word_index
-from stages.core.data.schema import Schema
-from tools.predict.texts import arrays_of, as_text, index_of, unknown, words
+from stages.core.data import encodings, frames, tables
+from stages.core.data.arrays import stored
+from stages.core.data.encodings import Encoding
+from stages.core.data.vocabulary import as_text, words
+from tools.predict.texts import arrays_of, index_of, unknown
 
 
 class Refused(Exception):
@@ -42,7 +43,7 @@ def lines(text: str) -> list[str]:
 
 
 def read_documents(name, source, section, content: str) -> tuple:
-    """Rows of a text data set, one a line of the content; of each {"line", "unknown"}.
+    """Rows of documents, a document a line of the content; of each {"line", "unknown"}.
 
     unknown: words outside the vocabulary. Lines without words are no rows. Raises Refused.
     """
@@ -50,18 +51,18 @@ def read_documents(name, source, section, content: str) -> tuple:
     documents = {number: document for number, document in documents.items() if document}
     if not documents:
         raise Refused("there is no document with a word in it: expected one a line")
-    for needed in (index_of(name, source), arrays_of(name)):
-        if not needed.is_file():
-            raise Refused(f"{needed} is missing; `dvc repro` makes it and `dvc pull` fetches it")
-    index = word_index(index_of(name, source).read_bytes())
-    terms = stored(arrays_of(name)).get("terms")
-    most_frequent = range(section.num_words - encodings.INDEX_FROM)
-    known = most_frequent if terms is None else set(terms.tolist())
+    file = arrays_file(name)
+    if (index := index_of(name, source, file)) is None:
+        needed = f"data/raw/{name}/{source.reader.word_index}"
+        raise Refused(f"{needed} is missing; `dvc repro` makes it and `dvc pull` fetches it")
+    encoding = Encoding.unpack(file, section.preprocess, source)
+    most_frequent = range(section.preprocess.num_words - encodings.INDEX_FROM)
+    known = most_frequent if encoding.terms is None else set(encoding.terms.tolist())
     notes = [
         {"line": number, "unknown": unknown(document, index, known)}
         for number, document in documents.items()
     ]
-    return encodings.encode(as_text([*documents.values()], index), section, terms), notes
+    return encoding.encode(as_text([*documents.values()], index)), notes
 
 
 def some(names, most=3) -> str:
@@ -148,28 +149,38 @@ def far(values: np.ndarray, training: np.ndarray, columns) -> list[list[dict]]:
     return found
 
 
-def read_raw(name, source, content: str) -> tuple:
-    """Rows of a table, as they come; of each {"line"} and {"far"}. Raises Refused.
+def read_raw(name, source, section, content: bytes) -> tuple:
+    """Rows of a table, as they come; of each {"line"}, of a table of features {"far"} as well.
 
-    Columns may stand in any order and be more than are needed; cells may be empty.
+    Columns may stand in any order and be more than are needed; cells may be empty; a target is not
+    looked at. Raises Refused and UnreadableFile.
     """
+    file = arrays_file(name)
+    encoding, reader = Encoding.unpack(file, section.preprocess, source), source.reader
+    if reader.layout == "csv":  # a text may have another encoding than that of the data set
+        found = frames.encoding_of(frames.unpacked(content))
+        known = found if found != "windows-1252" else reader.encoding
+        reader = reader.model_copy(update={"encoding": known})
+    raw = frames.read(content, reader)
+    needed = [column.name for column in encoding.columns] or section.data.features(reader.columns)
+    values = encoding.encode(tables.chosen(raw, needed))
+    notes = [{"line": int(line)} for line in raw.index]
+    if encoding.columns:
+        unseen = tables.unseen(raw, encoding.columns)
+        distant = far(values, file["x_train"], encoding.features)
+        for note, *found in zip(notes, distant, unseen, strict=True):
+            note |= dict(zip(("far", "unseen"), found, strict=True))
+    return values, notes
+
+
+def arrays_file(name) -> dict[str, np.ndarray]:
+    """The cached arrays of a data set. Raises Refused."""
     if not (path := arrays_of(name)).is_file():
         raise Refused(f"{path} is missing; `dvc repro` makes it and `dvc pull` fetches it")
-    file = stored(path)
-    columns, reader = Schema.unpack(file).table, source.reader
-    try:
-        raw = tables.read(content.encode(), reader.model_copy(update={"encoding": "utf-8"}))
-        frame = tables.chosen(raw, [column.name for column in columns])
-        values = tables.encode(frame, columns, reader)
-    except UnreadableFile as error:
-        raise Refused(str(error)) from None
-    names = [feature for column in columns for feature in column.features]
-    distant = far(values, file["x_train"], names)
-    pairs = zip(raw.index, distant, strict=True)
-    return values, [{"line": int(line), "far": each} for line, each in pairs]
+    return stored(path)
 
 
-def read_table(name, source, section, content: str) -> tuple:
+def read_features(name, source, section, content: str) -> tuple:
     """Rows of features or images; of each {"line"}, of features {"far"} as well.
 
     far: see the function of that name; absent where the training rows are not here.
@@ -179,7 +190,13 @@ def read_table(name, source, section, content: str) -> tuple:
     if source.kind == "features" and arrays_of(name).is_file():
         distant = far(values, stored(arrays_of(name))["x_train"], source.names)
         notes = [note | {"far": columns} for note, columns in zip(notes, distant, strict=True)]
-    scaled = source.scaled(values)
     if source.kind == "images":
-        scaled = scaled.reshape(-1, *source.reader.shape, 1)
-    return encodings.encode(scaled, section), notes
+        values = values.reshape(-1, *source.reader.shape, 1)
+    return Encoding(section.preprocess, source).encode(values), notes
+
+
+def read_pictures(name, source, section, contents: dict[str, bytes]) -> tuple:
+    """Pictures by the names of their files; of each {"file"}. Raises UnreadableFile."""
+    members = [("", file, content) for file, content in contents.items()]
+    notes = [{"file": file} for file in contents]
+    return Encoding(section.preprocess, source).encode(members), notes

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator
 
+from stages.core.data import traps
 from tools.predict import texts
 from tools.review import comparison
 from tools.review.markdown import change, number, share, span
 from tools.review.verdicts import Reviewed
 
+SPLITS = {  # what folds can tell, by how rows are split
+    "group": (
+        "All rows of a value of {column} are in one fold, so the folds tell how the model does for "
+        "values of {column} that it has not seen. They tell nothing of new rows of known ones."
+    ),
+    "time": (
+        "Folds follow each other by {column}: each is judged by what was trained on a window of "
+        "earlier rows. They tell how the model would have done then, in few periods of a single "
+        "history, and nothing of times unlike these; repeats differ in seeds alone."
+    ),
+}
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 
 
@@ -14,6 +26,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     """What the folds and the test rows say of the main metric."""
     if dataset.obstacle:
         yield f"Not comparable fold by fold: {dataset.obstacle}."
+        yield from _cautions(dataset)
         return
     name, verdict = dataset.about.metric.name, dataset.verdict()
     found = dataset.comparisons[name]
@@ -38,6 +51,23 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
         answer = "might" if found.repeats_could_tell else "would not"
         yield f"If the difference stayed as it is, more repeats {answer} change the verdict."
     yield from _test_rows(dataset)
+    yield from _cautions(dataset)
+
+
+def _cautions(dataset) -> Iterator[str]:
+    """What the rows of head can and cannot tell, and what may make its results look too good."""
+    results = dataset.head.metrics
+    kind, _, column = results.get("split", "random").partition(" ")
+    if kind in SPLITS:
+        yield SPLITS[kind].format(column=column)
+    for line in traps.sentences(results.get("traps", {})):
+        yield f"Take care: {line}."
+    name, values = dataset.about.metric.name, dataset.means(dataset.about.metric)
+    base = results.get("baseline", {}).get(name)
+    if None not in (base, values[1]) and not dataset.about.metric.beats(values[1], base):
+        yield f"**No better than the baseline**, {number(base)}, which looks at no feature."
+    if trees := results.get("reference", {}).get(name):
+        yield f"Boosted trees of scikit-learn, as they come, reach {number(trees)} on these folds."
 
 
 def _power(found, larger_k):
@@ -91,7 +121,7 @@ def flipped(dataset: Reviewed) -> str:
     lost, won = comparison.flips(*dataset.rows)
     count = "Test rows that changed sides in at least 80 % of the seeds: "
     count += f"{len(won):,} to right, {len(lost):,} to wrong."
-    if dataset.about.source.kind != "text" or not len(won) + len(lost):
+    if dataset.about.source.kind not in ("text", "documents") or not len(won) + len(lost):
         return count
     total = dataset.rows[1].shape[1]
     words = texts.spelled(dataset.name, dataset.about.source, [*won[:SHOWN], *lost[:SHOWN]], total)

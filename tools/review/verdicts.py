@@ -42,8 +42,10 @@ class Reviewed:
     def rows(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The main metric of each test row, (seeds, rows), in both; None where one lacks it."""
         base, head = self.base.rows, self.head.rows
-        both = base is not None and head is not None and base.shape[1] == head.shape[1]
-        return (base, head) if both else None
+        if base is None or head is None or base.shape[1] != head.shape[1] or not base.size:
+            return None
+        splits = [side.metrics.get("split") for side in self.sides]
+        return (base, head) if splits[0] == splits[1] else None
 
     @property
     def unchanged(self) -> bool:
@@ -142,6 +144,7 @@ def _conditions(side):
     return {
         "source": side.metrics.get("source"),
         "split_seed": side.split_seed,
+        "the split of rows": side.metrics.get("split", "random"),
         "kfold.k": kfold.get("k"),
         "kfold.repeats": kfold.get("repeats"),
     }

@@ -1,27 +1,107 @@
-"""Rows as networks take them: text as counts of words or as sequences, images flat or not."""
+"""Rows as networks take them: text as counts of words or as sequences, tables, images."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
+from stages.core.data import arrays, pictures, tables, vocabulary
 from stages.core.data.arrays import Text
+from stages.core.declared.sections import Section
+from stages.core.declared.sources import Source
 
 # Ids of the Keras loaders: 0 pads, 1 begins a document, 2 is a rare word, r + 3 the word of rank r.
 START, OUT_OF_VOCABULARY, INDEX_FROM = 1, 2, 3
 PAIR = 2**31  # a pair of words as one number: the first word's rank times this, plus the second's
 
 
-def encode(x, section, pairs=None):
-    """Rows of a data set (text, features or images) as `section`, a `preprocess`, says.
+@dataclass(frozen=True)
+class Encoding:
+    """How rows become what a network takes: what was chosen, and what was learned.
 
-    pairs: where `section.ngrams` is 2, the terms that `terms` chose.
+    It is learned of the training rows, with no look at any target, so that rows of all folds are
+    equally wide. section: `preprocess` of params.yaml. columns: of a table. words: those of all
+    documents, from the commonest, where the data have text and no ranks. terms: the words and
+    pairs that count, where pairs do.
     """
-    if section.encoding == "multi_hot":
-        return counts(x, section.num_words) if pairs is None else term_counts(x, pairs)
-    if section.encoding == "sequence":
-        return sequences(x, section.num_words, section.length)
-    return x.reshape(len(x), -1) if section.encoding == "features" else x
+
+    section: Section
+    source: Source
+    columns: tuple[tables.Column, ...] = ()
+    words: tuple[str, ...] = ()
+    terms: np.ndarray | None = None
+
+    @classmethod
+    def learn(cls, section, source, x) -> "Encoding":
+        """What the training rows x say. Raises UnreadableFile."""
+        if section.encoding == "table":
+            return cls(section, source, columns=tables.learn(x, source.reader, section))
+        words = ()
+        if isinstance(x, pd.DataFrame):
+            words = vocabulary.learn(_words(x), arrays.RANKS_END)
+            x = _text(x, words)
+        pairs = section.encoding == "multi_hot" and section.ngrams == 2
+        return cls(section, source, (), words, terms(x, section.num_words) if pairs else None)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, where they have some."""
+        of_columns = tuple(each for column in self.columns for each in column.features)
+        return of_columns or (self.source.names if self.source.kind != "table" else ())
+
+    def documents(self, x) -> Text | None:
+        """The words of rows in order, where networks see words."""
+        if self.section.encoding not in ("multi_hot", "sequence"):
+            return None
+        return _text(x, self.words) if isinstance(x, pd.DataFrame) else x
+
+    def encode(self, x) -> np.ndarray | sp.csr_matrix:
+        """Rows of the data set, as `readers` gives them. Raises UnreadableFile."""
+        section = self.section
+        if section.encoding == "table":
+            return tables.encode(x, self.columns, self.source.reader)
+        if section.encoding == "multi_hot":
+            text, chosen = self.documents(x), self.terms
+            return counts(text, section.num_words) if chosen is None else term_counts(text, chosen)
+        if section.encoding == "sequence":
+            return sequences(self.documents(x), section.num_words, section.length)
+        if self.source.kind == "pictures":
+            x = pictures.stack(x, (section.height, section.width), section.channels)
+        x = self.source.scaled(x)
+        return x.reshape(len(x), -1) if section.encoding == "features" else x
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """What was learned as plain arrays."""
+        found = {"encoding.columns": np.array(tables.packed(self.columns))}
+        found["encoding.words"] = np.frombuffer("\n".join(self.words).encode(), "uint8")
+        return found | ({} if self.terms is None else {"terms": self.terms})
+
+    @classmethod
+    def unpack(cls, file, section, source) -> "Encoding":
+        """What `pack` made plain, from a mapping such as the one that np.load gives.
+
+        Raises UnreadableFile where it comes from other code.
+        """
+        if "encoding.columns" not in file:
+            raise arrays.UnreadableFile("its arrays are those of older code; run `dvc repro`")
+        columns = tables.unpack(str(file["encoding.columns"]))
+        return cls(section, source, columns, unpacked_words(file), file.get("terms"))
+
+
+def unpacked_words(file) -> tuple[str, ...]:
+    """The words that `Encoding.pack` made plain."""
+    return tuple(filter(None, file["encoding.words"].tobytes().decode().split("\n")))
+
+
+def _words(frame: pd.DataFrame) -> list[list[str]]:
+    """The words of the only column, of each row; a missing text has none."""
+    return [vocabulary.words(text) for text in frame.iloc[:, 0].fillna("")]
+
+
+def _text(frame, words):
+    return vocabulary.as_text(_words(frame), vocabulary.ranked(words))
 
 
 def word_ids(documents: Text, num_words: int) -> np.ndarray:

@@ -1,87 +1,174 @@
-"""Files of a data set -> rows as they were measured. No paths, no TensorFlow."""
+"""Files of a data set -> rows as they were measured, and how they are split. No TensorFlow."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from stages.core.data import arrays, tables
+from stages.core.data import archives, arrays, frames, splits, tables
+from stages.core.data.splits import SHUFFLE_SEED, Keys
 from stages.core.declared.sources import Source
 from stages.core.declared.strict_yaml import SHORT
+from stages.core.declared.task import TASKS
 
-SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, so the validation rows, is theirs
-TRAINING = 0.8  # share of the rows where the file does not tell training and test rows apart
+TRAINING = 0.8  # share of the rows where the Keras loaders cut
+TEXTS, PICTURES = (".txt",), (".png", ".jpg", ".jpeg")  # endings of files
+FEWEST = 2  # rows of a class: to train on, and to test
 
 
 @dataclass(frozen=True)
 class Split:
     """Rows for training and for testing.
 
-    x: Text, a DataFrame of text, (rows, features) or (rows, height, width, 1) float32. y: (rows,)
-    classes or numbers.
+    x: Text, a DataFrame of text, (rows, features) or (rows, height, width, 1) float32, or (rows,)
+    pictures as `archives.members` gives them. y: (rows,) classes or numbers. classes: their names
+    where the reader found them. keys: of the training rows.
     """
 
     x_train: arrays.Text | pd.DataFrame | np.ndarray
     y_train: np.ndarray
     x_test: arrays.Text | pd.DataFrame | np.ndarray
     y_test: np.ndarray
+    classes: tuple[str, ...] = ()
+    keys: Keys | None = None
 
 
-def read(source: Source, files: dict[str, bytes], classifies: bool) -> Split:
-    """The rows of a data set, shuffled and split as the Keras loaders do. files: {name: content}.
+def read(source: Source, data, files: dict[str, bytes]) -> Split:
+    """The rows of a data set, split as `data`, a group of its section, says.
 
-    Raises arrays.UnreadableFile.
+    files: {name: content}. Raises arrays.UnreadableFile.
     """
-    content = files[source.reader.file]
-    if source.kind == "table":
-        classes = len(source.classes) if classifies else 0
-        return _stratified(*_table(content, source, classifies), classes)
-    if source.kind == "images":
-        return _cut(*_pixels(content, source.reader))
-    file, x = arrays.read_npz(content), arrays.text if source.kind == "text" else arrays.features
-    y = arrays.classes if classifies else arrays.features
+    return READERS[source.reader.format](source, data, files)
+
+
+def _table(source, data, files):
+    """Columns of text of the rows that have a target."""
+    reader, task = source.reader, TASKS[data.task]
+    frame = _with_target(files[reader.file], reader, data)
+    classes = _names(frame[data.target], source) if task.classifies else ()
+    y = _targets(frame.pop(data.target), classes, reader, task.classifies)
+    keys, x = _keys(frame, reader, data), frame[[*data.features(reader.columns)]]
+    if not reader.test_file:
+        return _split(x, y, keys, data.test, classes)
+    tested = _with_target(files[reader.test_file], reader, data)
+    y_test = _targets(tested.pop(data.target), classes, reader, task.classifies)
+    train, _ = splits.cut(keys, y, 0, task.classifies)
+    return Split(x.iloc[train], y[train], tested[[*x.columns]], y_test, classes, keys[train])
+
+
+def _with_target(content, reader, data):
+    frame = tables.chosen(frames.read(content, reader), reader.columns)
+    return frame[frame[data.target].notna()]
+
+
+def _names(target, source):
+    """The classes of a target: those of the source, or all that there are in natural order."""
+    return source.classes or tuple(sorted(target.unique(), key=natural))
+
+
+def natural(text: str) -> tuple:
+    """A key that sorts whole numbers as numbers, before all else."""
+    whole = text.lstrip("+-").isdecimal() and len(text) < 18
+    return (0, int(text), "") if whole else (1, 0, text)
+
+
+def _targets(column, classes, reader, classifies):
+    """(rows,) float32 numbers or int32 classes."""
+    if not classifies:
+        return tables.numbers(column, reader).astype("float32")
+    found = pd.Index(classes, dtype="object").get_indexer_for(column).astype("int32")
+    for row in np.flatnonzero(found < 0)[:1]:
+        expected = f"line {column.index[row]}, column {column.name}: expected one of the classes"
+        got = f"{SHORT.repr(list(classes))}, got {SHORT.repr(column.iloc[row])}"
+        raise arrays.UnreadableFile(f"{expected} {got}")
+    return found
+
+
+def _keys(frame, reader, data):
+    """What decides how the rows of a table are split."""
+    rows, group, time = frame.index.to_numpy("int64"), None, None
+    if data.group:
+        group = splits.numbered(frame[data.group])
+    if data.time:
+        time = _times(frame[data.time], reader)
+        for row in np.flatnonzero(np.isnan(time))[:1]:
+            at = f"line {rows[row]}, column {data.time}"
+            raise arrays.UnreadableFile(f"{at}: expected a time in each row, got none")
+    return Keys(rows, group, time)
+
+
+def _times(column, reader):
+    if reader.columns[column.name] == "number":
+        return tables.numbers(column, reader)
+    return tables.days(tables.dates(column, reader.dates))
+
+
+def _split(x, y, keys, share, classes):
+    """The rows cut as `splits.cut` says, if there are enough of each class."""
+    counts = np.bincount(y, minlength=len(classes)) if classes else np.array([len(y)])
+    if counts.min() < FEWEST or len(y) < 5 * len(counts):
+        got = f"{len(y):,} rows"
+        if classes:
+            got += f", {counts.min():,} of {classes[counts.argmin()]!r}"
+        raise arrays.UnreadableFile(
+            f"expected {5 * len(counts)} rows or more and {FEWEST} or more of each class, got "
+            f"{got}; leave out rows of rare classes, or join classes"
+        )
+    if len(classes) == 1 or (not classes and y.min() == y.max()):
+        what = repr(classes[0]) if classes else f"{y[0]:g}"
+        raise arrays.UnreadableFile(f"expected a target that varies, got {what} in all rows")
+    train, test = splits.cut(keys, y, share, bool(classes))
+    take = x.iloc if isinstance(x, pd.DataFrame) else x
+    return Split(take[train], y[train], take[test], y[test], classes, keys[train])
+
+
+def _documents(source, data, files):
+    """A column of text; a class is a folder."""
+    reader = source.reader
+    members = archives.members(files[reader.file], TEXTS)
+    text = [frames.decoded(content, reader.encoding, name) for _, name, content in members]
+    return _of_folders(members, pd.DataFrame({"text": text}, dtype="object"), source, data)
+
+
+def _pictures(source, data, files):
+    members = archives.members(files[source.reader.file], PICTURES)
+    x = np.empty(len(members), "object")
+    x[:] = members
+    return _of_folders(members, x, source, data)
+
+
+def _of_folders(members, x, source, data):
+    folder = pd.Series([member[0] for member in members], dtype="object", name="folder")
+    classes = _names(folder, source)
+    y = _targets(folder, classes, source.reader, classifies=True)
+    return _split(x, y, Keys(np.arange(len(y))), data.test, classes)
+
+
+def _word_ranks(source, data, files):
+    return _npz(arrays.text, source, data, files)
+
+
+def _features(source, data, files):
+    return _npz(arrays.features, source, data, files)
+
+
+def _npz(x, source, data, files):
+    """Rows under x and y, or under x_train and so on, shuffled as the Keras loaders do."""
+    file = arrays.read_npz(files[source.reader.file])
+    y = arrays.classes if TASKS[data.task].classifies else arrays.features
     if "x_train" not in file:
         return _cut(x(file, "x"), y(file, "y"))
     random = np.random.RandomState(SHUFFLE_SEED)  # goes on from training to test rows
     train = _shuffled(random, x(file, "x_train"), y(file, "y_train"))
-    return Split(*train, *_shuffled(random, x(file, "x_test"), y(file, "y_test")))
+    test = _shuffled(random, x(file, "x_test"), y(file, "y_test"))
+    return Split(*train, *test, keys=_in_order(train[1]))
 
 
-def _table(content, source, classifies):
-    """Columns of text, and targets, of the rows that have one."""
-    reader, frame = source.reader, tables.read(content, source.reader)
-    frame = tables.chosen(frame, [*reader.columns, reader.target])
-    frame = frame[frame[reader.target].notna()]
-    target = frame.pop(reader.target)
-    if not classifies:
-        return frame, tables.numbers(target, reader.decimal).astype("float32")
-    classes = pd.Index(source.classes, dtype="object").get_indexer_for(target).astype("int32")
-    for row in np.flatnonzero(classes < 0)[:1]:
-        expected = f"line {frame.index[row]}, column {reader.target}: expected one of `classes`"
-        listed = SHORT.repr(list(source.classes))
-        raise arrays.UnreadableFile(f"{expected}, {listed}, got {SHORT.repr(target.iloc[row])}")
-    return frame, classes
-
-
-def _stratified(frame, y, classes):
-    """The rows shuffled and cut with equal shares of the classes."""
-    from sklearn.model_selection import train_test_split
-
-    counts = np.bincount(y, minlength=classes) if classes else np.array([2])
-    if counts.min() < 2 or len(y) < 5 * len(counts):
-        expected = "expected five rows or more for each class, and two or more of each"
-        raise arrays.UnreadableFile(f"{expected}, got {len(y)} rows, {counts.min()} of a class")
-    settings = {"train_size": TRAINING, "random_state": SHUFFLE_SEED}
-    settings["stratify"] = y if classes else None
-    train, test = train_test_split(np.arange(len(y)), **settings)
-    x = (frame.iloc[part] for part in (train, test))
-    return Split(next(x), y[train], next(x), y[test])
-
-
-def _pixels(content, reader):
-    table = arrays.gzipped_table(content, int(np.prod(reader.shape)) + 1)
+def _pixels(source, data, files):
+    reader = source.reader
+    table = arrays.gzipped_table(files[reader.file], int(np.prod(reader.shape)) + 1)
     x = table[:, :-1].reshape(-1, *reader.shape, 1).astype("float32")
-    return x, arrays.classes({"class": table[:, -1]}, "class")
+    return _cut(x, arrays.classes({"class": table[:, -1]}, "class"))
 
 
 def _shuffled(random, x, y):
@@ -96,4 +183,19 @@ def _shuffled(random, x, y):
 def _cut(x, y):
     x, y = _shuffled(np.random.RandomState(SHUFFLE_SEED), x, y)
     rows = int(len(x) * TRAINING)
-    return Split(x[:rows], y[:rows], x[rows:], y[rows:])
+    return Split(x[:rows], y[:rows], x[rows:], y[rows:], keys=_in_order(y[:rows]))
+
+
+def _in_order(y):
+    """Rows that are numbered in the order in which the Keras loaders have them."""
+    return Keys(np.arange(len(y)))
+
+
+READERS = {
+    "word_ranks": _word_ranks,
+    "arrays": _features,
+    "pixels": _pixels,
+    "table": _table,
+    "documents": _documents,
+    "pictures": _pictures,
+}

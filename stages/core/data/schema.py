@@ -1,30 +1,33 @@
 """What preprocess learned of a data set; saved with the arrays, read by all later stages."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
-from stages.core.data import tables
 from stages.core.data.arrays import Text, UnreadableFile
 from stages.core.data.readers import Split
-from stages.core.data.tables import Column
 from stages.core.declared.sources import Source
+from stages.core.declared.strict_yaml import SHORT
 from stages.core.declared.task import TASKS, Task
+
+RAW = {"table", "documents", "pictures"}  # kinds whose rows are checked when they are encoded
 
 
 @dataclass(frozen=True)
 class Schema:
     """task: what is predicted. classes: their names, none for numbers. columns: names of the
-    features, where they have some. shape: of an encoded row. table: what was learned of the columns
-    of a table.
+    features, where they have some. shape: of an encoded row. split: how rows were split: random,
+    or by a group or a time with the name of its column. traps: what may make results look better
+    than they are; see the module of this name.
     """
 
     task: Task
     classes: tuple[str, ...]
     columns: tuple[str, ...]
     shape: tuple[int, ...]
-    table: tuple[Column, ...] = ()
+    split: str = "random"
+    traps: dict = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
@@ -38,15 +41,16 @@ class Schema:
             "schema.classes": np.array(self.classes, str),
             "schema.columns": np.array(self.columns, str),
             "schema.shape": np.array(self.shape, "int64"),
-            "schema.table": np.array(tables.packed(self.table)),
+            "schema.split": np.array(self.split),
+            "schema.traps": np.array(json.dumps(self.traps)),
         }
 
     @classmethod
     def unpack(cls, file) -> "Schema":
         """What `pack` made plain, from a mapping such as the one that np.load gives."""
         names = (tuple(file[f"schema.{key}"].tolist()) for key in ("classes", "columns", "shape"))
-        table = tables.unpack(str(file["schema.table"]))
-        return cls(TASKS[str(file["schema.task"])], *names, table)
+        task, split = TASKS[str(file["schema.task"])], str(file["schema.split"])
+        return cls(task, *names, split, json.loads(str(file["schema.traps"])))
 
 
 def check(source: Source, task: Task, split: Split) -> tuple[str, ...]:
@@ -56,18 +60,19 @@ def check(source: Source, task: Task, split: Split) -> tuple[str, ...]:
     """
     for x, y in ((split.x_train, split.y_train), (split.x_test, split.y_test)):
         _check(source, x, y)
+    if not len(split.y_train):
+        raise UnreadableFile("expected five rows or more, for training and for testing")
     if isinstance(split.x_train, np.ndarray) and split.x_train.shape[1:] != split.x_test.shape[1:]:
         shapes = f"{split.x_train.shape[1:]} and {split.x_test.shape[1:]}"
         raise UnreadableFile(f"expected training and test rows of one shape, got {shapes}")
-    return _classes(source, task, np.concatenate([split.y_train, split.y_test]))
+    named = split.classes or source.classes
+    return _classes(named, task, np.concatenate([split.y_train, split.y_test]))
 
 
 def _check(source, x, y):
     if y.ndim != 1:
         raise UnreadableFile(f"expected one label for each row, got labels of shape {y.shape}")
-    if not len(y):
-        raise UnreadableFile("expected five rows or more, for training and for testing")
-    if isinstance(x, pd.DataFrame):
+    if source.kind in RAW:
         return
     if isinstance(x, Text):
         if empty := np.count_nonzero(np.diff(x.splits) == 0):
@@ -84,19 +89,20 @@ def _check(source, x, y):
         raise UnreadableFile(f"{expected}, got {wrong[0]:g}")
 
 
-def _classes(source, task, labels):
-    """Names of the classes: those of the source, or their numbers."""
+def _classes(names, task, labels):
+    """Names of the classes: these, or their numbers where there are none."""
     if not task.classifies:
         return ()
-    named, present, binary = len(source.classes), np.unique(labels), task.name == "binary"
+    named, present, binary = len(names), np.unique(labels), task.name == "binary"
     if named and not (named == 2 if binary else named > 2):
-        expected = "two names of classes" if binary else "three names or more"
-        raise UnreadableFile(f"expected {expected} for the task {task.name}, got {named}")
+        expected = "two classes" if binary else "three classes or more"
+        got = f"{named}: {SHORT.repr(list(names))}"
+        raise UnreadableFile(f"expected {expected} for the task {task.name}, got {got}")
     count = 2 if binary else named or int(present[-1]) + 1
     if present[-1] >= count:
         raise UnreadableFile(f"expected classes from 0 to {count - 1}, got {present[-1]}")
     if named:
-        return source.classes
+        return names
     if len(present) < count:
         raise UnreadableFile(
             f"expected rows of each class from 0 to {count - 1}, got {len(present)} classes and "

@@ -1,26 +1,21 @@
-"""Tables: text with a row a line -> columns of text, and columns -> features.
+"""Columns of text -> features.
 
 What a column is stands in its source. What is learned of it, its categories and whether values are
 missing, is learned once over the training rows, with no look at any target, so that rows of all
 folds are equally wide. Means and deviations are learned by each fit.
 """
 
-import csv
-import gzip
-import io
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
+from stages.core.data import vocabulary
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared.strict_yaml import SHORT
 
-GZIP = b"\x1f\x8b"
-LARGEST_FILE = 2**32  # bytes, unpacked: no table of people is larger, and a bomb is
 LARGEST_NUMBER = 1e18  # its square, in a deviation, is a float32, too
 OTHER, MISSING = "other", "missing"  # categories that share a feature
 DAYS = "year", "month", "day of week", "days"
@@ -30,8 +25,9 @@ DAYS = "year", "month", "day of week", "days"
 class Column:
     """What was learned of a column.
 
-    kind: number, category or date. missing: whether values are. levels: of a category, the names
-    that have a feature of their own. others: whether there are more. start: the first date.
+    kind: number, category, date or text. missing: whether values are. levels: the categories, or
+    the words, that have a feature of their own. others: whether there are more. start: the first
+    date.
     """
 
     name: str
@@ -47,59 +43,9 @@ class Column:
         if self.kind == "category":
             more = [OTHER] * self.others + [MISSING] * self.missing
             return [f"{self.name}={level}" for level in [*self.levels, *more]]
-        parts = [self.name] if self.kind == "number" else [f"{self.name}: {day}" for day in DAYS]
-        return parts + [f"{self.name} is missing"] * self.missing
-
-
-def unpacked(content: bytes) -> bytes:
-    """The content of a file that may be gzipped. Raises UnreadableFile."""
-    if not content.startswith(GZIP):
-        return content
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            text = file.read(LARGEST_FILE + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFile(f"it cannot be unpacked: {error}") from error
-    if len(text) > LARGEST_FILE:
-        raise UnreadableFile(f"expected at most {LARGEST_FILE:,} bytes when it is unpacked")
-    return text
-
-
-def read(content: bytes, reader) -> pd.DataFrame:
-    """All columns of a file as text, NaN where a cell is empty or a word for that.
-
-    The index has the line of each row. Raises UnreadableFile.
-    """
-    try:
-        text = unpacked(content).decode(reader.encoding)
-    except UnicodeDecodeError as error:
-        line = unpacked(content).count(b"\n", 0, error.start) + 1
-        raise UnreadableFile(f"line {line}: expected {reader.encoding}, got other bytes") from None
-    cells = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=reader.separator,
-        skipinitialspace=True,
-        strict=True,
-    )
-    rows, lines = [], []
-    try:
-        for row in filter(None, cells):
-            if rows and len(row) != len(rows[0]):
-                expected = f"line {cells.line_num}: expected {len(rows[0])} cells"
-                raise UnreadableFile(f"{expected}, as many as there are names, got {len(row)}")
-            rows.append([cell.strip() for cell in row])
-            lines.append(cells.line_num)
-    except csv.Error as error:
-        raise UnreadableFile(f"line {cells.line_num} is no CSV: {error}") from error
-    if len(rows) < 2:
-        raise UnreadableFile("expected the names of columns and rows below them, got no row")
-    names = [name or f"column {number}" for number, name in enumerate(rows[0], 1)]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UnreadableFile(
-            f"expected each column to have a name of its own, got two {twice[0]!r}"
-        )
-    frame = pd.DataFrame(rows[1:], columns=names, index=lines[1:], dtype="object")
-    return frame.mask(frame.isin(["", *reader.missing]))
+        within = {"number": [""], "date": [f": {day}" for day in DAYS]}
+        parts = within.get(self.kind, [f": {word}" for word in self.levels])
+        return [self.name + part for part in [*parts, *[" is missing"] * self.missing]]
 
 
 def chosen(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -112,17 +58,20 @@ def chosen(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     return frame[names]
 
 
-def numbers(column: pd.Series, decimal: str) -> np.ndarray:
+def numbers(column: pd.Series, reader) -> np.ndarray:
     """The numbers of a column of text: (rows,) float64, NaN where there is none.
 
     Raises UnreadableFile with the first cell that is no finite number.
     """
     text = column
-    if decimal != ".":  # and a point would be that of thousands
-        text = column.where(~column.str.contains(".", regex=False, na=False), "")
-        text = text.str.replace(decimal, ".", regex=False)
+    for sign in reader.signs:
+        text = text.str.replace(sign, "", regex=False)
+    if reader.decimal != ".":  # and a point is none
+        text = text.where(~text.str.contains(".", regex=False, na=False), "")
+        text = text.str.replace(reader.decimal, ".", regex=False)
     values = pd.to_numeric(text, errors="coerce").to_numpy("float64")
-    _must_be(column, np.abs(values) <= LARGEST_NUMBER, f"a number with {decimal!r} for decimals")
+    expected = f"a number with {reader.decimal!r} for decimals"
+    _must_be(column, np.abs(values) <= LARGEST_NUMBER, expected)
     return values
 
 
@@ -144,21 +93,29 @@ def dates(column: pd.Series, written: str) -> pd.Series:
     return found
 
 
-def learn(frame: pd.DataFrame, kinds: dict[str, str], reader, levels: int, rare: int) -> tuple:
+def days(dates: pd.Series) -> np.ndarray:
+    """Days since 1970, (rows,) float64; NaN where a date is missing."""
+    return ((dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86400).to_numpy("float64")
+
+
+def learn(frame: pd.DataFrame, reader, section) -> tuple[Column, ...]:
     """A Column for each of these, of training rows. Raises UnreadableFile.
 
-    levels: the most categories that a column keeps. rare: rows of a category that shares a feature
-    with others.
+    section: `preprocess` of params.yaml.
     """
-    return tuple(_learned(frame[name], kind, reader, levels, rare) for name, kind in kinds.items())
+    kinds = reader.columns
+    return tuple(_learned(frame[name], kinds[name], reader, section) for name in frame)
 
 
-def _learned(column, kind, reader, levels, rare):
+def _learned(column, kind, reader, section):
     missing = bool(column.isna().any())
+    if kind == "text":
+        found = vocabulary.learn(map(vocabulary.words, column.dropna()), section.words)
+        return Column(column.name, kind, missing, found)
     if kind == "category":
         counts = column.value_counts()
         counts = counts.iloc[np.lexsort((counts.index, -counts))]  # equal counts by name
-        kept = counts.index[counts > rare][:levels]
+        kept = counts.index[counts > section.rare][: section.levels]
         kept = kept if len(kept) else counts.index[:1]  # one of them, where all are rare
         others = len(kept) < len(counts)
         return Column(column.name, kind, missing, tuple(kept), others)
@@ -168,13 +125,25 @@ def _learned(column, kind, reader, levels, rare):
     return Column(column.name, kind, missing, start=first)
 
 
+def unseen(frame: pd.DataFrame, columns: Iterable[Column]) -> list[list[dict]]:
+    """For each row its categories that training rows lack, where those share no feature."""
+    found = [[] for _ in range(len(frame))]
+    for column in columns:
+        if column.kind == "category" and not column.others:
+            text = frame[column.name]
+            new = text.notna() & ~text.isin(column.levels)
+            for row in np.flatnonzero(new):
+                found[row].append({"column": column.name, "value": text.iloc[row]})
+    return found
+
+
 def encode(frame: pd.DataFrame, columns: Iterable[Column], reader) -> np.ndarray:
     """Rows as features: (rows, features) float32, NaN where a number is missing.
 
     Raises UnreadableFile.
     """
     blocks = [_encoded(frame[column.name], column, reader) for column in columns]
-    return np.hstack(blocks).astype("float32")
+    return np.hstack([block.astype("float32") for block in blocks])
 
 
 def _encoded(text, column, reader):
@@ -185,13 +154,25 @@ def _encoded(text, column, reader):
         if column.others:
             flags.append(((number < 0) & ~missing)[:, None])
         return np.hstack([*flags, missing[:, None]] if column.missing else flags)
-    if column.kind == "number":
-        values = numbers(text, reader.decimal)[:, None]
+    if column.kind == "text":
+        values = _flags(text.fillna(""), column.levels)
+    elif column.kind == "number":
+        values = numbers(text, reader)[:, None]
     else:
         when = dates(text, reader.dates)
-        since = (when - pd.Timestamp(column.start or 0, tz="UTC")).dt.total_seconds() / 86400
-        values = np.stack([when.dt.year, when.dt.month, when.dt.day_of_week, since], axis=1)
+        first = pd.Timestamp(column.start or 0, tz="UTC").timestamp() / 86400
+        calendar = when.dt.year, when.dt.month, when.dt.day_of_week
+        values = np.stack([*calendar, days(when) - first], axis=1)
     return np.hstack([values, missing[:, None]]) if column.missing else values
+
+
+def _flags(texts, words):
+    """Which of these words each text has: (rows, words) bool."""
+    place = {word: number for number, word in enumerate(words)}
+    flags = np.zeros((len(texts), len(words)), bool)
+    for row, text in enumerate(texts):
+        flags[row, [place[word] for word in {*vocabulary.words(text)} & place.keys()]] = True
+    return flags
 
 
 def packed(columns: Iterable[Column]) -> str:

@@ -41,6 +41,10 @@ Url = Annotated[
 ]
 
 
+Encoding = Literal["utf-8-sig", "utf-16", "windows-1252"]
+Kind = Literal["number", "category", "date", "text"]  # of a column
+
+
 class File(Section):
     """A file: its size in bytes and SHA-256, and where it is.
 
@@ -99,24 +103,49 @@ class Pixels(Section):
 
 
 class Table(Section):
-    """A row a line below the names of the columns, as CSV, gzipped or not.
+    """Rows with named columns: lines of CSV or of JSON, gzipped or not, or Parquet.
 
-    columns: what each column is. target: the column that is predicted. missing: words for cells
-    without a value. dates: how they are written.
+    columns: what each column is; others are not read. test_file: the rows of the test, where they
+    have a file of their own. missing: words for cells without a value. dates: how they are written.
+    separator, encoding: of CSV. decimal: the mark in numbers. signs: characters in numbers that say
+    nothing, such as $ and the comma of 1,000.
     """
 
     kind: ClassVar = "table"
     format: Literal["table"]
     file: FileName
+    test_file: FileName | None = None
+    layout: Literal["csv", "json_lines", "parquet"] = "csv"
     separator: Annotated[StrictStr, Field(min_length=1, max_length=1)] = ","
     decimal: Literal[".", ","] = "."
-    encoding: Literal["utf-8-sig", "utf-16", "windows-1252"] = "utf-8-sig"
+    signs: StrictStr = ""
+    encoding: Encoding = "utf-8-sig"
     missing: tuple[StrictStr, ...] = ()
     dates: Literal["ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"] = "ISO8601"
-    target: Text
-    columns: Annotated[dict[Text, Literal["number", "category", "date"]], Field(min_length=1)]
+    columns: Annotated[dict[Text, Kind], Field(min_length=2)]
 
 
+class Documents(Section):
+    """A ZIP archive with a folder for each class and a file for each document."""
+
+    kind: ClassVar = "documents"
+    format: Literal["documents"]
+    file: FileName
+    encoding: Encoding = "utf-8-sig"
+
+
+class Pictures(Section):
+    """A ZIP archive with a folder for each class and a PNG or JPEG file for each picture."""
+
+    kind: ClassVar = "pictures"
+    format: Literal["pictures"]
+    file: FileName
+    highest: ClassVar = 255
+
+
+Reader = Annotated[
+    WordRanks | Arrays | Pixels | Table | Documents | Pictures, Field(discriminator="format")
+]
 STAND_INS = {"text": stand_ins.Text, "features": stand_ins.Features, "images": stand_ins.Images}
 
 
@@ -130,7 +159,7 @@ class Source(Section):
     title: Text
     about: str = ""
     terms: str = ""
-    reader: Annotated[WordRanks | Arrays | Pixels | Table, Field(discriminator="format")]
+    reader: Reader
     classes: Names = ()
     columns: Names = ()
     unit: str = ""
@@ -139,7 +168,7 @@ class Source(Section):
 
     @property
     def kind(self) -> str:
-        """text, features, images or table."""
+        """text, features, images, table, documents or pictures."""
         return self.reader.kind
 
     @property
@@ -154,7 +183,8 @@ class Source(Section):
 
     def scaled(self, rows):
         """Rows as networks take them: pixels divided to be from 0 to 1, all else as it is."""
-        return rows / np.float32(self.reader.highest) if self.kind == "images" else rows
+        highest = getattr(self.reader, "highest", None)
+        return rows / np.float32(highest) if highest else rows
 
     def impossible(self, rows: np.ndarray) -> np.ndarray:
         """Which measured values no pixel can have, (rows, ...) bool; False for features."""
@@ -170,13 +200,10 @@ def parse(document: str | bytes) -> Source:
     """
     source = checked(Source, strict_yaml.read(document))
     listed = [file.name for file in source.files]
-    for key in ("file", "word_index"):
-        if (named := getattr(source.reader, key, listed[0])) not in listed:
+    for key in ("file", "word_index", "test_file"):
+        if (named := getattr(source.reader, key, None)) not in [None, *listed]:
             expected = f"one of `files`, {', '.join(listed)}"
             raise Wrong(f"reader.{key}: expected {expected}, got {named!r}")
-    if source.kind == "table" and source.reader.target in source.reader.columns:
-        got = f"{source.reader.target!r}, which is the target"
-        raise Wrong(f"reader.columns: expected columns to predict from, got {got}")
     if source.stand_in is None:
         return source
     if source.kind not in STAND_INS:

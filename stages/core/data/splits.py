@@ -1,0 +1,124 @@
+"""Which rows train, and which judge: the test rows, and the folds of the others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stages.core.data.arrays import UnreadableFile
+
+SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, so the validation rows, is theirs
+PARTS = 20  # into which groups are dealt for a test of some share of the rows
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What decides on which side of a split each row may be.
+
+    rows: (n,) int64, their numbers in the file, which never change. group: (n,) int64, alike where
+    rows must stay together, or None. time: (n,) float64, the later the higher, or None.
+    """
+
+    rows: np.ndarray
+    group: np.ndarray | None = None
+    time: np.ndarray | None = None
+
+    def __getitem__(self, rows) -> "Keys":
+        return Keys(*(None if key is None else key[rows] for key in vars(self).values()))
+
+    @property
+    def by(self) -> str:
+        """How rows are split: group, time or random."""
+        kinds = {"group": self.group, "time": self.time}
+        return next((kind for kind, key in kinds.items() if key is not None), "random")
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """The keys as plain arrays."""
+        return {f"keys.{name}": key for name, key in vars(self).items() if key is not None}
+
+    @classmethod
+    def unpack(cls, file) -> "Keys":
+        """What `pack` made plain, from a mapping such as the one that np.load gives."""
+        return cls(*(file.get(f"keys.{name}") for name in ("rows", "group", "time")))
+
+
+def cut(keys: Keys, labels, share: float, classifies: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows that train and of those for the test, of which there is this share.
+
+    The test has rows at random, in equal shares of the classes; or whole groups; or the latest
+    rows. Training rows begin with those that an exploring fit may be validated on: any, groups one
+    after the other, the latest. Raises UnreadableFile.
+    """
+    tested = _tested(keys, labels, share, classifies) if share else np.zeros(len(labels), bool)
+    order = _order(keys)
+    train, test = order[~tested[order]], order[tested[order]]
+    if not len(train) or (share and not len(test)):
+        got = f"{len(train):,} and {len(test):,} of {len(labels):,}"
+        raise UnreadableFile(f"expected rows for training and for the test, got {got}")
+    return train, test
+
+
+def _order(keys):
+    if keys.time is not None:
+        return np.argsort(-keys.time, kind="stable")
+    if keys.group is None:
+        return np.random.RandomState(SHUFFLE_SEED).permutation(len(keys.rows))
+    shuffled = np.random.RandomState(SHUFFLE_SEED).permutation(keys.group.max() + 1)
+    return np.argsort(shuffled[keys.group], kind="stable")
+
+
+def _tested(keys, labels, share, classifies):
+    """Which rows are for the test: (rows,) bool."""
+    if keys.time is not None:
+        return keys.time > np.quantile(keys.time, 1 - share, method="lower")
+    if keys.group is not None:  # dealt into parts, of which the first ones are for the test
+        parts = min(PARTS, len(np.unique(keys.group)))
+        if parts < 2:
+            raise UnreadableFile("expected two groups or more, got one value in data.group")
+        return _dealt(labels, keys, parts, SHUFFLE_SEED, classifies) < max(1, round(parts * share))
+    from sklearn.model_selection import train_test_split
+
+    settings = {"test_size": share, "random_state": SHUFFLE_SEED}
+    settings["stratify"] = labels if classifies else None
+    return np.isin(np.arange(len(labels)), train_test_split(np.arange(len(labels)), **settings)[1])
+
+
+def deal(labels, keys: Keys, k, seeds, classifies) -> np.ndarray:
+    """The fold of each row in each repeat: (repeats, rows) int16 from 0 to k - 1.
+
+    At random, with equal shares of each class; or with whole groups. By time, 2 k blocks of rows
+    that follow each other: fold 0 is the first of the later k, blocks before it are negative, and
+    each fold is judged by what was trained on the k blocks before it; the repeats are alike.
+    seeds: one for each repeat. It depends on these arguments alone, so experiments that share them
+    share their folds. Raises ValueError where there are too few rows, groups or times.
+    """
+    if keys.time is None:
+        return np.stack([_dealt(labels, keys, k, seed, classifies) for seed in seeds])
+    ends = np.quantile(keys.time, np.arange(1, 2 * k) / (2 * k), method="lower")
+    block = np.searchsorted(ends, keys.time)  # equal times are in the same block
+    if len(np.unique(block)) < 2 * k:
+        raise ValueError(f"expected {2 * k} different times or more, as many rows at each")
+    return np.tile((block - k).astype("int16"), (len(seeds), 1))
+
+
+def _dealt(labels, keys, k, seed, classifies):
+    """The fold of each row: (rows,) int16."""
+    from sklearn import model_selection as splitters  # most who read keys need none
+
+    kind = "KFold" if keys.group is None else "GroupKFold"
+    splitter = getattr(splitters, f"Stratified{kind}" if classifies else kind)
+    if keys.group is not None and (count := len(np.unique(keys.group))) < k:
+        raise ValueError(f"expected {k} groups or more, got {count}")
+    folds = np.empty(len(labels), "int16")
+    splits = splitter(k, shuffle=True, random_state=seed).split(labels, labels, keys.group)
+    for fold, (_, held_out) in enumerate(splits):
+        folds[held_out] = fold
+    return folds
+
+
+def numbered(column: pd.Series) -> np.ndarray:
+    """A number for each value of a column of text, (rows,) int64; missing ones stand alone."""
+    codes = pd.factorize(column)[0].astype("int64")
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
+    return codes

@@ -1,0 +1,119 @@
+"""What in a table may make results look better than they are, in numbers and in words."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from stages.core.data import tables
+
+NAMES = re.compile(r"(?i)id|.*[_ .-]id|.*[a-z]ID|.*(patient|subject|person|user|customer|player).*")
+DECIMALS = "[0-9][.,][0-9]*[1-9]"
+GROUPS, ALIKE = 20, 0.95  # values that come several times, and the share of them with one target
+DECIDES = 0.05  # share of the error that is left by a column which may be the answer itself
+BETTER = 0.25  # what it leaves, at most, of what the column in the middle of all leaves
+MOST = 0.9  # share of the largest class, above which accuracy says little
+SENTENCES = {
+    "decides": (
+        "{column}: this column alone removes all but {number:.1%} of the error: is it known before "
+        "the answer? Else put it under data.drop"
+    ),
+    "groups": (
+        "{column}: {number:,} values come several times and may name persons or things, whose rows "
+        "are then in several folds, so that results look too good; data.group: {column} keeps them "
+        "together"
+    ),
+    "dates": (
+        "{column}: rows have dates, and folds are dealt at random, so that later rows tell about "
+        "earlier ones: data.time: {column} trains on the past alone"
+    ),
+    "duplicates": "{number:,} rows are copies of others; a fold may hold out a copy of what it "
+    "trains on",
+    "largest_class": "{number:.0%} of the rows are of one class: look at macro_f1, not at accuracy",
+}
+
+
+def sentences(found: dict) -> list[str]:
+    """What `found` gave, in words for people."""
+    lines = []
+    for kind, of in found.items():
+        columns = of if isinstance(of, dict) else {"": of}
+        lines += [
+            SENTENCES[kind].format(column=name, number=each) for name, each in columns.items()
+        ]
+    return lines
+
+
+def found(x: pd.DataFrame, y: np.ndarray, reader, task, keys) -> dict:
+    """{kind of trap: {column: number}}, or a number where it concerns the whole table.
+
+    x: columns of text. y: (rows,) classes or numbers. keys: how the rows are split.
+    """
+    traps = {"decides": _deciding(x, y, reader, task), "groups": {}, "dates": {}}
+    if keys.by == "random":
+        kinds = {name: reader.columns[name] for name in x}
+        traps["dates"] = {name: 1 for name, kind in kinds.items() if kind == "date"}
+        named = [name for name in x if name not in traps["decides"] and kinds[name] != "date"]
+        groups = {name: repeated(x[name], y) for name in named}
+        traps["groups"] = {name: count for name, count in groups.items() if count}
+    traps["duplicates"] = _copies(x, y, keys)
+    if task.classifies and (most := float(np.bincount(y).max() / len(y))) > MOST:
+        traps["largest_class"] = round(most, 4)
+    return {kind: value for kind, value in traps.items() if value}
+
+
+def _copies(x, y, keys):
+    """Rows that equal an earlier one, in another group where there are groups.
+
+    None are counted where so few different rows are possible that chance makes copies.
+    """
+    possible = np.log2(x.nunique().clip(lower=1)).sum()
+    if possible < 2 * np.log2(len(x)):
+        return 0
+    whole = x.assign(**{"": y})
+    again = whole.duplicated()
+    if keys.group is not None:
+        again &= ~whole.assign(**{" ": keys.group}).duplicated()
+    return int(again.sum())
+
+
+def repeated(column: pd.Series, y: np.ndarray) -> int:
+    """How many values come several times, if they may name persons or things; or 0.
+
+    They may where nearly all of them have one target, or where the column is called so; not where
+    few rows have such a value, or values are measured with decimals.
+    """
+    by_value = pd.Series(y).groupby(column.to_numpy()).agg(["size", "nunique"])
+    several = by_value[by_value["size"] > 1]
+    few = several["size"].sum() < len(column) / 2
+    if len(several) < GROUPS or few or column.str.contains(DECIMALS, na=False).any():
+        return 0
+    alike = (several["nunique"] == 1).mean() > ALIKE
+    return len(several) if alike or NAMES.fullmatch(column.name) else 0
+
+
+def _deciding(x, y, reader, task):
+    """{column: share of the error that it leaves alone}, of those that may be the answer."""
+    names = [name for name in x if reader.columns[name] != "text"]
+    left = {name: _left(x[name], reader, y, task.classifies) for name in names}
+    usual = np.median([*left.values()]) if len(left) > 1 else 1
+    return {
+        name: round(share, 4)
+        for name, share in left.items()
+        if share < DECIDES and share <= BETTER * usual
+    }
+
+
+def _left(column, reader, y, classifies) -> float:
+    """The share of the error of a constant answer that a small tree on this column alone leaves."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    if reader.columns[column.name] == "number":
+        values = np.nan_to_num(tables.numbers(column, reader), nan=-1)
+    else:
+        values = pd.factorize(column, sort=True)[0]  # the order of rows may tell the answer
+    tree = (DecisionTreeClassifier if classifies else DecisionTreeRegressor)(max_depth=3)
+    answers = tree.fit(values[:, None], y).predict(values[:, None])
+    if classifies:
+        return float((answers != y).mean() / (1 - np.bincount(y).max() / len(y)))
+    return float(np.square(y - answers).mean() / np.var(y))

@@ -1,0 +1,63 @@
+"""A folder a class of texts or of pictures -> an archive, and what it holds."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from stages.core.data import archives, frames, pictures
+from stages.core.data.arrays import UnreadableFile
+from stages.core.data.readers import PICTURES, TEXTS
+from tools.add.look import RARE, Found
+
+SIDE = 32  # pixels: height and width of pictures, at most, at first
+SEEN = 200  # pictures that are looked at, for their size
+
+
+def packed(folder: Path) -> bytes:
+    """All files of a folder as an archive, without links. Raises OSError and UnreadableFile."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return archives.packed(
+        (path.relative_to(folder).as_posix(), path.read_bytes()) for path in files
+    )
+
+
+def looked_at(content: bytes, file: str) -> Found:
+    """What an archive holds. Raises UnreadableFile."""
+    members = archives.members(content, TEXTS + PICTURES)
+    counts = Counter(member.label for member in members)
+    endings = {name.lower().endswith(TEXTS) for _, name, _ in members}
+    if len(endings) > 1:
+        raise UnreadableFile("expected texts or pictures, got both")
+    kind = "documents" if endings == {True} else "pictures"
+    if rare := [f"{count} of {label}" for label, count in counts.items() if count < RARE]:
+        what = f"expected {RARE} files or more in the folder of each class"
+        raise UnreadableFile(f"{what}, got {', '.join(rare[:5])}: add files, or join classes")
+    says = [f"{label}: {count:,} {kind}" for label, count in sorted(counts.items())]
+    reader = {"format": kind, "file": file}
+    if kind == "documents":
+        found = {frames.encoding_of(text) for _, _, text in members} - {"utf-8-sig"}
+        if len(found) > 1:
+            raise UnreadableFile(f"expected all texts in one encoding, got {', '.join(found)}")
+        reader["encoding"] = found.pop() if found else "utf-8-sig"
+    task = "binary" if len(counts) == 2 else "multiclass"
+    shape = shape_of(members) if kind == "pictures" else (0, 0, 0)
+    return Found(reader, task, len(members), says, len(counts), shape=shape)
+
+
+def shape_of(members) -> tuple[int, int, int]:
+    """Height, width and channels that suit pictures: those in the middle, and no more than SIDE.
+
+    Raises UnreadableFile for what is no picture.
+    """
+    seen = [
+        pictures.looks(member.content, member.name)
+        for member in members[:: len(members) // SEEN + 1]
+    ]
+    height, width = np.median([size for size, _ in seen], axis=0)
+    larger = max(1, max(height, width) / SIDE)
+    return (
+        round(height / larger),
+        round(width / larger),
+        3 if any(color for _, color in seen) else 1,
+    )

@@ -1,0 +1,144 @@
+"""What is written of a data set: its source, and its section of params.yaml."""
+
+from hashlib import sha256
+
+import numpy as np
+import yaml
+
+from tools.add.look import Asked, Found
+
+SHARE = 0.2  # of the rows, for the test
+SMALL = 20_000  # training rows below which several repeats are cheap
+COMMENTS = {
+    "test": "share of the rows kept for the test (0: none), or file",
+    "group": "column whose rows of a value stay on one side of each split",
+    "time": "column by which rows are split into earlier and later ones",
+    "drop": "columns left out",
+    "levels": "categories that a column keeps, the most frequent ones",
+    "rare": "rows of a category that makes no feature",
+    "words": "of a column of text that make features, the most frequent ones",
+}
+
+
+def source_of(title: str, found: Found, files: dict[str, bytes]) -> dict:
+    """The content of data/sources/<name>.yaml."""
+    listed = [
+        {"name": name, "size": len(content), "sha256": sha256(content).hexdigest()}
+        for name, content in files.items()
+    ]
+    reader = {key: value for key, value in found.reader.items() if value not in ("", (), [])}
+    return {"title": title, "reader": reader, "files": listed}
+
+
+def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> dict:
+    """A section of params.yaml for so many rows, good without tuning."""
+    kind = found.reader["format"]
+    data = {"task": found.task}
+    if kind == "table":
+        data["target"] = asked.target
+    data["test"] = test
+    if kind == "table":
+        chosen = {"group": asked.group, "time": asked.time, "drop": [*asked.drop]}
+        data |= {key: value for key, value in chosen.items() if value}
+    training = int(found.rows * (1 - (test if isinstance(test, float) else 0)))
+    parts = SECTIONS[_form(found, data)](training, found)
+    cheap = kind != "pictures" and training < SMALL
+    epochs, repeats = parts["epochs"], 5 if cheap else 1
+    return {
+        "data": data,
+        "preprocess": parts["preprocess"],
+        "model": parts["model"],
+        "fit": parts["fit"],
+        "final": {
+            "exploring_epochs": epochs,
+            "validation": training // 5,
+            "epochs": epochs,
+            "seeds": 3,
+        },
+        "kfold": {"k": 4, "repeats": repeats, "epochs": epochs},
+        "review": {"equivalent_within": _small(found)},
+    }
+
+
+def _small(found):
+    """A difference too small to matter: of a number, a hundredth of its deviation."""
+    return float(f"{found.spread / 100:.1g}") if found.task == "regression" else 0.005
+
+
+def _form(found, data):
+    """table, text or pictures: what a network sees."""
+    kind = found.reader["format"]
+    if kind != "table":
+        return kind
+    used = {data["target"], data.get("group"), *data.get("drop", ())}
+    kinds = [kind for name, kind in found.reader["columns"].items() if name not in used]
+    return "documents" if kinds == ["text"] else "table"
+
+
+def _fit(found, rows_a_step, **more):
+    """What every first fit shares."""
+    number = {"loss": "mae", "target": "standardized"} if found.task == "regression" else {}
+    return {
+        **more,
+        **number,
+        "optimizer": "adamw",
+        "learning_rate": 0.001,
+        "schedule": "cosine",
+        "weight_decay": 0.01,
+        "batch_size": rows_a_step,
+    }
+
+
+def _batch(training, steps, low, high):
+    """About so many steps in an epoch, with a power of two of rows in each."""
+    return int(np.clip(2 ** round(np.log2(max(1, training / steps))), low, high))
+
+
+def _table(training, found):
+    """Sizes that did best over tables of 189 to 54,000 rows."""
+    small, words = training < SMALL, "text" in found.reader["columns"].values()
+    epochs = int(np.clip(200_000 / training**0.75, 10, 60))
+    return {
+        "preprocess": {"encoding": "table"},
+        "model": {
+            "network": "dense",
+            "units": [64, 64] if small else [128, 128],
+            "activation": "relu",
+            "dropout": 0.5 if words else 0.1 if small else 0.0,
+        },
+        "fit": _fit(found, _batch(training, 20, 16, 256), weighting="tabular"),
+        "epochs": min(epochs, 15) if words else epochs,
+    }
+
+
+def _documents(training, found):
+    return {
+        "preprocess": {"encoding": "multi_hot", "num_words": 10_000, "ngrams": 1},
+        "model": {"network": "dense", "units": [64], "activation": "relu", "dropout": 0.5},
+        "fit": _fit(found, _batch(training, 50, 16, 512), weighting="tf_idf"),
+        "epochs": 10,
+    }
+
+
+def _pictures(training, found):
+    height, width, channels = found.shape
+    size = {"height": height, "width": width, "channels": channels}
+    return {
+        "preprocess": {"encoding": "image", **size},
+        "model": {"network": "conv2d", "units": [32, 64], "activation": "relu", "dropout": 0.25},
+        "fit": _fit(found, _batch(training, 50, 16, 128), weighting="none"),
+        "epochs": 20,
+    }
+
+
+SECTIONS = {"table": _table, "documents": _documents, "pictures": _pictures}
+
+
+def written(name: str, section: dict) -> str:
+    """The section as YAML, below `datasets`, with a comment at each key that is new there."""
+    lines = []
+    for line in yaml.safe_dump({name: section}, sort_keys=False, allow_unicode=True).splitlines():
+        key = line.strip().partition(":")[0]
+        comment = f"{line:<32}# {COMMENTS[key]}" if key in COMMENTS else line
+        lines.append(f"  {comment}\n")
+    return "".join(lines)
