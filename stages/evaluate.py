@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from stages.core.data import arrays
+from stages.core.data import arrays, traps
 from stages.core.data.schema import Schema
 from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
@@ -120,9 +120,13 @@ def curves_of(arrays, metric, prefix="") -> dict[str, np.ndarray]:
     return {key.replace("metric", metric): values for key, values in found.items()}
 
 
-def cautions(schema) -> dict:
-    """What a reader of the metrics must know of the rows, where there is something to know."""
-    known = {"split": schema.split, "traps": schema.traps}
+def cautions(schema, metric, reached, base) -> dict:
+    """What a reader of the metrics must know, where there is something to know.
+
+    reached: by the K-fold. base: by the baseline.
+    """
+    useless = {} if metric.beats(reached, base) else {"baseline": base}
+    known = {"split": schema.split, "traps": schema.traps | useless}
     return {key: value for key, value in known.items() if value not in ("random", {})}
 
 
@@ -202,7 +206,7 @@ def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
         found["test"] = over_seeds(metrics_of(task, quantity), y_test, predictions)
     if "reference" in kfold:
         found["reference"] = reference(main, y_train, kfold["reference"], kfold["folds"][0])
-    found |= cautions(schema)
+    found |= cautions(schema, main, found["kfold"][main.name]["mean"], found["baseline"][main.name])
     fit = "final fit"
     if "val_loss" in history:
         fit, best = "exploring fit", int(history["val_loss"].argmin())
@@ -260,14 +264,14 @@ def main(name):
             path = Path("metrics", name, file).resolve()
             stack.enter_context(whole(path)).write_bytes(content)
     chosen = main_metric(schema.task)
-    metric, base = chosen.name, found["baseline"][chosen.name]
+    metric = chosen.name
     folds, tested = found["kfold"][metric], found.get("test")
     interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"
     said = f"test {metric} {tested[metric]['mean']:.4f}" if tested else "no test rows"
     said += f", K-fold {metric} {interval}, {len(targets[1]):,} test rows"
     print(f"evaluate {name}: {said}, {origin} data, in {time.time() - start:.1f} s")
-    if not chosen.beats(folds["mean"], base):
-        print(f"evaluate {name}: K-FOLD IS NO BETTER THAN {base:.4f}, which looks at no feature")
+    for line in traps.sentences(found.get("traps", {})):
+        print(f"evaluate {name}: TAKE CARE: {line}")
 
 
 if __name__ == "__main__":

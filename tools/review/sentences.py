@@ -62,11 +62,7 @@ def _cautions(dataset) -> Iterator[str]:
         yield SPLITS[kind].format(column=column)
     for line in traps.sentences(results.get("traps", {})):
         yield f"Take care: {line}."
-    name, values = dataset.about.metric.name, dataset.means(dataset.about.metric)
-    base = results.get("baseline", {}).get(name)
-    if None not in (base, values[1]) and not dataset.about.metric.beats(values[1], base):
-        yield f"**No better than the baseline**, {number(base)}, which looks at no feature."
-    if trees := results.get("reference", {}).get(name):
+    if trees := results.get("reference", {}).get(dataset.about.metric.name):
         yield f"Boosted trees of scikit-learn, as they come, reach {number(trees)} on these folds."
 
 

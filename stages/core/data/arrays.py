@@ -75,6 +75,8 @@ def read_npz(content: bytes) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # a damaged file fails in many ways, which all mean the same
         why = f"{type(error).__name__}: {error}"
+        if content and b"\0" not in content[:1000]:
+            why = "it looks like text; `format: table` reads CSV, and `python -m tools.add` adds it"
         raise UnreadableFile(f"it is no readable .npz file ({why})") from error
 
 
@@ -139,7 +141,12 @@ def features(file, key) -> np.ndarray:
         if np.isfinite(narrow).all():
             return narrow
     got = f"{numbers.dtype} {numbers.shape}"
-    raise UnreadableFile(f"{key}: expected finite numbers (as float32), got {got}")
+    if numbers.dtype.kind in "iuf":
+        place = np.argwhere(~np.isfinite(narrow))[0]
+        at = ", ".join(f"{kind} {n}" for kind, n in zip(("row", "column"), place, strict=False))
+        got = f"{numbers[tuple(place)]} in {at}, counted from 0"
+    hint = "; missing values belong in a table (python -m tools.add)" * ("nan" in got)
+    raise UnreadableFile(f"{key}: expected finite numbers (as float32), got {got}{hint}")
 
 
 def word_index(content: bytes) -> dict[str, int]:

@@ -29,6 +29,8 @@ SENTENCES = {
     ),
     "duplicates": "{number:,} rows are copies of others; a fold may hold out a copy of what it "
     "trains on",
+    "baseline": "the K-fold is no better than {number:.4f}, which the most frequent class, or the "
+    "mean, reaches without a feature",
     "largest_class": "{number:.0%} of the rows are of one class: look at macro_f1, not at accuracy",
 }
 
