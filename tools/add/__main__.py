@@ -13,14 +13,12 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 
-import yaml
-
 if not __package__:
     raise SystemExit("to run tools/add: python -m tools.add FILE --target COLUMN")
 
 from stages.core.data import frames, tables
 from stages.core.data.arrays import UnreadableFile
-from stages.core.declared import params, sources
+from stages.core.declared import params, sources, strict_yaml
 from stages.core.declared.sources import Table
 from stages.core.declared.strict_yaml import Wrong
 from stages.core.declared.task import TASKS
@@ -95,23 +93,38 @@ def looked_at(asked, files: dict[str, bytes]) -> tuple[look.Found, look.Asked | 
     return found, table
 
 
-def named(asked) -> str:
-    """The name of the data set. Exits where it cannot be one, or is taken."""
+def already() -> tuple[str, dict]:
+    """What params.yaml holds, and its sections. Exits where it cannot be used."""
+    params.must_be_here()
+    try:
+        before = params.PATH.read_text("utf-8")
+        content = strict_yaml.read(before)
+        if not isinstance(content, dict) or "datasets" not in content:
+            raise Wrong("datasets: the key is missing")
+    except (OSError, Wrong) as error:
+        raise SystemExit(f"{params.PATH} cannot be used: {error}") from None
+    return before, content["datasets"] or {}
+
+
+def named(asked, present) -> str:
+    """The name of the data set. Exits where it cannot be one, or is taken. present: those known."""
     given = asked.name or re.sub(
         r"[^A-Za-z0-9_-]+", "_", asked.path.resolve().name.partition(".")[0]
     )
     if not re.fullmatch(params.NAME, given):
         raise SystemExit(f"--name: expected letters, digits, _ and -, got {given!r}")
-    if given in params.load().datasets or sources.path_of(given).exists():
+    if given in present or sources.path_of(given).exists():
         raise SystemExit(f"there is a data set {given} already; choose another --name")
     return given
 
 
-def write(name: str, source: dict, section: dict, files: dict[str, bytes]):
-    """Write the files, the source and the section, or nothing. Exits where they do not go in."""
-    before = params.PATH.read_text("utf-8")
-    after = f"{before.rstrip()}\n\n{sections.written(name, section)}"
-    text = yaml.safe_dump(source, sort_keys=False, allow_unicode=True)
+def write(name: str, source: dict, section: dict, before: str, files: dict[str, bytes]):
+    """Write the files, the source and the section, or nothing. Exits where they do not go in.
+
+    before: what params.yaml holds.
+    """
+    after = sections.extended(before, sections.written(name, section))
+    text = strict_yaml.write(source)
     try:
         params.parse(after, {name: sources.parse(text)})
     except Wrong as error:
@@ -128,7 +141,8 @@ def write(name: str, source: dict, section: dict, files: dict[str, bytes]):
 def main():
     """Write the two pieces of YAML, or say why not."""
     asked = arguments()
-    name, (test, path) = named(asked), share_or_file(asked.test)
+    before, present = already()
+    name, (test, path) = named(asked, present), share_or_file(asked.test)
     try:
         files = contents(asked, name, path)
         found, table = looked_at(asked, files)
@@ -137,7 +151,7 @@ def main():
     except UnreadableFile as error:
         raise SystemExit(f"{asked.path}: {error}") from None
     source = sections.source_of(name.replace("_", " ").capitalize(), found, files)
-    write(name, source, sections.section_of(found, table, test), files)
+    write(name, source, sections.section_of(found, table, test), before, files)
     keys = ("layout", "encoding", "separator", "decimal", "signs", "missing")
     how = [f"{key} {found.reader[key]!r}" for key in keys if found.reader.get(key)]
     print(", ".join([f"{found.rows:,} rows", *how]))

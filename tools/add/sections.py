@@ -5,6 +5,7 @@ from hashlib import sha256
 import numpy as np
 import yaml
 
+from stages.core.declared import strict_yaml
 from tools.add.look import Asked, Found
 
 SHARE = 0.2  # of the rows, for the test
@@ -137,8 +138,19 @@ SECTIONS = {"table": _table, "documents": _documents, "pictures": _pictures}
 def written(name: str, section: dict) -> str:
     """The section as YAML, below `datasets`, with a comment at each key that is new there."""
     lines = []
-    for line in yaml.safe_dump({name: section}, sort_keys=False, allow_unicode=True).splitlines():
+    for line in strict_yaml.write({name: section}).splitlines():
         key = line.strip().partition(":")[0]
         comment = f"{line:<32}# {COMMENTS[key]}" if key in COMMENTS else line
         lines.append(f"  {comment}\n")
     return "".join(lines)
+
+
+def extended(document: str, section: str) -> str:
+    """params.yaml with one section more at the end of `datasets`, and all else as it was."""
+    top = yaml.compose(document, yaml.SafeLoader).value
+    (value,) = (value for key, value in top if key.value == "datasets")
+    start, end = value.start_mark.index, value.end_mark.index
+    if not value.value:  # nothing, or {}
+        return f"{document[:start].rstrip()}\n{section}{document[end:]}"
+    after = document[end:]
+    return f"{document[:end].rstrip()}\n\n{section}{after and chr(10)}{after}"

@@ -59,7 +59,7 @@ def _cautions(dataset) -> Iterator[str]:
     results = dataset.head.metrics
     kind, _, column = results.get("split", "random").partition(" ")
     if kind in SPLITS:
-        yield SPLITS[kind].format(column=column)
+        yield SPLITS[kind].format(column=f"`{traps.plain(column)}`")
     for line in traps.sentences(results.get("traps", {})):
         yield f"Take care: {line}."
     if trees := results.get("reference", {}).get(dataset.about.metric.name):

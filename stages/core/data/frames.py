@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterable
 
@@ -16,8 +17,11 @@ from stages.core.declared.strict_yaml import SHORT
 
 GZIP = b"\x1f\x8b"
 LARGEST_FILE = 2**32  # bytes, unpacked: no table of people is larger, and a bomb is
+LONGEST_LINE = 2**24  # characters: of a document, or of many columns
+MIXED = re.compile(rb"\xc3[\x80-\xbf]")  # UTF-8 letters; in Windows' encoding such as Ã¤
 MOST_COLUMNS = 2**14  # each becomes a feature or more
 MOST_CELLS = 2**27  # a small file can have a new key a line, or a value that stands for many
+csv.field_size_limit(LONGEST_LINE)
 BOOLEANS = {True: "true", False: "false"}
 INSTALL = 'install it: pip install pyarrow (the extra "parquet" of pyproject.toml)'
 
@@ -49,6 +53,9 @@ def encoding_of(content: bytes) -> str:
 
 def decoded(content: bytes, encoding: str, name: str = "") -> str:
     """The text of a file. name: of the file, for people. Raises UnreadableFile."""
+    if encoding == "windows-1252" and (found := MIXED.search(content)):
+        line = content.count(b"\n", 0, found.start()) + 1
+        raise UnreadableFile(f"line {line} is UTF-8, others are not: save all in one encoding")
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -70,10 +77,19 @@ def read(content: bytes, reader) -> pd.DataFrame:
     return comma_separated(content, reader)
 
 
+def _lines(text):
+    """The lines of a text, if none is longer than any row of people."""
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        if len(line) > LONGEST_LINE:
+            expected = f"expected at most {LONGEST_LINE:,} characters"
+            raise UnreadableFile(f"line {number}: {expected}, got {len(line):,}")
+        yield line
+
+
 def comma_separated(content: bytes, reader) -> pd.DataFrame:
     """The cells of a CSV file without the blanks around them, gzipped or not; see `read`."""
     cells = csv.reader(
-        io.StringIO(decoded(unpacked(content), reader.encoding), newline=""),
+        _lines(decoded(unpacked(content), reader.encoding)),
         delimiter=reader.separator,
         skipinitialspace=True,
         strict=True,
@@ -81,6 +97,7 @@ def comma_separated(content: bytes, reader) -> pd.DataFrame:
     rows, lines = [], []
     try:
         for row in filter(None, cells):
+            _must_fit(1, len(row))
             if rows and len(row) != len(rows[0]):
                 expected = f"line {cells.line_num}: expected {len(rows[0])} cells"
                 raise UnreadableFile(f"{expected}, as many as there are names, got {len(row)}")

@@ -15,24 +15,32 @@ BETTER = 0.25  # what it leaves, at most, of what the column in the middle of al
 MOST = 0.9  # share of the largest class, above which accuracy says little
 SENTENCES = {
     "decides": (
-        "{column}: this column alone removes all but {number:.1%} of the error: is it known before "
-        "the answer? Else put it under data.drop"
+        "`{column}`: this column alone removes all but {number:.1%} of the error: is it known "
+        "before the answer? Else put it under data.drop"
     ),
     "groups": (
-        "{column}: {number:,} values come several times and may name persons or things, whose rows "
-        "are then in several folds, so that results look too good; data.group: {column} keeps them "
-        "together"
+        "`{column}`: {number:,} values come several times and may name persons or things, whose "
+        "rows are then in several folds, so that results look too good; `data.group: {column}` "
+        "keeps them together"
     ),
     "dates": (
-        "{column}: rows have dates, and folds are dealt at random, so that later rows tell about "
-        "earlier ones: data.time: {column} trains on the past alone"
+        "`{column}`: rows have dates, and folds are dealt at random, so that later rows tell about "
+        "earlier ones; `data.time: {column}` trains on the past alone"
     ),
-    "duplicates": "{number:,} rows are copies of others; a fold may hold out a copy of what it "
-    "trains on",
-    "baseline": "the K-fold is no better than {number:.4f}, which the most frequent class, or the "
-    "mean, reaches without a feature",
+    "duplicates": (
+        "{number:,} rows are copies of others; a fold may hold out a copy of what it trains on"
+    ),
+    "baseline": (
+        "the K-fold is no better than {number:.4f}, which the most frequent class, or the mean, "
+        "reaches without a feature"
+    ),
     "largest_class": "{number:.0%} of the rows are of one class: look at macro_f1, not at accuracy",
 }
+
+
+def plain(name: str) -> str:
+    """The name of a column for a page: short, on a line, and with nothing that ends a code span."""
+    return " ".join(name.replace("`", "'").split())[:60]
 
 
 def sentences(found: dict) -> list[str]:
@@ -41,7 +49,8 @@ def sentences(found: dict) -> list[str]:
     for kind, of in found.items():
         columns = of if isinstance(of, dict) else {"": of}
         lines += [
-            SENTENCES[kind].format(column=name, number=each) for name, each in columns.items()
+            SENTENCES[kind].format(column=plain(name), number=each)
+            for name, each in columns.items()
         ]
     return lines
 

@@ -1,4 +1,4 @@
-"""The only reader of YAML: PyYAML, with values as DVC reads them, and nothing taken in silence.
+"""The only reader and writer of YAML: PyYAML, with values as DVC reads them, none in silence.
 
 DVC reads YAML 1.2 with ruamel.yaml, and PyYAML reads YAML 1.1, in which 1e-4 is text, 010 is eight,
 1:30 is ninety and `no` is false. What a scalar is follows ruamel.yaml here, but a date stays text,
@@ -99,6 +99,24 @@ for _kind, (_pattern, _first) in SCALARS.items():
     _Reader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", _pattern, _first)
 _Reader.add_constructor("tag:yaml.org,2002:int", _integer)
 _Reader.add_constructor("tag:yaml.org,2002:float", _float)
+
+
+class _Writer(yaml.SafeDumper):
+    """Quotes what either YAML would take for something else than text, such as yes and 1e3."""
+
+    yaml_implicit_resolvers = {
+        first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, ()), *resolvers]
+        for first, resolvers in _Reader.yaml_implicit_resolvers.items()
+    } | {
+        first: resolvers
+        for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
+        if first not in _Reader.yaml_implicit_resolvers
+    }
+
+
+def write(content) -> str:
+    """YAML that `read`, DVC and PyYAML take for this content."""
+    return yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True)
 
 
 def read(document: str | bytes):
