@@ -1,14 +1,20 @@
 """What tools.add takes of a file, and what it writes."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared import params, sources, strict_yaml
+from stages.core.declared.sources import Table
 from tools.add import __main__ as add
+from tools.add import folders, look, sections
 
+READER = Table.model_construct(format="table", file="people.csv")
 PEOPLE = "age,town,joined,member,card\n" + "".join(
     f"{20 + row % 40},{['Ulm', 'Bonn', 'Rome'][row % 3]},2024-01-{row % 28 + 1:02d},"
     f"{'yes' if row % 5 else 'no'},{1000 + row}\n"
@@ -16,27 +22,31 @@ PEOPLE = "age,town,joined,member,card\n" + "".join(
 )
 
 
-def looked_at(text, target, encoding="utf-8"):
-    return add.looked_at(text.encode(encoding), "people.csv", target)
+def looked_at(text, target, encoding="utf-8", file="people.csv", **asked):
+    return look.looked_at(text.encode(encoding), file, look.Asked(target, **asked))
+
+
+def kept(found, target):
+    """The columns to predict from, with their kinds."""
+    return {name: kind for name, kind in found.reader["columns"].items() if name != target}
 
 
 def test_columns_are_taken_for_what_they_are():
-    reader, classes, section, says, rows = looked_at(PEOPLE, "member")
-    assert reader["columns"] == {"age": "number", "town": "category", "joined": "date"}
-    assert (classes, section["data"]["task"], rows) == (["no", "yes"], "binary", 60)
-    assert "card: left out, numbers the rows" in says
+    found = looked_at(PEOPLE, "member")
+    assert kept(found, "member") == {"age": "number", "town": "category", "joined": "date"}
+    assert (found.classes, found.task, found.rows) == (2, "binary", 60)
+    assert any(
+        line.split() == ["card", "left", "out", "numbers", "the", "rows"] for line in found.says
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1252"])
 def test_separators_decimals_and_encodings_are_found(encoding):
     text = "preis;fläche;ort\n" + "".join(f"{40000 + 7 * row};{row},5;Köln\n" for row in range(30))
-    reader, _, section, _, _ = looked_at(text + "1;2,5;Bonn\n", "preis", encoding)
-    assert (reader["separator"], reader["decimal"], section["data"]["task"]) == (
-        ";",
-        ",",
-        "regression",
-    )
-    assert reader["columns"] == {"fläche": "number", "ort": "category"}
+    found = looked_at(text + "1;2,5;Bonn\n", "preis", encoding)
+    reader = found.reader
+    assert (reader["separator"], reader["decimal"], found.task) == (";", ",", "regression")
+    assert kept(found, "preis") == {"fläche": "number", "ort": "category"}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,7 @@ def test_separators_decimals_and_encodings_are_found(encoding):
     ],
 )
 def test_a_column_is_of_one_kind(cells, kind):
-    found, _ = add.kind_of(add.pd.Series(cells, dtype="object"), ".", "ISO8601")
+    found, _ = look.kind_of(pd.Series(cells, dtype="object"), READER)
     assert found == kind
 
 
@@ -69,7 +79,7 @@ def test_a_column_is_of_one_kind(cells, kind):
     ],
 )
 def test_the_task_follows_from_the_target(cells, task):
-    assert add.task_of(add.pd.Series(cells, dtype="object"), ".") == task
+    assert look.task_of(pd.Series(cells, dtype="object"), READER) == task
 
 
 @pytest.mark.parametrize(
@@ -91,16 +101,16 @@ def test_what_cannot_be_added_is_refused(text, says):
 @pytest.mark.parametrize("rows", [60, 100_000])
 def test_what_is_written_is_a_section_and_a_source(target, rows, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "FOLDER", tmp_path)
-    reader, classes, section, _, _ = looked_at(PEOPLE, target)
-    section = add.section_of(section["data"]["task"], rows)
-    source = add.source_of("People", reader, classes, PEOPLE.encode())
-    text = yaml.safe_dump(source, allow_unicode=True)
+    found = replace(looked_at(PEOPLE, target), rows=rows)
+    section = sections.section_of(found, look.Asked(target))
+    source = sections.source_of("People", found, {"people.csv": PEOPLE.encode()})
+    text = strict_yaml.write(source)
     (tmp_path / "people.yaml").write_text(text, "utf-8")
-    assert sources.read("people").reader.target == target
+    assert target in sources.read("people").reader.columns
     tree = {"source": "official", "seed": 0, "split_seed": 0}
     tree["datasets"] = {"people": section}
     chosen = params.parse(yaml.safe_dump(tree)).datasets["people"]
-    assert chosen.fit.weighting == "tabular"
+    assert (chosen.fit.weighting, chosen.data.target) == ("tabular", target)
     assert strict_yaml.read(text)["files"][0]["size"] == len(PEOPLE)
 
 
@@ -114,12 +124,11 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text(
         "source: official  # a comment\nseed: 0\nsplit_seed: 0\ndatasets:\n", "utf-8"
     )
-    section = yaml.safe_dump({"other": add.section_of("binary", 60)}, sort_keys=False)
+    found, asked = looked_at(PEOPLE, "member"), look.Asked("member")
     with (tmp_path / "params.yaml").open("a", encoding="utf-8") as file:
-        file.writelines(f"  {line}\n" for line in section.splitlines())
-    reader, classes, *_ = looked_at(PEOPLE, "member")
-    text = yaml.safe_dump(add.source_of("Other", reader, classes, b""))
-    (sources.FOLDER / "other.yaml").write_text(text, "utf-8")
+        file.write(sections.written("other", sections.section_of(found, asked)))
+    source = sections.source_of("Other", found, {"people.csv": b""})
+    (sources.FOLDER / "other.yaml").write_text(strict_yaml.write(source), "utf-8")
     return tmp_path
 
 
@@ -151,7 +160,7 @@ def test_a_table_is_added_below_what_is_there(project, monkeypatch, capsys):
 def test_what_is_refused_changes_nothing(project, monkeypatch, arguments, says):
     (project / "broken.csv").write_text(PEOPLE, "utf-8")
     if arguments[0] == "broken.csv":
-        monkeypatch.setattr(add, "section_of", lambda *_: {"data": {}})
+        monkeypatch.setattr(sections, "section_of", lambda *_: {"data": {}})
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     with pytest.raises(SystemExit, match=says):
         run(monkeypatch, *arguments)
@@ -168,7 +177,7 @@ def test_what_is_refused_changes_nothing(project, monkeypatch, arguments, says):
     ],
 )
 def test_words_are_missing_values_among_numbers(cells, missing):
-    assert add.missing_of(add.pd.DataFrame({"a": cells}).replace("", None)) == missing
+    assert look.missing_of(pd.DataFrame({"a": cells}).replace("", None)) == missing
 
 
 @pytest.mark.parametrize(
@@ -181,13 +190,17 @@ def test_words_are_missing_values_among_numbers(cells, missing):
     ],
 )
 def test_the_way_in_which_dates_are_written_is_found(cells, written):
-    assert add.dates_of(add.pd.DataFrame({"day": cells, "x": ["1", "2"]})) == written
+    assert look.dates_of(pd.DataFrame({"day": cells, "x": ["1", "2"]})) == written
+
+
+def cautions(found):
+    return [line.removeprefix("take care: ") for line in found.says if "take care" in line]
 
 
 def test_traps_are_named_with_their_columns():
-    random = add.np.random.default_rng(0)
+    random = np.random.default_rng(0)
     person = random.integers(0, 100, 400)
-    frame = add.pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "person": person,
             "died": person % 3 == 0,
@@ -197,22 +210,105 @@ def test_traps_are_named_with_their_columns():
         }
     )
     frame.loc[0, "day"] = "2024-05-06"
-    text = add.pd.concat([frame, frame[:3]]).to_csv(index=False)
-    *_, says, _ = looked_at(text, "died")
-    found = [line.removeprefix("take care: ") for line in says if line.startswith("take care")]
-    assert [line.split(":")[0] for line in found[:3]] == ["person", "result", "day"]
-    assert found[3].startswith("duplicate rows: 3;")
-    assert len(found) == 4
+    text = pd.concat([frame, frame[:3]]).to_csv(index=False)
+    found = cautions(looked_at(text, "died"))
+    assert [line.split(":")[0] for line in found] == [
+        "`result`",
+        "`person`",
+        "`day`",
+        "copies of other rows",
+    ]
+    grouped = cautions(looked_at(text, "died", group="person"))
+    assert [line.split(":")[0] for line in grouped] == ["`result`"]  # copies are of the same person
+
+
+SMALL = {  # (text, options, what is said)
+    "a missing value": ("age,survived\n" + "29,1\n,0\n31,0\n,1\n" * 10, {}, "50% missing"),
+    "groups": (
+        "id,bili,died\n" + "".join(f"{n // 4},{n % 9}.5,{n // 4 % 2}\n" for n in range(100)),
+        {},
+        "`data.group: id`",
+    ),
+    "a group": (
+        "id,bili,died\n" + "".join(f"{n // 4},{n % 9}.5,{n // 4 % 2}\n" for n in range(100)),
+        {"group": "id"},
+        "rows are split by it",
+    ),
+    "the answer": (
+        "ct_result,age,result\n"
+        + "".join(f"{45 if n % 3 else 21 + n % 9},{n % 40},{'neg' if n % 3 else 'pos'}\n" for n in range(90)),
+        {},
+        "`ct_result`: this column alone",
+    ),
+    "money": ("x,price\n" + "".join(f'{n},"$1,{n:03d}.50"\n' for n in range(100, 300, 3)), {}, "x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SMALL)
+def test_what_people_bring_is_understood(what):
+    text, asked, says = SMALL[what]
+    target = text.split("\n")[0].split(",")[-1]
+    found = looked_at(text, target, **asked)
+    assert any(says in line for line in found.says)
+    if what == "money":
+        assert (found.reader["signs"], found.task) == ("$,", "regression")
+
+
+def test_a_decimal_comma_is_not_a_separator():
+    text = "preis;flaeche\n" + "".join(
+        f"{42000 - n * 35};{58 - n % 7},{n % 10}\n" for n in range(60)
+    )
+    found = looked_at(text, "preis")
+    assert (found.reader["separator"], found.reader["decimal"]) == (";", ",")
+    assert kept(found, "preis") == {"flaeche": "number"}
+
+
+def test_what_a_person_says_of_a_column_counts():
+    found = looked_at(PEOPLE, "member", kinds={"age": "category"}, drop=("town",))
+    section = sections.section_of(found, look.Asked("member", drop=("town",)))
+    assert found.reader["columns"]["age"] == "category"
+    assert section["data"]["drop"] == ["town"]
+
+
+def test_texts_are_told_from_names_and_categories():
+    rows = [f"{'abcdefghij'[n % 10]} long enough text about row number {n}" for n in range(60)]
+    frame = pd.DataFrame({"note": rows, "name": [f"Ann {n}" for n in range(60)], "y": [0, 1] * 30})
+    found = looked_at(frame.to_csv(index=False), "y")
+    assert kept(found, "y") == {"note": "text"}
+    assert sections.section_of(found, look.Asked("y"))["preprocess"]["encoding"] == "multi_hot"
+
+
+@pytest.mark.parametrize("before", ["datasets:\n", "datasets: {}\n", "datasets: {}\nsweeps: {}\n", "datasets:\n  a: 1\n\nsweeps: {}\n"])  # fmt: skip
+def test_a_section_is_written_at_the_end_of_the_data_sets(before):
+    after = strict_yaml.read(sections.extended(before, sections.written("new", {"b": 1})))
+    expected = strict_yaml.read(before)
+    expected["datasets"] = (expected["datasets"] or {}) | {"new": {"b": 1}}
+    assert after == expected
+
+
+def test_a_folder_a_class_becomes_an_archive(tmp_path):
+    for label, count in (("good", 12), ("bad", 10)):
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            (tmp_path / label / f"{number}.txt").write_text("a naïve film", "utf-8")
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    content = folders.packed(tmp_path)
+    assert content == folders.packed(tmp_path)
+    found = folders.looked_at(content, "reviews.zip")
+    assert (found.task, found.rows, found.reader["format"]) == ("binary", 22, "documents")
+    assert found.says == ["bad: 10 documents", "good: 12 documents"]
+    (tmp_path / "bad/9.txt").unlink()
+    with pytest.raises(UnreadableFile, match=r"10 files or more.*9 of bad"):
+        folders.looked_at(folders.packed(tmp_path), "reviews.zip")
 
 
 def test_rare_positives_ask_for_another_metric():
     text = "x,y\n" + "".join(f"{row * 37 % 101},{int(row % 25 == 0)}\n" for row in range(300))
-    *_, says, _ = looked_at(text, "y")
-    assert any("96% are '0': look at macro_f1" in line for line in says)
+    assert cautions(looked_at(text, "y"))[-1].startswith("96% of the rows are of one class")
 
 
 def test_a_difference_that_matters_is_in_the_unit_of_the_target():
     text = "x,price\n" + "".join(f"{row},{row * 1000 + row % 7}\n" for row in range(0, 900, 3))
-    _, _, section, _, _ = looked_at(text, "price")
+    section = sections.section_of(looked_at(text, "price"), look.Asked("price"))
     assert section["review"]["equivalent_within"] == 3000
     assert section["fit"]["target"] == "standardized"

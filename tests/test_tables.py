@@ -1,13 +1,14 @@
 """Tables of people: text -> columns -> features, the same for training rows and for others."""
 
 import gzip
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from stages.core.data import tables
+from stages.core.data import frames, tables
 from stages.core.data.arrays import UnreadableFile
 
 
@@ -20,14 +21,18 @@ class Reader:
     decimal: str = "."
     missing: tuple = ("NA",)
     dates: str = "ISO8601"
+    signs: str = ""
+    layout: str = "csv"
+    columns: dict = field(default_factory=dict)
 
 
 READER = Reader()
+COMMA = Reader(decimal=",")
 
 
 def frame(text, separator=",", encoding="utf-8-sig", content=None):
     reader = replace(READER, separator=separator, encoding=encoding)
-    return tables.read(text.encode(encoding) if content is None else content, reader)
+    return frames.read(text.encode(encoding) if content is None else content, reader)
 
 
 def test_cells_are_text_without_blanks_and_missing_where_empty():
@@ -57,7 +62,7 @@ def test_encodings_are_read_as_declared_gzipped_or_not(encoding):
         (b"a,b\n4\n", "line 2: expected 2 cells"),
         (b"a, a\n1,2\n", "got two 'a'"),
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "cannot be unpacked"),
-        (b"a,b\n1,\xff\n", "line 2: expected utf-8-sig, got other bytes"),
+        (b"a,b\n1,\xff\n", "line 2: expected UTF-8, got other bytes"),
     ],
     ids=["empty", "names", "quote", "longer", "shorter", "twice", "half a gzip", "bytes"],
 )
@@ -67,7 +72,7 @@ def test_what_is_no_table_is_refused(content, says):
 
 
 def test_a_file_that_unpacks_to_more_than_any_table_is_refused(monkeypatch):
-    monkeypatch.setattr(tables, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(frames, "LARGEST_FILE", 1000)
     with pytest.raises(UnreadableFile, match="at most 1,000 bytes"):
         frame("", content=gzip.compress(b"a,b\n" * 1000))
 
@@ -76,14 +81,14 @@ def test_a_file_that_unpacks_to_more_than_any_table_is_refused(monkeypatch):
 def test_what_is_no_finite_number_is_refused_with_its_row(cell):
     column = pd.Series(["1", None, cell], name="weight")
     with pytest.raises(UnreadableFile, match="line 2, column weight: expected a number with"):
-        tables.numbers(column, ".")
+        tables.numbers(column, READER)
 
 
 def test_a_decimal_comma_is_read_where_it_is_declared():
     column = pd.Series(["58,5", "-1", None], name="area", dtype="object")
-    np.testing.assert_array_equal(tables.numbers(column, ","), [58.5, -1, np.nan])
+    np.testing.assert_array_equal(tables.numbers(column, COMMA), [58.5, -1, np.nan])
     with pytest.raises(UnreadableFile, match=r"column area: expected a number with ','.*1\.234"):
-        tables.numbers(pd.Series(["1.234"], name="area"), ",")
+        tables.numbers(pd.Series(["1.234"], name="area"), COMMA)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +129,14 @@ ROWS = pd.DataFrame(
 KINDS = {"color": "category", "size": "number", "day": "date", "full": "category"}
 
 
+def learned(kinds, levels, rare, words=1000):
+    """What the rows say of the columns in `kinds`."""
+    section = SimpleNamespace(levels=levels, rare=rare, words=words)
+    return tables.learn(ROWS[[*kinds]], replace(READER, columns=kinds), section)
+
+
 def test_categories_that_are_rare_unseen_or_missing_have_features_of_their_own():
-    (color,) = tables.learn(ROWS, {"color": "category"}, READER, levels=50, rare=5)
+    (color,) = learned({"color": "category"}, 50, 5)
     assert color.features == ["color=red", "color=blue", "color=other", "color=missing"]
     new = pd.DataFrame({"color": ["red", "green", "other", "purple", None]}, dtype="object")
     found = tables.encode(new, [color], READER)
@@ -134,18 +145,18 @@ def test_categories_that_are_rare_unseen_or_missing_have_features_of_their_own()
 
 
 def test_a_column_keeps_its_most_frequent_categories():
-    (color,) = tables.learn(ROWS, {"color": "category"}, READER, levels=1, rare=0)
+    (color,) = learned({"color": "category"}, 1, 0)
     assert (color.levels, color.others) == (("red",), True)
 
 
 def test_a_category_that_training_rows_lack_has_no_feature_where_none_was_rare():
-    (full,) = tables.learn(ROWS, {"full": "category"}, READER, levels=50, rare=5)
+    (full,) = learned({"full": "category"}, 50, 5)
     new = pd.DataFrame({"full": ["maybe", None, "no"]}, dtype="object")
     assert tables.encode(new, [full], READER).tolist() == [[0, 0], [0, 0], [0, 1]]
 
 
 def test_numbers_and_dates_are_missing_where_they_are_and_flagged():
-    columns = tables.learn(ROWS, {"size": "number", "day": "date"}, READER, levels=50, rare=5)
+    columns = learned({"size": "number", "day": "date"}, 50, 5)
     found = tables.encode(ROWS, columns, READER)
     assert [name for column in columns for name in column.features] == [
         "size", "size is missing",
@@ -158,12 +169,42 @@ def test_numbers_and_dates_are_missing_where_they_are_and_flagged():
 
 
 def test_columns_come_back_from_what_is_stored():
-    columns = tables.learn(ROWS, KINDS, READER, levels=50, rare=5)
+    columns = learned(KINDS, 50, 5)
     assert tables.unpack(tables.packed(columns)) == columns
 
 
 def test_rows_to_predict_become_what_training_rows_became():
-    columns = tables.learn(ROWS, KINDS, READER, levels=50, rare=5)
+    columns = learned(KINDS, 50, 5)
     whole = tables.encode(ROWS, columns, READER)
     shuffled = ROWS[[*reversed(ROWS.columns)]].iloc[3:5]
     np.testing.assert_array_equal(tables.encode(shuffled, columns, READER), whole[3:5])
+
+
+@pytest.mark.parametrize(
+    ("cells", "signs", "decimal", "expected"),
+    [
+        (["$1,234.50", "-$3", "$0.99"], "$,", ".", [1234.5, -3, 0.99]),
+        (["12 %", "3.5%"], "% ", ".", [12, 3.5]),
+        (["1.234,50", "7"], ".", ",", [1234.5, 7]),
+        (["1\u202f000", "10"], "\u202f", ".", [1000, 10]),
+    ],
+)
+def test_signs_in_numbers_that_say_nothing_are_taken_out(cells, signs, decimal, expected):
+    column = pd.Series(cells, name="price", dtype="object")
+    found = tables.numbers(column, replace(READER, signs=signs, decimal=decimal))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_text_is_the_words_that_it_has():
+    frame = pd.DataFrame({"note": ["Good, good film", "bad film", None]}, dtype="object")
+    reader = replace(READER, columns={"note": "text"})
+    (column,) = tables.learn(frame, reader, SimpleNamespace(levels=1, rare=0, words=2))
+    assert column.features == ["note: film", "note: good", "note is missing"]
+    new = pd.DataFrame({"note": ["GOOD and new", None, "film"]}, dtype="object")
+    assert tables.encode(new, [column], reader).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_categories_that_no_training_row_has_are_named_where_they_share_no_feature():
+    full, color = learned({"full": "category", "color": "category"}, 50, 5)
+    new = pd.DataFrame({"full": ["maybe", None], "color": ["purple", "red"]}, dtype="object")
+    assert tables.unseen(new, [full, color]) == [[{"column": "full", "value": "maybe"}], []]

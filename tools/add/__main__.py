@@ -29,9 +29,8 @@ from tools.add import folders, look, sections
 KINDS = "number", "category", "date", "text"
 
 
-def arguments():
+def arguments(parser):
     """What a person asked for."""
-    parser = parser_of(main)
     parser.add_argument("path", type=Path, metavar="file", help="or a folder of folders")
     parser.add_argument("--target", help="the column to predict, of a table")
     parser.add_argument("--name", help="of the data set; that of the file if there is none")
@@ -140,7 +139,7 @@ def write(name: str, source: dict, section: dict, before: str, files: dict[str, 
 
 def main():
     """Write the two pieces of YAML, or say why not."""
-    asked = arguments()
+    asked = arguments(parser_of(main))
     before, present = already()
     name, (test, path) = named(asked, present), share_or_file(asked.test)
     try:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from stages.core.data import tables
 
-NAMES = re.compile(r"(?i)id|.*[_ .-]id|.*[a-z]ID|.*(patient|subject|person|user|customer|player).*")
+THINGS = "id|patient|subject|person|user|customer|player"
+NAMES = re.compile(rf"(?i:(.*[_ .-])?({THINGS})([_ .-].*)?)|.*[a-z]ID")  # of columns
 DECIMALS = "[0-9][.,][0-9]*[1-9]"
 GROUPS, ALIKE = 20, 0.95  # values that come several times, and the share of them with one target
 DECIDES = 0.05  # share of the error that is left by a column which may be the answer itself
@@ -28,7 +29,7 @@ SENTENCES = {
         "earlier ones; `data.time: {column}` trains on the past alone"
     ),
     "duplicates": (
-        "{number:,} rows are copies of others; a fold may hold out a copy of what it trains on"
+        "copies of other rows: {number:,}; a fold may hold out a copy of what it trains on"
     ),
     "baseline": (
         "the K-fold is no better than {number:.4f}, which the most frequent class, or the mean, "
