@@ -113,8 +113,6 @@ def _dealt(labels, keys, k, seed, classifies):
     splits = splitter(k, shuffle=True, random_state=seed).split(labels, labels, keys.group)
     for fold, (_, held_out) in enumerate(splits):
         folds[held_out] = fold
-        if not len(held_out):  # of a few groups of very different sizes
-            raise ValueError(f"expected rows in each of {k} folds, got a fold without any group")
     return folds
 
 
