@@ -23,13 +23,15 @@ from stages.core.run.lean_keras import keras
 from stages.core.run.stage import run
 
 
-def explore(problem, validation, epochs, seed, title, group=None):
-    """A replica judged on the first `validation` rows, and trained on the others: a Fitted.
+def kept_back(keys, validation) -> np.ndarray:
+    """The first rows, so many of them, and all others of their groups: (rows,) bool."""
+    group = keys.rows if keys.group is None else keys.group
+    return np.isin(group, group[:validation])
 
-    group: (rows,) alike where rows stay together; the groups of the first rows are all there.
-    """
-    group = np.arange(len(problem.targets)) if group is None else group
-    folds = np.where(np.isin(group, group[:validation]), 0, -1)
+
+def explore(problem, kept, epochs, seed, title):
+    """A replica judged on the rows kept back, (rows,) bool, and trained on the others: a Fitted."""
+    folds = np.where(kept, 0, -1)
     replica = Replica(seed_of(seed, "explore"), seed_of(seed, "order"), folds, held_out=0)
     (fitted,) = problem.fit([replica], epochs, title)
     return fitted
@@ -86,19 +88,19 @@ def main(name):
     section, settings = chosen.datasets[name], chosen.datasets[name].final
     file = arrays.stored(Path("data/arrays") / f"{name}.npz")
     x_test, y_train, schema = arrays.unpack("x_test", file), file["y_train"], Schema.unpack(file)
-    if settings.validation >= len(y_train):
+    kept = kept_back(Keys.unpack(file), settings.validation)
+    if kept.all():
         path, expected = f"datasets.{name}.final.validation", f"the {len(y_train):,} training rows"
-        got = f"{settings.validation:,}"
+        got = f"{settings.validation:,}, with the groups of these rows {np.count_nonzero(kept):,}"
         raise SystemExit(f"params.yaml: {path}: expected less than {expected}, got {got}")
     problem = Problem.of(section, arrays.unpack("x_train", file), y_train, schema.outputs)
     done, epochs, explored = "", settings.epochs, []
     if settings.validation:
         exploring, title = settings.exploring_epochs, f"{name} explore"
-        group = Keys.unpack(file).group
-        explored = [explore(problem, settings.validation, exploring, chosen.seed, title, group)]
+        explored = [explore(problem, kept, exploring, chosen.seed, title)]
         best = best_epoch(explored[0].history)
         epochs = best if epochs == "best" else epochs
-        rows = f"{len(y_train) - settings.validation:,} of {len(y_train):,} rows"
+        rows = f"{np.count_nonzero(~kept):,} of {len(y_train):,} rows"
         done = f"explored {exploring} epochs on {rows}, validation loss lowest after {best}; "
     fitted = final(problem, settings.seeds, epochs, chosen.seed, f"{name} final fit")
 

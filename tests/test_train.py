@@ -9,6 +9,7 @@ import pytest
 from samples import section
 
 from stages import train
+from stages.core.data.splits import Keys
 from stages.core.fit import networks, replicas
 from stages.core.fit.learned import Learned
 from stages.core.fit.problem import Problem
@@ -18,6 +19,7 @@ SETTINGS = {"optimizer": "rmsprop", "learning_rate": 0.01, "batch_size": 16}
 LABELS = np.arange(60) % 3 % 2  # twice as many of class 0
 ROWS = np.random.default_rng(0).normal(LABELS[:, None], size=(60, 4)).astype("float32")
 VALIDATION, EPOCHS = 20, 3
+KEPT = train.kept_back(Keys(np.arange(60)), VALIDATION)
 
 
 def made(**changes):
@@ -37,7 +39,7 @@ def test_the_exploring_fit_never_trains_on_the_first_rows(problem):
     changed = problem.targets.copy()
     changed[:VALIDATION] = 1 - changed[:VALIDATION]
     changed = replace(problem, targets=changed)
-    first, second = (train.explore(each, VALIDATION, EPOCHS, 0, "") for each in (problem, changed))
+    first, second = (train.explore(each, KEPT, EPOCHS, 0, "") for each in (problem, changed))
     assert same_weights(first, second)
     assert (first.history["val_metric"] == 1 - second.history["val_metric"]).all()
     assert len(first.held_out) == VALIDATION
@@ -49,7 +51,7 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
     assert len(fitted) == 2
     assert len(fitted[0].history["loss"]) == 2
     assert np.abs(fitted[0].weights[0] - fitted[1].weights[0]).max() > 0.01
-    explored = train.explore(problem, VALIDATION, EPOCHS, 0, "")
+    explored = train.explore(problem, KEPT, EPOCHS, 0, "")
     started = [
         problem.initial.values(replicas.seed_of(0, *purpose))
         for purpose in [("explore",), ("final", 0)]
@@ -60,7 +62,7 @@ def test_final_fits_are_new_networks_on_all_rows(problem):
 
 def test_each_fit_learns_its_weighting_from_the_rows_that_it_trains_on():
     scaled = made(weighting="standardize")
-    explored = train.explore(scaled, VALIDATION, EPOCHS, 0, "")
+    explored = train.explore(scaled, KEPT, EPOCHS, 0, "")
     np.testing.assert_allclose(explored.learned.mean, ROWS[VALIDATION:].mean(axis=0), rtol=1e-5)
     for fitted in train.final(scaled, 2, 1, 0, ""):
         np.testing.assert_allclose(fitted.learned.mean, ROWS.mean(axis=0), rtol=1e-5)
@@ -68,7 +70,7 @@ def test_each_fit_learns_its_weighting_from_the_rows_that_it_trains_on():
 
 def test_each_fit_is_balanced_where_that_is_asked_for(problem):
     balanced = made(class_weights="balanced")
-    explore = partial(train.explore, validation=VALIDATION, epochs=EPOCHS, seed=0, title="")
+    explore = partial(train.explore, kept=KEPT, epochs=EPOCHS, seed=0, title="")
     for fit in (explore, lambda chosen: train.final(chosen, 1, 2, 0, "")[0]):
         assert not same_weights(fit(balanced), fit(problem))
         assert same_weights(fit(balanced), fit(balanced))
@@ -129,3 +131,9 @@ def test_saved_recurrent_and_convolutional_networks_open_too(tmp_path, kind):
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "other.keras").read_bytes()
     opened = keras.models.load_model(tmp_path / "one.keras")
     np.testing.assert_array_equal(opened.predict(x, verbose=0), network.predict(x, verbose=0))
+
+
+def test_groups_are_kept_back_whole():
+    group = np.array([5, 5, 2, 2, 2, 9, 9, 5])
+    kept = train.kept_back(Keys(np.arange(8), group), 3)
+    assert kept.tolist() == [True] * 5 + [False, False, True]
