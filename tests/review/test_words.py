@@ -177,3 +177,18 @@ def test_a_base_without_a_file_is_still_judged_and_drawn(project, run, tmp_path,
     project.results("imdb", main=(0.03, 0.002))
     assert top(run("main", "--html", str(tmp_path / "page.html")))["imdb"][0] == "better"
     assert "Each fold&#x27;s difference" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_traps_the_split_and_a_reference_are_said_also_where_nothing_compares(project, run):
+    path = project.folder / "metrics/imdb.json"
+    found = json.loads(path.read_text())
+    found |= {"split": "group id", "reference": {"accuracy": 0.87}}
+    found["traps"] = {"decides": {"ct_result": 0.013}, "duplicates": 12, "baseline": 0.5}
+    path.write_text(json.dumps(found))
+    text = section(run("main"), "imdb")
+    assert "the split of rows is random in main and group id in workspace" in text
+    assert "All rows of a value of `id` are in one fold" in text
+    assert "`ct_result`: this column alone removes all but 1.3% of the error" in text
+    assert "copies of other rows: 12" in text
+    assert "the K-fold is no better than 0.5000" in text
+    assert "reach 0.8700 on these folds" in text
