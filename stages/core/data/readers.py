@@ -68,7 +68,7 @@ def _names(target, source):
 
 def natural(text: str) -> tuple:
     """A key that sorts whole numbers as numbers, before all else."""
-    whole = text.lstrip("+-").isdecimal() and len(text) < 18
+    whole = text[text[:1] in ("+", "-") :].isdecimal() and len(text) < 18
     return (0, int(text), "") if whole else (1, 0, text)
 
 

@@ -1,5 +1,6 @@
 """Which rows train, and which judge: the test rows, and the folds of the others."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,11 @@ def cut(keys: Keys, labels, share: float, classifies: bool) -> tuple[np.ndarray,
     rows. Training rows begin with those that an exploring fit may be validated on: any, groups one
     after the other, the latest. Raises UnreadableFile.
     """
-    tested = _tested(keys, labels, share, classifies) if share else np.zeros(len(labels), bool)
+    try:
+        tested = _tested(keys, labels, share, classifies) if share else np.zeros(len(labels), bool)
+    except ValueError as error:  # scikit-learn's
+        expected = "expected a share in data.test that leaves rows of each class on both sides"
+        raise UnreadableFile(f"{expected}, got {share:g}: {error}") from None
     order = _order(keys)
     train, test = order[~tested[order]], order[tested[order]]
     if not len(train) or (share and not len(test)):
@@ -73,9 +78,14 @@ def _tested(keys, labels, share, classifies):
         return keys.time > np.quantile(keys.time, 1 - share, method="lower")
     if keys.group is not None:  # dealt into parts, of which the first ones are for the test
         parts = min(PARTS, len(np.unique(keys.group)))
+        if classifies:  # scikit-learn wants as many rows of some class
+            parts = min(parts, np.bincount(labels).max())
         if parts < 2:
             raise UnreadableFile("expected two groups or more, got one value in data.group")
-        return _dealt(labels, keys, parts, SHUFFLE_SEED, classifies) < max(1, round(parts * share))
+        with warnings.catch_warnings():  # on classes that are rarer: their rows are in few parts
+            warnings.simplefilter("ignore", UserWarning)
+            part = _dealt(labels, keys, parts, SHUFFLE_SEED, classifies)
+        return part < max(1, round(parts * share))
     from sklearn.model_selection import train_test_split
 
     settings = {"test_size": share, "random_state": SHUFFLE_SEED}
