@@ -6,6 +6,7 @@ folds are equally wide. Means and deviations are learned by each fit.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -64,6 +65,11 @@ def numbers(column: pd.Series, reader) -> np.ndarray:
     Raises UnreadableFile with the first cell that is no finite number.
     """
     text = column
+    if reader.signs:  # 1,5 is no fifteen where a comma marks thousands
+        marks = f"[{re.escape(reader.signs)}]"
+        thousands = rf"{marks}[0-9]{{3}}(?![0-9])|{marks}[0-9]{{2}}(?={marks})"
+        between = rf"[0-9](?!{thousands}){marks}+[0-9]"
+        text = text.where(~text.str.contains(between, regex=True, na=False), "")
     for sign in reader.signs:
         text = text.str.replace(sign, "", regex=False)
     if reader.decimal != ".":  # and a point is none
