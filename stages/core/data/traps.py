@@ -8,9 +8,10 @@ import pandas as pd
 from stages.core.data import tables
 
 THINGS = "id|patient|subject|person|user|customer|player"
-NAMES = re.compile(rf"(?i:(.*[_ .-])?({THINGS})([_ .-].*)?)|.*[a-z]ID")  # of columns
+NAMES = re.compile(rf"(?i:(.*[_ .-])?({THINGS})([_ .-].*)?)|.*[a-z]I[dD]")  # of columns
 DECIMALS = "[0-9][.,][0-9]*[1-9]"
 GROUPS, ALIKE = 20, 0.95  # values that come several times, and the share of them with one target
+CHANCE = 0.25  # of the values that chance would give several targets, the share that has them
 DECIDES = 0.05  # share of the error that is left by a column which may be the answer itself
 BETTER = 0.25  # what it leaves, at most, of what the column in the middle of all leaves
 MOST = 0.9  # share of the largest class, above which accuracy says little
@@ -92,15 +93,17 @@ def _copies(x, y, keys):
 def repeated(column: pd.Series, y: np.ndarray) -> int:
     """How many values come several times, if they may name persons or things; or 0.
 
-    They may where nearly all of them have one target, or where the column is called so; not where
-    few rows have such a value, or values are measured with decimals.
+    They may where nearly all of them have one target, which chance does not explain, or where the
+    column is called so; not where few rows have such a value, or values have decimals.
     """
     by_value = pd.Series(y).groupby(column.to_numpy()).agg(["size", "nunique"])
     several = by_value[by_value["size"] > 1]
     few = several["size"].sum() < len(column) / 2
     if len(several) < GROUPS or few or column.str.contains(DECIMALS, na=False).any():
         return 0
-    alike = (several["nunique"] == 1).mean() > ALIKE
+    unlike, most = (several["nunique"] > 1).sum(), pd.Series(y).value_counts(normalize=True).max()
+    by_chance = (1 - most ** (several["size"] - 1)).sum()  # at least so many would be unlike
+    alike = unlike < (1 - ALIKE) * len(several) and unlike + 1 < CHANCE * by_chance
     return len(several) if alike or NAMES.fullmatch(column.name) else 0
 
 
