@@ -39,7 +39,7 @@ def _number(mark):
     """Numbers with this mark of decimals, plain or with the marks of thousands and signs."""
     point, thousands = re.escape(mark), re.escape({".": ",", ",": "."}[mark])
     plain = rf"[+-]?([0-9]+{point}?[0-9]*|{point}[0-9]+)([eE][+-]?[0-9]+)?"
-    grouped = rf"[0-9]{{1,3}}([{thousands}  ][0-9]{{3}})+({point}[0-9]*)?"
+    grouped = rf"[1-9][0-9]{{0,2}}([{thousands}  ][0-9]{{3}})+({point}[0-9]*)?"
     signed = rf"[+-]?{MONEY}[+-]?({grouped}|[0-9]+({point}[0-9]*)?|{point}[0-9]+) ?[€£¥%$]?"
     return re.compile(plain), re.compile(signed)
 
@@ -80,7 +80,10 @@ def separator_of(text: str) -> str:
     best, most = ",", 1
     for mark in SEPARATORS:
         cells = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
-        rows = [row for row in itertools.islice(cells, ROWS) if row]
+        try:
+            rows = [row for row in itertools.islice(cells, ROWS) if row]
+        except csv.Error:  # a quote that is none takes all that follows for a cell
+            continue
         widths = {len(row) for row in rows[:-1] or rows}  # the last may be cut off
         if len(widths) == 1 and (width := widths.pop()) > most:
             best, most = mark, width
@@ -220,7 +223,9 @@ def _described(frame, reader, asked, says):
         kind, why = kind_of(frame[name], known)
         kind, why = (asked.kinds[name], "as you said") if name in asked.kinds else (kind, why)
         if name in (asked.group, asked.time):
-            kind, why = kind or "category", f"rows are split by it; {why}".rstrip("; ")
+            number = name == asked.time and _all(frame[name], NUMBER[known.decimal])
+            kind = kind or ("number" if number else "category")
+            why = f"rows are split by it; {why}".rstrip("; ")
         if name == asked.target:
             kind = "number" if task == "regression" else "category"
             continue_with = f"{len(frame[name].unique())} classes" if kind == "category" else ""
