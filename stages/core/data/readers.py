@@ -44,21 +44,42 @@ def read(source: Source, data, files: dict[str, bytes]) -> Split:
 def _table(source, data, files):
     """Columns of text of the rows that have a target."""
     reader, task = source.reader, TASKS[data.task]
-    frame = _with_target(files[reader.file], reader, data)
+    frame = _with_target(reader.file, files, reader, data)
     classes = _names(frame[data.target], source) if task.classifies else ()
     y = _targets(frame.pop(data.target), classes, reader, task.classifies)
     keys, x = _keys(frame, reader, data), frame[[*data.features(reader.columns)]]
     if not reader.test_file:
         return _split(x, y, keys, data.test, classes)
-    tested = _with_target(files[reader.test_file], reader, data)
+    tested = _with_target(reader.test_file, files, reader, data)
     y_test = _targets(tested.pop(data.target), classes, reader, task.classifies)
+    _must_be_apart(frame, tested, data, reader)
+    _must_vary(y, classes)
     train, _ = splits.cut(keys, y, 0, task.classifies)
     return Split(x.iloc[train], y[train], tested[[*x.columns]], y_test, classes, keys[train])
 
 
-def _with_target(content, reader, data):
-    frame = tables.chosen(frames.read(content, reader), reader.columns)
-    return frame[frame[data.target].notna()]
+def _with_target(name, files, reader, data):
+    frame = tables.chosen(frames.read(files[name], reader), reader.columns)
+    found = frame[frame[data.target].notna()]
+    if not len(found):
+        raise arrays.UnreadableFile(f"{name}: expected rows with a value of {data.target}")
+    return found
+
+
+def _must_be_apart(frame, tested, data, reader):
+    """Raise UnreadableFile where the two files share groups."""
+    if not data.group:
+        return
+    if shared := set(frame[data.group].dropna()) & set(tested[data.group].dropna()):
+        expected = f"expected each {data.group} in one of {reader.file} and {reader.test_file}"
+        got = f"got {len(shared):,} in both, such as {SHORT.repr(min(shared))}"
+        raise arrays.UnreadableFile(f"{expected}, {got}; move their rows, or choose no group")
+
+
+def _must_vary(y, classes):
+    if len(classes) == 1 or (not classes and y.min() == y.max()):
+        what = repr(classes[0]) if classes else f"{y[0]:g}"
+        raise arrays.UnreadableFile(f"expected a target that varies, got {what} in all rows")
 
 
 def _names(target, source):
@@ -114,9 +135,7 @@ def _split(x, y, keys, share, classes):
             f"expected {5 * len(counts)} rows or more and {FEWEST} or more of each class, got "
             f"{got}; leave out rows of rare classes, or join classes"
         )
-    if len(classes) == 1 or (not classes and y.min() == y.max()):
-        what = repr(classes[0]) if classes else f"{y[0]:g}"
-        raise arrays.UnreadableFile(f"expected a target that varies, got {what} in all rows")
+    _must_vary(y, classes)
     train, test = splits.cut(keys, y, share, bool(classes))
     take = x.iloc if isinstance(x, pd.DataFrame) else x
     return Split(take[train], y[train], take[test], y[test], classes, keys[train])
