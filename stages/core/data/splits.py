@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from stages.core.data.arrays import UnreadableFile
 
 SHUFFLE_SEED = 113  # of the Keras loaders: the order of the rows, so the validation rows, is theirs
-PARTS = 20  # into which groups are dealt for a test of some share of the rows
+PARTS = 20  # at most, into which groups are dealt for a test of some share of the rows
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def _tested(keys, labels, share, classifies):
     if keys.time is not None:
         return keys.time > np.quantile(keys.time, 1 - share, method="lower")
     if keys.group is not None:  # dealt into parts, of which the first ones are for the test
-        parts = min(PARTS, len(np.unique(keys.group)))
+        parts = Fraction(share).limit_denominator(PARTS).denominator  # few are more equal
+        parts = min(parts if parts > 1 else PARTS, len(np.unique(keys.group)))
         if classifies:  # scikit-learn wants as many rows of some class
             parts = min(parts, np.bincount(labels).max())
         if parts < 2:
