@@ -2,7 +2,6 @@
 
 import gzip
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,18 +15,26 @@ from stages.core.data.arrays import UnreadableFile
 class Reader:
     """What a source says of a table."""
 
+    layout: str = "csv"
     separator: str = ","
     encoding: str = "utf-8-sig"
     decimal: str = "."
+    signs: str = ""
     missing: tuple = ("NA",)
     dates: str = "ISO8601"
-    signs: str = ""
-    layout: str = "csv"
     columns: dict = field(default_factory=dict)
 
 
+@dataclass
+class Section:
+    """What params.yaml says of it."""
+
+    levels: int = 50
+    rare: int = 5
+    words: int = 1000
+
+
 READER = Reader()
-COMMA = Reader(decimal=",")
 
 
 def frame(text, separator=",", encoding="utf-8-sig", content=None):
@@ -77,7 +84,9 @@ def test_a_file_that_unpacks_to_more_than_any_table_is_refused(monkeypatch):
         frame("", content=gzip.compress(b"a,b\n" * 1000))
 
 
-@pytest.mark.parametrize("cell", ["12 kg", "1e999", "inf", "-Infinity", "0x10", "1e31", "=1+1"])
+@pytest.mark.parametrize(
+    "cell", ["12 kg", "1e999", "inf", "-Infinity", "0x10", "1e31", "=1+1", "nan", "1_000"]
+)
 def test_what_is_no_finite_number_is_refused_with_its_row(cell):
     column = pd.Series(["1", None, cell], name="weight")
     with pytest.raises(UnreadableFile, match="line 2, column weight: expected a number with"):
@@ -86,9 +95,42 @@ def test_what_is_no_finite_number_is_refused_with_its_row(cell):
 
 def test_a_decimal_comma_is_read_where_it_is_declared():
     column = pd.Series(["58,5", "-1", None], name="area", dtype="object")
-    np.testing.assert_array_equal(tables.numbers(column, COMMA), [58.5, -1, np.nan])
+    reader = replace(READER, decimal=",")
+    np.testing.assert_array_equal(tables.numbers(column, reader), [58.5, -1, np.nan])
     with pytest.raises(UnreadableFile, match=r"column area: expected a number with ','.*1\.234"):
-        tables.numbers(pd.Series(["1.234"], name="area"), COMMA)
+        tables.numbers(pd.Series(["1.234"], name="area"), reader)
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "signs", "number"),
+    [
+        ("$1,234.50", ".", "$,", 1234.5),
+        ("-$1,234,567", ".", "$,", -1234567),
+        ("12 %", ".", " %", 12),
+        ("12%", ".", " %", 12),
+        ("1.234,50", ",", ".", 1234.5),
+        ("1.234.567 €", ",", ". €", 1234567),
+        ("1,00,000", ".", ",", 100000),  # as in India
+        ("1\N{NO-BREAK SPACE}234", ".", "\N{NO-BREAK SPACE}", 1234),
+        ("(-5]", ".", "(]", -5),  # what a pattern would take for its own
+    ],
+)
+def test_signs_that_say_nothing_are_left_out_of_numbers(cell, decimal, signs, number):
+    reader = replace(READER, decimal=decimal, signs=signs)
+    column = pd.Series([cell, None, "7"], name="price", dtype="object")
+    np.testing.assert_array_equal(tables.numbers(column, reader), [number, np.nan, 7])
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "signs"),
+    [("1,5", ".", ","), ("58,50", ".", "$,"), ("1,2345", ".", ","), ("1.5", ",", "."),
+     ("5 % 10", ".", " %"), ("12 $", ".", "%")],
+)  # fmt: skip
+def test_a_sign_that_says_something_is_refused_and_never_taken_away(cell, decimal, signs):
+    reader = replace(READER, decimal=decimal, signs=signs)
+    with pytest.raises(UnreadableFile, match="line 8, column price: expected a number") as error:
+        tables.numbers(pd.Series([cell], name="price", index=[8]), reader)
+    assert repr(cell) in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -129,14 +171,14 @@ ROWS = pd.DataFrame(
 KINDS = {"color": "category", "size": "number", "day": "date", "full": "category"}
 
 
-def learned(kinds, levels, rare, words=1000):
-    """What the rows say of the columns in `kinds`."""
-    section = SimpleNamespace(levels=levels, rare=rare, words=words)
-    return tables.learn(ROWS[[*kinds]], replace(READER, columns=kinds), section)
+def learned(*names, **section):
+    """Columns of ROWS with these names."""
+    reader = replace(READER, columns=KINDS)
+    return tables.learn(ROWS[list(names or KINDS)], reader, Section(**section))
 
 
 def test_categories_that_are_rare_unseen_or_missing_have_features_of_their_own():
-    (color,) = learned({"color": "category"}, 50, 5)
+    (color,) = learned("color")
     assert color.features == ["color=red", "color=blue", "color=other", "color=missing"]
     new = pd.DataFrame({"color": ["red", "green", "other", "purple", None]}, dtype="object")
     found = tables.encode(new, [color], READER)
@@ -145,18 +187,18 @@ def test_categories_that_are_rare_unseen_or_missing_have_features_of_their_own()
 
 
 def test_a_column_keeps_its_most_frequent_categories():
-    (color,) = learned({"color": "category"}, 1, 0)
+    (color,) = learned("color", levels=1, rare=0)
     assert (color.levels, color.others) == (("red",), True)
 
 
 def test_a_category_that_training_rows_lack_has_no_feature_where_none_was_rare():
-    (full,) = learned({"full": "category"}, 50, 5)
+    (full,) = learned("full")
     new = pd.DataFrame({"full": ["maybe", None, "no"]}, dtype="object")
     assert tables.encode(new, [full], READER).tolist() == [[0, 0], [0, 0], [0, 1]]
 
 
 def test_numbers_and_dates_are_missing_where_they_are_and_flagged():
-    columns = learned({"size": "number", "day": "date"}, 50, 5)
+    columns = learned("size", "day")
     found = tables.encode(ROWS, columns, READER)
     assert [name for column in columns for name in column.features] == [
         "size", "size is missing",
@@ -168,43 +210,58 @@ def test_numbers_and_dates_are_missing_where_they_are_and_flagged():
     assert found.dtype == "float32"
 
 
+@pytest.mark.parametrize("section", [{}, {"levels": 1, "rare": 100}])
+def test_rows_have_a_feature_for_each_name(section):
+    columns = learned(**section)
+    names = [name for column in columns for name in column.features]
+    assert tables.encode(ROWS, columns, READER).shape == (len(ROWS), len(names))
+
+
+def test_columns_whose_features_are_called_alike_keep_their_values():
+    rows = pd.DataFrame(
+        {"day": ["2024-02-29"] * 9, "day: year": ["1"] * 9, "day is missing": ["7"] * 9},
+        dtype="object",
+    )
+    kinds = {"day": "date", "day: year": "number", "day is missing": "number"}
+    columns = tables.learn(rows, replace(READER, columns=kinds), Section())
+    assert tables.encode(rows, columns, READER)[0].tolist() == [2024, 2, 3, 0, 1, 7]
+
+
+def test_categories_that_are_equally_frequent_do_not_depend_on_the_order_of_rows():
+    reader = replace(READER, columns={"town": "category"})
+    towns = pd.DataFrame({"town": ["b", "a", "c"] * 9}, dtype="object")
+    first, second = (
+        tables.learn(rows, reader, Section(levels=2)) for rows in (towns, towns.iloc[::-1])
+    )
+    assert first == second
+    assert first[0].levels == ("a", "b")
+
+
+def test_categories_that_training_rows_lack_are_named_for_each_row():
+    new = pd.DataFrame(
+        {"full": ["maybe", None, "no"], "color": ["pink", "red", None]}, dtype="object"
+    )
+    found = tables.unseen(new, learned("full", "color"))
+    assert found == [[{"column": "full", "value": "maybe"}], [], []]
+
+
+def test_a_column_of_text_has_a_feature_for_each_of_its_commonest_words():
+    texts = ["a good film", "good, GOOD film", "good", None]
+    rows = pd.DataFrame({"review": texts}, dtype="object")
+    reader = replace(READER, columns={"review": "text"})
+    columns = tables.learn(rows, reader, Section(words=2))
+    assert columns[0].features == ["review: good", "review: film", "review is missing"]
+    found = tables.encode(rows, columns, reader)
+    assert found.tolist() == [[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1]]
+
+
 def test_columns_come_back_from_what_is_stored():
-    columns = learned(KINDS, 50, 5)
+    columns = learned()
     assert tables.unpack(tables.packed(columns)) == columns
 
 
 def test_rows_to_predict_become_what_training_rows_became():
-    columns = learned(KINDS, 50, 5)
+    columns = learned()
     whole = tables.encode(ROWS, columns, READER)
     shuffled = ROWS[[*reversed(ROWS.columns)]].iloc[3:5]
     np.testing.assert_array_equal(tables.encode(shuffled, columns, READER), whole[3:5])
-
-
-@pytest.mark.parametrize(
-    ("cells", "signs", "decimal", "expected"),
-    [
-        (["$1,234.50", "-$3", "$0.99"], "$,", ".", [1234.5, -3, 0.99]),
-        (["12 %", "3.5%"], "% ", ".", [12, 3.5]),
-        (["1.234,50", "7"], ".", ",", [1234.5, 7]),
-        (["1\u202f000", "10"], "\u202f", ".", [1000, 10]),
-    ],
-)
-def test_signs_in_numbers_that_say_nothing_are_taken_out(cells, signs, decimal, expected):
-    column = pd.Series(cells, name="price", dtype="object")
-    found = tables.numbers(column, replace(READER, signs=signs, decimal=decimal))
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_a_text_is_the_words_that_it_has():
-    frame = pd.DataFrame({"note": ["Good, good film", "bad film", None]}, dtype="object")
-    reader = replace(READER, columns={"note": "text"})
-    (column,) = tables.learn(frame, reader, SimpleNamespace(levels=1, rare=0, words=2))
-    assert column.features == ["note: film", "note: good", "note is missing"]
-    new = pd.DataFrame({"note": ["GOOD and new", None, "film"]}, dtype="object")
-    assert tables.encode(new, [column], reader).tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
-
-
-def test_categories_that_no_training_row_has_are_named_where_they_share_no_feature():
-    full, color = learned({"full": "category", "color": "category"}, 50, 5)
-    new = pd.DataFrame({"full": ["maybe", None], "color": ["purple", "red"]}, dtype="object")
-    assert tables.unseen(new, [full, color]) == [[{"column": "full", "value": "maybe"}], []]

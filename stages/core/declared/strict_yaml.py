@@ -114,9 +114,18 @@ class _Writer(yaml.SafeDumper):
     }
 
 
+def _on_a_line(writer, text):
+    style = None if text.splitlines() == [text] else '"'
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _on_a_line)
+
+
 def write(content) -> str:
-    """YAML that `read`, DVC and PyYAML take for this content."""
-    return yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True)
+    """YAML that `read`, DVC and PyYAML take for this content; each text is on one line."""
+    settings = {"sort_keys": False, "allow_unicode": True, "width": float("inf")}
+    return yaml.dump(content, Dumper=_Writer, **settings)
 
 
 def read(document: str | bytes):
