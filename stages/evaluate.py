@@ -80,6 +80,19 @@ def baseline(task, y_train, y_test) -> dict[str, float]:
     return {metric.name: float(metric.by_row(judged, answer).mean())}
 
 
+def constant(task, y, folds) -> float:
+    """What the baseline reaches in the folds of a repeat: the mean of the main metric.
+
+    folds: (rows,); where some are below 0, folds follow each other in time.
+    """
+    k, values = int(folds.max()) + 1, []
+    for fold in range(k):
+        earlier = (fold - k <= folds) & (folds < fold)
+        train = earlier if folds.min() < 0 else folds != fold
+        values += baseline(task, y[train], y[folds == fold]).values()
+    return float(np.mean(values))
+
+
 def reference(metric, targets, predictions, folds) -> dict[str, float]:
     """What other learners than networks reach: the mean of a metric over the folds of a repeat.
 
@@ -123,7 +136,7 @@ def curves_of(arrays, metric, prefix="") -> dict[str, np.ndarray]:
 def cautions(schema, metric, reached, base) -> dict:
     """What a reader of the metrics must know, where there is something to know.
 
-    reached: by the K-fold. base: by the baseline.
+    reached: by the K-fold. base: by the baseline in its folds.
     """
     useless = {} if metric.beats(reached, base) else {"baseline": base}
     known = {"split": schema.split, "traps": schema.traps | useless}
@@ -179,13 +192,12 @@ def csv(frame) -> bytes:
 def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
     """The content of the metrics file, and the files for the folder beside it: {name: bytes}.
 
-    title, unit: of the data set. origin: `source` of params.yaml. rows: the numbers of the training
-    rows. targets: of training and of test rows, of which there may be none. test: predictions
+    origin: `source` of params.yaml. rows: the numbers of the training rows. targets: of training
+    and of test rows, of which there may be none. title, unit: of the data set. test: predictions
     (seeds, rows, outputs), parameters and epochs of the final fits, the quantity that the loss
     measures, a summary of the network and, by epoch, the history.loss, ... of the exploring fit.
     kfold: folds (repeats, rows), predictions (repeats, rows, outputs) and, as (replicas, epochs)
-    arrays, loss, metric, val_loss and val_metric; of a table also a reference, predictions (rows,
-    outputs) of another learner on the folds of the first repeat.
+    arrays, loss, metric, val_loss and val_metric; of a table also `reference`, see that function.
 
     Raises FloatingPointError where something is no number.
     """
@@ -194,19 +206,20 @@ def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
     loss, main, predictions = LOSSES[quantity], main_metric(task), test["predictions"]
     history, curves = curves_of(test, main.name, "history."), curves_of(kfold, main.name)
     repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
-    epochs, parameters = (int(test[key]) for key in ("epochs", "parameters"))
+    sizes = {key: int(test[key]) for key in ("epochs", "parameters")}
     last, by_epoch = fold_tables(kfold["folds"], rows, curves, main.name)
     found = {
         "baseline": baseline(task, y_train, y_test),
         "kfold": of_folds(last, k, (main, loss)),
-        "network": {"epochs": epochs, "loss": quantity, "parameters": parameters},
+        "network": sizes | {"loss": quantity},
         "source": origin,
     }
     if len(y_test):
         found["test"] = over_seeds(metrics_of(task, quantity), y_test, predictions)
     if "reference" in kfold:
         found["reference"] = reference(main, y_train, kfold["reference"], kfold["folds"][0])
-    found |= cautions(schema, main, found["kfold"][main.name]["mean"], found["baseline"][main.name])
+    reached, base = found["kfold"][main.name]["mean"], constant(task, y_train, kfold["folds"][0])
+    found |= cautions(schema, main, reached, base)
     fit = "final fit"
     if "val_loss" in history:
         fit, best = "exploring fit", int(history["val_loss"].argmin())
@@ -214,7 +227,7 @@ def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
     title += "" if origin == "official" else " (SYNTHETIC stand-in)"
     axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, main)}
     kind, of, *judged = judged_rows(targets, predictions, kfold)
-    pairs = outcome(schema, *judged)
+    pairs, ensemble = outcome(schema, *judged), f"{len(judged[1])} {of}"
     return rounded(found), {
         "history.csv": csv(pd.DataFrame({"epoch": range(1, len(history["loss"]) + 1)} | history)),
         "folds.csv": csv(last),
@@ -224,7 +237,7 @@ def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
         "network.txt": str(test["summary"]).encode(),
         "history.png": pictures.history(f"{title}: {fit}", history, axes),
         "folds.png": pictures.folds(f"{title}: {k} folds x {repeats} repeats", curves, axes),
-        "test.png": drawn_outcome(title, unit, schema, pairs, kind, f"{len(judged[1])} {of}"),
+        "test.png": drawn_outcome(title, unit, schema, pairs, kind, ensemble),
     }
 
 

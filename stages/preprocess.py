@@ -40,7 +40,8 @@ def main(name):
     by = getattr(section.data, split.keys.by, "")  # the column, of a group or a time
     found, asked = {}, f"{split.keys.by} {by}".rstrip()
     if source.kind == "table":
-        found = traps.found(split.x_train, split.y_train, source.reader, task, split.keys)
+        rows = split.x_train, split.passed, split.y_train
+        found = traps.found(*rows, source.reader, task, split.keys)
     schema = Schema(task, classes, encoding.features, x_train.shape[1:], asked, found)
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
         packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}

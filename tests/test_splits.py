@@ -116,8 +116,18 @@ def test_rows_of_one_time_are_on_one_side():
         (Keys(np.arange(50)), np.arange(50) % 3, 0.02, "data.test.* got 0.02"),
         (Keys(np.arange(50)), np.arange(50) % 3, 0.98, "data.test.* got 0.98"),
         (Keys(np.arange(9), group=np.zeros(9, int)), np.arange(9) % 2, 0.2, "two groups or more"),
-        (Keys(np.arange(9), time=np.zeros(9)), np.arange(9) % 2, 0.2, "got 9 and 0 of 9"),
-        (Keys(np.arange(9), time=np.array([0.0] + [1] * 8)), np.arange(9) % 2, 0.2, "9 and 0 of 9"),
+        (
+            Keys(np.arange(9), time=np.zeros(9)),
+            np.arange(9) % 2,
+            0.2,
+            "two different times or more",
+        ),
+        (
+            Keys(np.arange(9), time=np.array([0.0] + [1] * 8)),
+            np.arange(9) % 2,
+            0.2,
+            "89% of the rows",
+        ),
         (Keys(np.arange(9), group=np.arange(9) % 2), np.arange(9) % 2, 0.9, "got 0 and 9 of 9"),
     ],
     ids=["few", "many", "a group", "a time", "late", "all groups"],
@@ -171,9 +181,12 @@ def test_rows_of_one_time_are_in_one_fold():
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        (Keys(np.arange(40), time=np.arange(40) % 7 * 1.0), "expected 8 different times"),
+        (Keys(np.arange(40), time=np.arange(40) % 7 * 1.0), "expected rows at 8 times or more"),
         (Keys(np.arange(40), time=np.minimum(np.arange(40.0), 35)), None),
-        (Keys(np.arange(40), time=np.minimum(np.arange(40.0), 20)), "expected 8 different times"),
+        (
+            Keys(np.arange(40), time=np.minimum(np.arange(40.0), 20)),
+            "expected rows at 8 times or more",
+        ),
         (Keys(np.arange(40), group=np.arange(40) % 3), "expected 4 groups or more, got 3"),
     ],
     ids=["few times", "some at the end", "many at the end", "few groups"],

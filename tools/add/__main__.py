@@ -59,6 +59,17 @@ def share_or_file(test: str | None) -> tuple[float | str, Path | None]:
     return share, None
 
 
+def must_have_columns(asked, test: Path | None):
+    """Raise UnreadableFile for options of columns where there are none."""
+    if not (asked.path.is_dir() or asked.path.suffix == ".zip"):
+        return
+    options = "target", "task", "group", "time", "drop", *KINDS
+    given = [f"--{option}" for option in options if getattr(asked, option)]
+    if given := [*given, *["--test FILE"] * bool(test)]:
+        what = "the folder of a file is its class, and it has no columns"
+        raise UnreadableFile(f"expected no {', '.join(given)}: {what}")
+
+
 def contents(asked, name: str, test: Path | None) -> dict[str, bytes]:
     """{name in data/sources: content} of what is added. Raises OSError and UnreadableFile."""
     if asked.path.is_dir():
@@ -75,8 +86,6 @@ def looked_at(asked, files: dict[str, bytes]) -> tuple[look.Found, look.Asked | 
     """What the files hold, and what was asked of a table. Raises UnreadableFile."""
     (file, content), *test = files.items()
     if file.endswith(".zip"):
-        if asked.target:
-            raise UnreadableFile("expected no --target: the folder of a file is its class")
         return folders.looked_at(content, file), None
     if not asked.target:
         raise UnreadableFile("expected --target COLUMN, the column to predict")
@@ -86,9 +95,11 @@ def looked_at(asked, files: dict[str, bytes]) -> tuple[look.Found, look.Asked | 
     found = look.looked_at(content, file, table)
     for name, rows in test:  # it has the same columns, or this says what it lacks
         found.reader["test_file"] = name
-        tables.chosen(
-            frames.read(rows, Table.model_construct(**found.reader)), found.reader["columns"]
-        )
+        reader = Table.model_construct(**found.reader)
+        try:
+            tables.chosen(frames.read(rows, reader), reader.columns)
+        except UnreadableFile as error:
+            raise UnreadableFile(f"in the rows of --test: {error}") from None
     return found, table
 
 
@@ -143,6 +154,7 @@ def main():
     before, present = already()
     name, (test, path) = named(asked, present), share_or_file(asked.test)
     try:
+        must_have_columns(asked, path)
         files = contents(asked, name, path)
         found, table = looked_at(asked, files)
     except OSError as error:
@@ -157,7 +169,8 @@ def main():
     print("\n".join(f"  {line}" for line in found.says))
     print(f"wrote {sources.path_of(name)}, and datasets.{name} in {params.PATH}")
     kept = " ".join(str(sources.FOLDER / file) for file in files)
-    print(f"next: git add {kept} (or dvc add, where it is large); dvc repro evaluate@{name}")
+    git = f"git add {params.PATH} {sources.path_of(name)} {kept}"
+    print(f"next: dvc repro evaluate@{name}; {git} (or dvc add, where it is large)")
 
 
 if __name__ == "__main__":

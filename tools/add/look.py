@@ -90,10 +90,8 @@ def separator_of(text: str) -> str:
     return best
 
 
-def decimal_of(frame: pd.DataFrame, separator: str) -> str:
+def decimal_of(frame: pd.DataFrame) -> str:
     """The mark of decimals: a comma where more columns are numbers with it than with a point."""
-    if separator == ",":
-        return "."
     counts = {mark: sum(_all(frame[name], NUMBER[mark]) for name in frame) for mark in NUMBER}
     return max(counts, key=counts.get)
 
@@ -200,6 +198,9 @@ def looked_at(content: bytes, file: str, asked: Asked) -> Found:
         raise UnreadableFile("expected two columns or more, separated by one of , ; | or a tab")
     tables.chosen(frame, filter(None, [asked.target, asked.group, asked.time, *asked.drop]))
     tables.chosen(frame, asked.kinds)
+    if asked.target in (asked.group, asked.time, *asked.drop):
+        expected = "--group, --time, --drop: expected other columns than the target"
+        raise UnreadableFile(f"{expected}, got {asked.target}")
     reader["missing"] = missing_of(frame)
     frame = frame.mask(frame.isin(reader["missing"]))
     everything = len(frame)
@@ -207,7 +208,7 @@ def looked_at(content: bytes, file: str, asked: Asked) -> Found:
     if frame[asked.target].nunique() < 2:
         got = SHORT.repr(frame[asked.target].unique().tolist())
         raise UnreadableFile(f"expected two values or more in column {asked.target}, got {got}")
-    reader["decimal"] = decimal_of(frame, reader.get("separator", ","))
+    reader["decimal"] = decimal_of(frame)
     reader["signs"] = signs_of(frame, reader["decimal"])
     reader["dates"] = dates_of(frame)
     passed = everything - len(frame)
@@ -226,6 +227,9 @@ def _described(frame, reader, asked, says):
             number = name == asked.time and _all(frame[name], NUMBER[known.decimal])
             kind = kind or ("number" if number else "category")
             why = f"rows are split by it; {why}".rstrip("; ")
+        if name == asked.time and kind not in ("date", "number"):
+            expected = f"--time: expected a column of dates or numbers, got {name}, a {kind}"
+            raise UnreadableFile(f"{expected}; dates are written as {', '.join(DATES)}")
         if name == asked.target:
             kind = "number" if task == "regression" else "category"
             continue_with = f"{len(frame[name].unique())} classes" if kind == "category" else ""
@@ -247,6 +251,10 @@ def _described(frame, reader, asked, says):
         y = tables.numbers(frame[asked.target], known)
     else:
         classes, y = _classes(frame[asked.target])
+        if (task == "binary") != (classes == 2):
+            expected = "binary for two classes" if classes == 2 else f"multiclass for {classes}"
+            got = f"classes of column {asked.target}, got {task}"
+            raise UnreadableFile(f"--task: expected {expected} {got}")
     says += [f"take care: {line}" for line in _traps(frame, y, known, task, asked)]
     spread = float(y.std()) if task == "regression" else 0.0
     return Found(reader, task, len(frame), says, classes, spread)
@@ -261,13 +269,8 @@ def _traps(frame, y, reader, task, asked):
         numbered(frame[asked.group]) if asked.group else None,
         np.zeros(len(frame)) if asked.time else None,
     )
-    found = traps.found(features, y, reader, TASKS[task], keys)
-    if keys.by == "random":
-        others = [name for name in frame if name not in {*reader.columns, *used}]
-        counts = {name: traps.repeated(frame[name], y) for name in others}
-        groups = found.get("groups", {}) | {name: n for name, n in counts.items() if n}
-        found |= {"groups": groups} if groups else {}
-    return traps.sentences(found)
+    passed = frame.drop(columns=[asked.target, *features, *filter(None, [asked.group])])
+    return traps.sentences(traps.found(features, passed, y, reader, TASKS[task], keys))
 
 
 def _classes(target) -> tuple[int, np.ndarray]:
@@ -281,5 +284,7 @@ def _classes(target) -> tuple[int, np.ndarray]:
         raise UnreadableFile(
             f"expected {RARE} rows or more of each class in column {target.name}, got {shown}: "
             "leave these rows out, or join classes"
+            + "; --task regression takes the target for a number"
+            * _all(target, (WHOLE,))
         )
     return len(counts), pd.factorize(target)[0]

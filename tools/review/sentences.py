@@ -39,7 +39,9 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     if len(dataset.metrics) == 1:
         different = f"{dataset.base.measured}, {dataset.head.measured}"
         yield f"The losses measure different things ({different}) and are not compared."
-    yield from _power(found, dataset.head.folds["rows"].max() > 1)
+    in_time = dataset.head.metrics.get("split", "").startswith("time")  # repeats differ in seeds
+    if not in_time:
+        yield from _power(found, dataset.head.folds["rows"].max() > 1)
     if verdict.endswith("in the typical fold"):
         most = dataset.differences(dataset.about.metric).sort_values(key=abs).iloc[-1]
         yield (
@@ -47,7 +49,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
             "failed there. Without the fifth of the folds at either end the difference is "
             f"{change(found.typical)}."
         )
-    if verdict == "no evidence":
+    if verdict == "no evidence" and not in_time:
         answer = "might" if found.repeats_could_tell else "would not"
         yield f"If the difference stayed as it is, more repeats {answer} change the verdict."
     yield from _test_rows(dataset)
@@ -62,7 +64,8 @@ def _cautions(dataset) -> Iterator[str]:
         yield SPLITS[kind].format(column=f"`{traps.plain(column)}`")
     for line in traps.sentences(results.get("traps", {})):
         yield f"Take care: {line}."
-    if trees := results.get("reference", {}).get(dataset.about.metric.name):
+    trees = results.get("reference", {}).get(dataset.about.metric.name)
+    if trees is not None:
         yield f"Boosted trees of scikit-learn, as they come, reach {number(trees)} on these folds."
 
 

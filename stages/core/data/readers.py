@@ -22,7 +22,8 @@ class Split:
 
     x: Text, a DataFrame of text, (rows, features) or (rows, height, width, 1) float32, or (rows,)
     pictures as `archives.members` gives them. y: (rows,) classes or numbers. classes: their names
-    where the reader found them. keys: of the training rows.
+    where the reader found them. keys: of the training rows. passed: their columns that are no
+    features, of a table.
     """
 
     x_train: arrays.Text | pd.DataFrame | np.ndarray
@@ -31,6 +32,7 @@ class Split:
     y_test: np.ndarray
     classes: tuple[str, ...] = ()
     keys: Keys | None = None
+    passed: pd.DataFrame | None = None
 
 
 def read(source: Source, data, files: dict[str, bytes]) -> Split:
@@ -48,18 +50,21 @@ def _table(source, data, files):
     classes = _names(frame[data.target], source) if task.classifies else ()
     y = _targets(frame.pop(data.target), classes, reader, task.classifies)
     keys, x = _keys(frame, reader, data), frame[[*data.features(reader.columns)]]
+    passed = frame.drop(columns=[*x, *filter(None, [data.group])])
     if not reader.test_file:
-        return _split(x, y, keys, data.test, classes)
+        return _split(x, y, keys, data.test, classes, passed)
     tested = _with_target(reader.test_file, files, reader, data)
     y_test = _targets(tested.pop(data.target), classes, reader, task.classifies)
     _must_be_apart(frame, tested, data, reader)
     _must_vary(y, classes)
     train, _ = splits.cut(keys, y, 0, task.classifies)
-    return Split(x.iloc[train], y[train], tested[[*x.columns]], y_test, classes, keys[train])
+    x_test = tested[[*x]]
+    return Split(x.iloc[train], y[train], x_test, y_test, classes, keys[train], passed.iloc[train])
 
 
 def _with_target(name, files, reader, data):
-    frame = tables.chosen(frames.read(files[name], reader), reader.columns)
+    frame = frames.read(files[name], reader)
+    tables.chosen(frame, reader.columns)
     found = frame[frame[data.target].notna()]
     if not len(found):
         raise arrays.UnreadableFile(f"{name}: expected rows with a value of {data.target}")
@@ -114,7 +119,8 @@ def _keys(frame, reader, data):
         time = _times(frame[data.time], reader)
         for row in np.flatnonzero(np.isnan(time))[:1]:
             at = f"line {rows[row]}, column {data.time}"
-            raise arrays.UnreadableFile(f"{at}: expected a time in each row, got none")
+            what = "expected a time in each row, got none; leave the row out"
+            raise arrays.UnreadableFile(f"{at}: {what}, or choose another column")
     return Keys(rows, group, time)
 
 
@@ -124,7 +130,7 @@ def _times(column, reader):
     return tables.days(tables.dates(column, reader.dates))
 
 
-def _split(x, y, keys, share, classes):
+def _split(x, y, keys, share, classes, passed=None):
     """The rows cut as `splits.cut` says, if there are enough of each class."""
     counts = np.bincount(y, minlength=len(classes)) if classes else np.array([len(y)])
     if counts.min() < FEWEST or len(y) < 5 * len(counts):
@@ -138,7 +144,8 @@ def _split(x, y, keys, share, classes):
     _must_vary(y, classes)
     train, test = splits.cut(keys, y, share, bool(classes))
     take = x.iloc if isinstance(x, pd.DataFrame) else x
-    return Split(take[train], y[train], take[test], y[test], classes, keys[train])
+    passed = None if passed is None else passed.iloc[train]
+    return Split(take[train], y[train], take[test], y[test], classes, keys[train], passed)
 
 
 def _documents(source, data, files):

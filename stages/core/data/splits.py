@@ -73,10 +73,23 @@ def _order(keys):
     return np.argsort(shuffled[keys.group], kind="stable")
 
 
+def _latest(time, share):
+    """The rows of as many of the latest times as come nearest to this share: (rows,) bool."""
+    times, counts = np.unique(time, return_counts=True)
+    if len(times) < 2:
+        raise UnreadableFile("expected two different times or more in data.time, got one")
+    late = counts[:0:-1].cumsum() / len(time)  # shares of the latest times, from the last alone
+    nearest = np.abs(late - share).argmin()
+    if 1 - late[nearest] < (1 - share) / 2:
+        got = f"{late[nearest]:.0%} of the rows at the latest time"
+        raise UnreadableFile(f"expected times by which {share:.0%} can be cut off, got {got}")
+    return time >= times[-1 - nearest]
+
+
 def _tested(keys, labels, share, classifies):
     """Which rows are for the test: (rows,) bool."""
     if keys.time is not None:
-        return keys.time > np.quantile(keys.time, 1 - share, method="lower")
+        return _latest(keys.time, share)
     if keys.group is not None:  # dealt into parts, of which the first ones are for the test
         parts = Fraction(share).limit_denominator(PARTS).denominator  # few are more equal
         parts = min(parts if parts > 1 else PARTS, len(np.unique(keys.group)))
@@ -106,10 +119,12 @@ def deal(labels, keys: Keys, k, seeds, classifies) -> np.ndarray:
     """
     if keys.time is None:
         return np.stack([_dealt(labels, keys, k, seed, classifies) for seed in seeds])
-    ends = np.quantile(keys.time, np.arange(1, 2 * k) / (2 * k), method="lower")
-    block = np.searchsorted(ends, keys.time)  # equal times are in the same block
+    _, number, counts = np.unique(keys.time, return_inverse=True, return_counts=True)
+    middle = (counts.cumsum() - counts / 2) / len(number)  # equal times are in the same block
+    block = np.floor(middle * 2 * k).astype(int)[number]
     if len(np.unique(block)) < 2 * k:
-        raise ValueError(f"expected {2 * k} different times or more, as many rows at each")
+        most = f"{counts.max():,} of {len(number):,} rows at the same time"
+        raise ValueError(f"expected rows at {2 * k} times or more, in equal shares, with {most}")
     return np.tile((block - k).astype("int16"), (len(seeds), 1))
 
 

@@ -76,7 +76,7 @@ def numbers(column: pd.Series, reader) -> np.ndarray:
         text = text.where(~text.str.contains(".", regex=False, na=False), "")
         text = text.str.replace(reader.decimal, ".", regex=False)
     values = pd.to_numeric(text, errors="coerce").to_numpy("float64")
-    expected = f"a number with {reader.decimal!r} for decimals"
+    expected = f"a number with {reader.decimal!r} for decimals, at most {LARGEST_NUMBER:g}"
     _must_be(column, np.abs(values) <= LARGEST_NUMBER, expected)
     return values
 
@@ -136,9 +136,9 @@ def unseen(frame: pd.DataFrame, columns: Iterable[Column]) -> list[list[dict]]:
     found = [[] for _ in range(len(frame))]
     for column in columns:
         if column.kind == "category" and not column.others:
-            text = frame[column.name]
-            new = text.notna() & ~text.isin(column.levels)
-            for row in np.flatnonzero(new):
+            text = frame[column.name].fillna("")
+            known = [*column.levels, *[""] * column.missing]
+            for row in np.flatnonzero(~text.isin(known)):
                 found[row].append({"column": column.name, "value": text.iloc[row]})
     return found
 

@@ -26,15 +26,15 @@ SENTENCES = {
         "keeps them together"
     ),
     "dates": (
-        "`{column}`: rows have dates, and folds are dealt at random, so that later rows tell about "
-        "earlier ones; `data.time: {column}` trains on the past alone"
+        "`{column}`: rows have {number:,} dates, and folds are dealt at random, so that later rows "
+        "tell about earlier ones; `data.time: {column}` trains on the past alone"
     ),
     "duplicates": (
         "copies of other rows: {number:,}; a fold may hold out a copy of what it trains on"
     ),
     "baseline": (
-        "the K-fold is no better than {number:.4f}, which the most frequent class, or the mean, "
-        "reaches without a feature"
+        "the K-fold is no better than {number:.4f}, which the most frequent class, or the mean, of "
+        "the training rows reaches in the same folds without a feature"
     ),
     "largest_class": "{number:.0%} of the rows are of one class: look at macro_f1, not at accuracy",
 }
@@ -57,17 +57,19 @@ def sentences(found: dict) -> list[str]:
     return lines
 
 
-def found(x: pd.DataFrame, y: np.ndarray, reader, task, keys) -> dict:
+def found(x: pd.DataFrame, passed: pd.DataFrame, y, reader, task, keys) -> dict:
     """{kind of trap: {column: number}}, or a number where it concerns the whole table.
 
-    x: columns of text. y: (rows,) classes or numbers. keys: how the rows are split.
+    x: columns of text, and `passed` those that are no features: to drop a name of persons does not
+    part their rows. y: (rows,) classes or numbers. keys: how the rows are split.
     """
     traps = {"decides": _deciding(x, y, reader, task), "groups": {}, "dates": {}}
     if keys.by == "random":
-        kinds = {name: reader.columns[name] for name in x}
-        traps["dates"] = {name: 1 for name, kind in kinds.items() if kind == "date"}
-        named = [name for name in x if name not in traps["decides"] and kinds[name] != "date"]
-        groups = {name: repeated(x[name], y) for name in named}
+        columns = pd.concat([x, passed], axis=1)
+        dates = [name for name in columns if reader.columns.get(name) == "date"]
+        traps["dates"] = {name: columns[name].nunique() for name in dates}
+        named = [name for name in columns if name not in {*traps["decides"], *dates}]
+        groups = {name: repeated(columns[name], y) for name in named}
         traps["groups"] = {name: count for name, count in groups.items() if count}
     traps["duplicates"] = _copies(x, y, keys)
     if task.classifies and (most := float(np.bincount(y).max() / len(y))) > MOST:
@@ -120,15 +122,33 @@ def _deciding(x, y, reader, task):
 
 
 def _left(column, reader, y, classifies) -> float:
-    """The share of the error of a constant answer that a small tree on this column alone leaves."""
+    """The share of the error of a constant answer that is left by this column alone."""
+    of_column = _left_by_number if reader.columns[column.name] == "number" else _left_by_category
+    wrong = of_column(column, reader, y, classifies)
+    if classifies:
+        return float(wrong / (len(y) - np.bincount(y).max()))
+    return float(wrong / np.square(y - y.mean()).sum())
+
+
+def _left_by_number(column, reader, y, classifies):
+    """Errors, or squares of them, of a small tree."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    if reader.columns[column.name] == "number":
-        values = np.nan_to_num(tables.numbers(column, reader), nan=-1)
-    else:
-        values = pd.factorize(column, sort=True)[0]  # the order of rows may tell the answer
-    tree = (DecisionTreeClassifier if classifies else DecisionTreeRegressor)(max_depth=3)
-    answers = tree.fit(values[:, None], y).predict(values[:, None])
+    values = np.nan_to_num(tables.numbers(column, reader), nan=-1)[:, None]
+    leaves = max(8, 2 * len(np.unique(y))) if classifies else 8
+    kind = DecisionTreeClassifier if classifies else DecisionTreeRegressor
+    answers = kind(max_leaf_nodes=leaves).fit(values, y).predict(values)
+    return np.count_nonzero(answers != y) if classifies else np.square(y - answers).sum()
+
+
+def _left_by_category(column, reader, y, classifies):
+    """The same where each row is told by the other rows of its category."""
+    rows = pd.DataFrame({"category": column.to_numpy(), "y": y})
+    size = rows.groupby("category", dropna=False)["y"].transform("size")
     if classifies:
-        return float((answers != y).mean() / (1 - np.bincount(y).max() / len(y)))
-    return float(np.square(y - answers).mean() / np.var(y))
+        counts = rows.groupby("category", dropna=False)["y"].value_counts().groupby(level=0).max()
+        alone = np.count_nonzero(size == 1)
+        return len(y) - counts.sum() + alone
+    mean = rows.groupby("category", dropna=False)["y"].transform("mean")
+    others = np.where(size > 1, (y - mean) * size / (size - 1).clip(lower=1), y - y.mean())
+    return np.square(others).sum()
