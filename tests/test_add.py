@@ -90,6 +90,9 @@ def test_the_task_follows_from_the_target(cells, task):
         ("a,member\n" + "x,1\nx,2\n" * 20, "no column to predict from"),
         ("a,member\n1,yes\n2,yes\n", r"two values or more in column member, got \['yes'\]"),
         ("a,member\n" + "1,no\n2,yes\n" * 20 + "3,so\n", "10 rows or more of each class.*'so': 1"),
+        ("a;member\n1;42000\n1,5;38500\n", "10 rows or more of each class.*--task regression"),
+        ("age,member\n29,1\n,0\n", "no column to predict from"),
+        ("", "got no row"),
     ],
 )
 def test_what_cannot_be_added_is_refused(text, says):

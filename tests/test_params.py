@@ -14,7 +14,7 @@ import pytest
 import yaml
 from samples import PARAMS, PROJECT
 
-from stages.core.declared import params, strict_yaml
+from stages.core.declared import params, sources, strict_yaml
 from stages.core.declared.strict_yaml import Wrong
 
 ROOT = Path(__file__).parent.parent
@@ -546,6 +546,114 @@ def test_takes_what_fits_together(changes):
         _, name, part, *key = path.split(".")
         taken = getattr(chosen[name], part).model_dump()
         assert value.items() <= taken.items() if key == [] else taken[key[0]] == value
+
+
+COLUMNS = {"age": "number", "ward": "category", "day": "date", "note": "text", "died": "category"}
+TABLE = {
+    "data": {"task": "binary", "target": "died"},
+    "preprocess": {"encoding": "table"},
+    "model": {"network": "dense", "units": [4], "activation": "relu"},
+    "fit": {
+        "weighting": "tabular",
+        "optimizer": "adamw",
+        "learning_rate": 0.001,
+        "batch_size": 16,
+    },
+    "final": {"exploring_epochs": 2, "validation": 9, "epochs": 2, "seeds": 1},
+    "kfold": {"k": 4, "repeats": 1, "epochs": 2},
+    "review": {"equivalent_within": 0.01},
+}
+WORDS = {"preprocess": {"encoding": "multi_hot", "num_words": 100}, "weighting": "binary"}
+
+
+def of_table(data, test_file=None, preprocess=None, weighting=None):
+    """What params.parse makes of a table whose section asks this of the data."""
+    files = [{"name": name, "size": 1, "sha256": "0" * 64} for name in ("a.csv", "b.csv")]
+    reader = {"format": "table", "file": "a.csv", "columns": COLUMNS}
+    reader |= {"test_file": test_file} if test_file else {}
+    tree = {"title": "A", "reader": reader, "files": files}
+    source = sources.parse(yaml.safe_dump(tree, sort_keys=False))
+    section = copy.deepcopy(TABLE)
+    data = section["data"] | data
+    section["data"] = {key: value for key, value in data.items() if value is not MISSING}
+    section["preprocess"] = preprocess or section["preprocess"]
+    section["fit"]["weighting"] = weighting or "tabular"
+    tree = {"source": "official", "seed": 0, "split_seed": 0, "datasets": {"a": section}}
+    return params.parse(yaml.safe_dump(tree), {"a": source}).datasets["a"]
+
+
+@pytest.mark.parametrize(
+    ("data", "more"),
+    [
+        ({}, {}),
+        ({"test": 0}, {}),
+        ({"test": "file"}, {"test_file": "b.csv"}),
+        ({"group": "ward"}, {}),
+        ({"group": "ward", "drop": ["ward"]}, {}),
+        ({"time": "day"}, {}),
+        ({"time": "age", "drop": ["age", "day"]}, {}),
+        ({"drop": ["note"]}, {}),
+        ({"drop": ["age", "ward", "day"]}, WORDS),
+        ({"drop": ["age", "day"], "group": "ward"}, WORDS),
+        ({"target": "ward", "task": "multiclass"}, {}),
+    ],
+)
+def test_takes_what_can_be_asked_of_a_table(data, more):
+    taken = of_table(data, **more).data.model_dump()
+    given = {key: tuple(value) if key == "drop" else value for key, value in data.items()}
+    assert given.items() <= taken.items()
+
+
+@pytest.mark.parametrize(
+    ("data", "more", "key", "says"),
+    [
+        ({"target": "dead"}, {}, "target", "age, ward, day, note, died; got 'dead'"),
+        ({"group": "dead"}, {}, "group", "a column of the source.* got 'dead'"),
+        ({"drop": ["age", "dead"]}, {}, "drop", "a column of the source.* got 'dead'"),
+        ({"group": "died"}, {}, "group", "another column than the target, got 'died'"),
+        ({"drop": ["died"]}, {}, "drop", "another column than the target, got 'died'"),
+        ({"time": "ward"}, {}, "time", "a date or a number, got a category"),
+        ({"time": "note"}, {}, "time", "a date or a number, got a text"),
+        ({"group": "ward", "time": "day"}, {}, "time", "none beside data.group"),
+        ({"test": "file"}, {}, "test", "a share.* no test_file; got 'file'|a share.* got 'file'"),
+        ({}, {"test_file": "b.csv"}, "test", "file, got 0.2"),
+        ({"test": 0}, {"test_file": "b.csv"}, "test", "file, got 0"),
+        ({"test": 1}, {}, "test", "a share from 0 below 1, or file, got 1"),
+        ({"test": "files"}, {}, "test", "a share from 0 below 1, or file, got 'files'"),
+        ({"target": 3}, {}, "target", "text, got 3"),
+        ({"target": ""}, {}, "target", "got ''"),
+        ({"group": ["ward"]}, {}, "group", "text, got"),
+        ({"drop": "age"}, {}, "drop", "got 'age'"),
+        ({"drop": ["age", "age"]}, {}, "drop", "each name once, got 'age' again"),
+        ({"drop": ["age", "ward", "day", "note"]}, {}, "drop", "not all, of the columns"),
+        ({"group": "note", "drop": ["age", "ward", "day"]}, {}, "drop", "not all, of the columns"),
+        ({}, WORDS, "drop", "a single column of text.* got number, category, date, text"),
+        ({"drop": ["note", "day", "ward"]}, WORDS, "drop", "a single column of text.* got number"),
+    ],
+)
+def test_says_what_a_table_cannot_give(data, more, key, says):
+    with pytest.raises(Wrong) as caught:
+        of_table(data, **more)
+    (line,) = str(caught.value).splitlines()
+    assert re.match(rf"datasets\.a\.data\.{key}: ", line)
+    assert re.search(says, line)
+    assert not [word for word in NOISE if word in line]
+
+
+def test_a_time_that_no_column_has_is_named():
+    with pytest.raises(Wrong, match=r"data\.time: expected a column of the source.* got 'dead'"):
+        of_table({"time": "dead"})
+
+
+@pytest.mark.parametrize("key", ["target", "group", "time", "drop", "test"])
+def test_data_of_no_table_have_no_columns(key):
+    (line,) = complaints(changed((f"datasets.imdb.data.{key}", "x")))
+    assert line.startswith(f"datasets.imdb.data.{key}: there is no such key")
+
+
+def test_a_table_has_a_target():
+    with pytest.raises(Wrong, match=r"datasets\.a\.data\.target: .*missing"):
+        of_table({"target": MISSING})
 
 
 def test_the_best_epoch_can_be_asked_for_with_one_validation_row():

@@ -50,6 +50,18 @@ def test_cells_are_text_without_blanks_and_missing_where_empty():
     assert found.isna().to_numpy().tolist() == [[False, False], [True, True]]
 
 
+def test_names_of_columns_may_have_several_lines_or_be_missing():
+    found = frame('a,"first\nline",\n1,2,3\n\n"x\ny",5,6\n')
+    assert list(found.columns) == ["a", "first\nline", "column 3"]
+    assert found["a"].to_dict() == {3: "1", 6: "x\ny"}  # the line in which a row ends
+
+
+def test_rows_and_cells_of_other_computers_are_read():
+    for line_end in ("\n", "\r\n", "\r"):
+        found = frame(line_end.join(["a\tb", '1\t"say ""x"", y"', ""]), "\t")
+        assert found.to_numpy().tolist() == [["1", 'say "x", y']]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "windows-1252"])
 def test_encodings_are_read_as_declared_gzipped_or_not(encoding):
     text = "straße;preis\nBahnhof;1,5\n"

@@ -45,6 +45,7 @@ def _number(mark):
 
 
 NUMBER = {mark: _number(mark) for mark in ".,"}
+FORMS = [*NUMBER.values(), *((re.compile(written),) for written in DATES.values())]
 
 
 @dataclass(frozen=True)
@@ -108,23 +109,21 @@ def signs_of(frame: pd.DataFrame, decimal: str) -> str:
 
 
 def missing_of(frame: pd.DataFrame) -> list[str]:
-    """Words for a cell without a value: NA, and those among the numbers of a column."""
+    """Words for a cell without a value: NA, and those among numbers or dates of a column."""
     found = {"NA"} if (frame == "NA").any(axis=None) else set()
     for name in frame:
         cells = frame[name].dropna()
         words = cells[cells.isin(ABSENT)]
         others = cells[~cells.isin(ABSENT)]
-        if len(words) and any(_all(others, patterns) for patterns in NUMBER.values()):
+        if len(words) and any(_all(others, patterns) for patterns in FORMS):
             found |= set(words)
     return sorted(found)
 
 
 def dates_of(frame: pd.DataFrame) -> str:
-    """How the dates of a file are written: the first way in which a column is dates."""
-    for written in DATES:
-        if any(_are_dates(frame[name], written) for name in frame):
-            return written
-    return "ISO8601"
+    """How the dates of a file are written: the way in which the most columns are dates."""
+    counts = {way: sum(_are_dates(frame[name], way) for name in frame) for way in DATES}
+    return max(counts, key=counts.get)  # of equal ones the first
 
 
 def _are_dates(column, written) -> bool:
@@ -153,7 +152,8 @@ def kind_of(column: pd.Series, reader) -> tuple[str | None, str]:
         return None, "the same in all rows" if different else "no value"
     if _all(cells, NUMBER[reader.decimal]) and not cells.str.fullmatch(CODE).any():
         steps = np.diff(tables.numbers(cells, reader))
-        if different == len(column) and (steps == 1).all():
+        lines = np.diff(cells.index)  # some may lack, which have no target
+        if different == len(column) and ((steps == 1).all() or (steps == lines).all()):
             return None, "numbers the rows"
         return "number", ""
     if _are_dates(column, reader.dates):
@@ -179,7 +179,7 @@ def task_of(target: pd.Series, reader) -> str:
 
 def layout_of(file: str) -> str:
     """How a table is written, by the end of its name."""
-    ends = {".parquet": "parquet", ".jsonl": "json_lines", ".ndjson": "json_lines"}
+    ends = dict.fromkeys([".jsonl", ".ndjson", ".json"], "json_lines") | {".parquet": "parquet"}
     plain = file.lower().removesuffix(".gz")
     return next((layout for end, layout in ends.items() if plain.endswith(end)), "csv")
 

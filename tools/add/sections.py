@@ -39,7 +39,8 @@ def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> 
         data["target"] = asked.target
     data["test"] = test
     if kind == "table":
-        chosen = {"group": asked.group, "time": asked.time, "drop": [*asked.drop]}
+        drop = [name for name in asked.drop if name in found.reader["columns"]]  # not left out
+        chosen = {"group": asked.group, "time": asked.time, "drop": drop}
         data |= {key: value for key, value in chosen.items() if value}
     training = int(found.rows * (1 - (test if isinstance(test, float) else 0)))
     parts = SECTIONS[_form(found, data)](training, found)
@@ -141,7 +142,7 @@ def written(name: str, section: dict) -> str:
     lines = []
     for line in strict_yaml.write({name: section}).splitlines():
         key = line.strip().partition(":")[0]
-        comment = f"{line:<32}# {COMMENTS[key]}" if key in COMMENTS else line
+        comment = f"{line:<31} # {COMMENTS[key]}" if key in COMMENTS else line
         lines.append(f"  {comment}\n")
     return "".join(lines)
 

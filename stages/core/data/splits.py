@@ -90,22 +90,30 @@ def _tested(keys, labels, share, classifies):
     """Which rows are for the test: (rows,) bool."""
     if keys.time is not None:
         return _latest(keys.time, share)
-    if keys.group is not None:  # dealt into parts, of which the first ones are for the test
-        parts = Fraction(share).limit_denominator(PARTS).denominator  # few are more equal
-        parts = min(parts if parts > 1 else PARTS, len(np.unique(keys.group)))
-        if classifies:  # scikit-learn wants as many rows of some class
-            parts = min(parts, np.bincount(labels).max())
-        if parts < 2:
-            raise UnreadableFile("expected two groups or more, got one value in data.group")
-        with warnings.catch_warnings():  # on classes that are rarer: their rows are in few parts
-            warnings.simplefilter("ignore", UserWarning)
-            part = _dealt(labels, keys, parts, SHUFFLE_SEED, classifies)
-        return part < max(1, round(parts * share))
+    if keys.group is not None:
+        return _tested_groups(keys, labels, share, classifies)
     from sklearn.model_selection import train_test_split
 
     settings = {"test_size": share, "random_state": SHUFFLE_SEED}
     settings["stratify"] = labels if classifies else None
     return np.isin(np.arange(len(labels)), train_test_split(np.arange(len(labels)), **settings)[1])
+
+
+def _tested_groups(keys, labels, share, classifies):
+    """Groups dealt into parts; for the test are those next to each other that are about so many."""
+    parts = Fraction(share).limit_denominator(PARTS).denominator  # few are more equal
+    parts = min(parts if parts > 1 else PARTS, len(np.unique(keys.group)))
+    if classifies:  # scikit-learn wants as many rows of some class
+        parts = min(parts, np.bincount(labels).max())
+    if parts < 2:
+        raise UnreadableFile("expected two groups or more, got one value in data.group")
+    with warnings.catch_warnings():  # on classes that are rarer: their rows are in few parts
+        warnings.simplefilter("ignore", UserWarning)
+        part = _dealt(labels, keys, parts, SHUFFLE_SEED, classifies)
+    count = max(1, round(parts * share))
+    windows = (np.arange(parts)[:, None] + np.arange(count)) % parts
+    rows = np.bincount(part, minlength=parts)[windows].sum(axis=1)
+    return np.isin(part, windows[np.abs(rows - share * len(labels)).argmin()])
 
 
 def deal(labels, keys: Keys, k, seeds, classifies) -> np.ndarray:

@@ -123,6 +123,8 @@ def _deciding(x, y, reader, task):
 
 def _left(column, reader, y, classifies) -> float:
     """The share of the error of a constant answer that is left by this column alone."""
+    if y.min() == y.max():  # of training rows, where a cut leaves others to the test
+        return 1.0
     of_column = _left_by_number if reader.columns[column.name] == "number" else _left_by_category
     wrong = of_column(column, reader, y, classifies)
     if classifies:
