@@ -298,8 +298,8 @@ def test_a_folder_a_class_becomes_an_archive(tmp_path):
     content = folders.packed(tmp_path)
     assert content == folders.packed(tmp_path)
     found = folders.looked_at(content, "reviews.zip")
-    assert (found.task, found.rows, found.reader["format"]) == ("binary", 22, "documents")
-    assert found.says == ["bad: 10 documents", "good: 12 documents"]
+    assert (found.task, found.rows, found.reader["format"]) == ("binary", 22, "text_folders")
+    assert found.says == ["bad: 10 texts", "good: 12 texts"]
     (tmp_path / "bad/9.txt").unlink()
     with pytest.raises(UnreadableFile, match=r"10 files or more.*9 of bad"):
         folders.looked_at(folders.packed(tmp_path), "reviews.zip")

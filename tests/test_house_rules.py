@@ -86,7 +86,7 @@ KINDS = [
     dataset.Cut,
     dataset.Columns,
     dataset.Table,
-    dataset.SizedImage,
+    dataset.ImageOfSize,
     dataset.MultiHot,
     dataset.Sequence,
     dataset.Features,

@@ -369,7 +369,7 @@ def test_documents_keep_their_classes():
         for label in ("10", "9", "b")
         for number in range(10)
     }
-    source = source_of(["a"], format="documents", encoding="windows-1252")
+    source = source_of(["a"], format="text_folders", encoding="windows-1252")
     asked = dataset.Cut(task="multiclass", test=0.2)
     split = readers.read(source, asked, {"a": archive_of(names)})
     assert (split.classes, len(split.x_test)) == (("9", "10", "b"), 6)
@@ -381,14 +381,14 @@ def test_documents_keep_their_classes():
 def test_a_document_in_another_encoding_is_refused_with_its_name():
     names = {f"{label}/{number}.txt": b"words" for label in "ab" for number in range(9)}
     names["a/3.txt"] = b"caf\xe9"
-    source = source_of(["a"], format="documents")
+    source = source_of(["a"], format="text_folders")
     with pytest.raises(arrays.UnreadableFile, match=r"a/3.txt, line 1: expected UTF-8"):
         readers.read(source, dataset.Cut(task="binary"), {"a": archive_of(names)})
 
 
 def test_pictures_keep_their_classes_and_are_cut_as_said():
     names = {f"{label}/{number}.png": label.encode() for label in "ba" for number in range(20)}
-    source = source_of(["a"], format="pictures")
+    source = source_of(["a"], format="image_folders")
     for share in (0, 0.25):
         asked = dataset.Cut(task="binary", test=share)
         split = readers.read(source, asked, {"a": archive_of(names)})

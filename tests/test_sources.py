@@ -81,7 +81,7 @@ def test_what_may_be_left_out_is_empty():
         (
             "reader.format",
             "csv",
-            "reader.format: expected 'word_ranks', 'arrays', 'pixels', 'table', 'documents' or 'pictures', got",
+            "reader.format: expected 'word_ranks', 'arrays', 'pixels', 'table', 'text_folders' or 'image_folders', got",
         ),
         (
             "reader.shape",

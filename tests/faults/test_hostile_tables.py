@@ -1,4 +1,4 @@
-"""Tables, archives and pictures that are meant to harm: refused, or harmless, with a message."""
+"""Tables, archives and images that are meant to harm: refused, or harmless, with a message."""
 
 import gzip
 import io
@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from stages.core.data import archives, frames, pictures, tables, traps
+from stages.core.data import archives, frames, images, tables, traps
 from stages.core.data.arrays import UnreadableFile
 from stages.core.declared import params, sources
 from stages.core.declared.sources import Table
@@ -132,19 +132,19 @@ def test_names_and_formulas_are_not_active_in_a_page(name, tried):
     tried("formulas, HTML and links in names of columns", "text in the page of a review")
 
 
-PICTURES = {
+IMAGES = {
     "a bomb in PNG": (png(60_000, 60_000, zlib.compress(bytes(10**6))), "pixels"),
-    "a text that is called a picture": (b"I am no picture", "PNG or JPEG"),
-    "half a picture": (png(8, 8, zlib.compress(bytes(20))), "PNG or JPEG"),
-    "a picture without a size": (png(0, 8), "PNG or JPEG|pixels"),
+    "a text that is called a image": (b"I am no image", "PNG or JPEG"),
+    "half a image": (png(8, 8, zlib.compress(bytes(20))), "PNG or JPEG"),
+    "a image without a size": (png(0, 8), "PNG or JPEG|pixels"),
 }
 
 
-@pytest.mark.parametrize("what", PICTURES)
+@pytest.mark.parametrize("what", IMAGES)
 def test_a_picture_that_is_none_is_refused_by_its_name(what, tried):
-    content, says = PICTURES[what]
+    content, says = IMAGES[what]
     with pytest.raises(UnreadableFile, match=f"odd.png.*({says})"):
-        pictures.decoded(content, "rose/odd.png", (8, 8), 3)
+        images.decoded(content, "rose/odd.png", (8, 8), 3)
     tried(what, "refused with its name")
 
 
@@ -154,11 +154,11 @@ def test_an_archive_with_such_a_picture_is_refused_and_nothing_is_written(
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "png")
     good = {f"{label}/{n}.png": file.getvalue() for label in ("rose", "lily") for n in range(12)}
-    Path("flowers.zip").write_bytes(zipped(good | {"rose/0.png": b"I am no picture"}))
+    Path("flowers.zip").write_bytes(zipped(good | {"rose/0.png": b"I am no image"}))
     with pytest.raises(SystemExit, match=r"rose/0\.png"):
         added(monkeypatch, "flowers.zip")
     assert [*sources.FOLDER.iterdir()] == []
-    tried("an archive with a file that is no picture", "refused with its name, nothing written")
+    tried("an archive with a file that is no image", "refused with its name, nothing written")
 
 
 ARCHIVES = {

@@ -24,7 +24,7 @@ def clone(tmp_path_factory):
 
 
 def commands(number):
-    """A block of commands of the guide to data of one's own: of a table, texts, pictures."""
+    """A block of commands of the guide to data of one's own: of a table, texts, images."""
     text = (ROOT / "docs/your-own-data.md").read_text()
     return re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[number]
 

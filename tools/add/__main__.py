@@ -2,7 +2,7 @@
 
     python -m tools.add passengers.csv --target survived      CSV, TSV, JSON lines or Parquet
     python -m tools.add reviews/                              a folder a class of texts
-    python -m tools.add flowers/                              a folder a class of pictures
+    python -m tools.add flowers/                              a folder a class of images
 
 Copies the file, or an archive of the folder, into data/sources/, writes data/sources/<name>.yaml
 and a section of params.yaml, and says what it took each column for. Both are meant to be read and

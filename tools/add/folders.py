@@ -1,17 +1,17 @@
-"""A folder a class of texts or of pictures -> an archive, and what it holds."""
+"""A folder a class of texts or of images -> an archive, and what it holds."""
 
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from stages.core.data import archives, frames, pictures
+from stages.core.data import archives, frames, images
 from stages.core.data.arrays import UnreadableFile
-from stages.core.data.readers import PICTURES, TEXTS
+from stages.core.data.readers import IMAGES, TEXTS
 from tools.add.look import RARE, Found
 
-SIDE = 32  # pixels: height and width of pictures, at most, at first
-SEEN = 200  # pictures that are looked at, for their size
+SIDE = 32  # pixels: height and width of images, at most, at first
+SEEN = 200  # images that are looked at, for their size
 
 
 def packed(folder: Path) -> bytes:
@@ -24,35 +24,35 @@ def packed(folder: Path) -> bytes:
 
 def looked_at(content: bytes, file: str) -> Found:
     """What an archive holds. Raises UnreadableFile."""
-    members = archives.members(content, TEXTS + PICTURES)
+    members = archives.members(content, TEXTS + IMAGES)
     counts = Counter(member.label for member in members)
     endings = {name.lower().endswith(TEXTS) for _, name, _ in members}
     if len(endings) > 1:
-        raise UnreadableFile("expected texts or pictures, got both")
-    kind = "documents" if endings == {True} else "pictures"
+        raise UnreadableFile("expected texts or images, got both")
+    kind = "text_folders" if endings == {True} else "image_folders"
     if rare := [f"{count} of {label}" for label, count in counts.items() if count < RARE]:
         what = f"expected {RARE} files or more in the folder of each class"
         raise UnreadableFile(f"{what}, got {', '.join(rare[:5])}: add files, or join classes")
-    says = [f"{label}: {count:,} {kind}" for label, count in sorted(counts.items())]
+    what = "texts" if kind == "text_folders" else "images"
+    says = [f"{label}: {count:,} {what}" for label, count in sorted(counts.items())]
     reader = {"format": kind, "file": file}
-    if kind == "documents":
+    if kind == "text_folders":
         found = {frames.encoding_of(text) for _, _, text in members} - {"utf-8-sig"}
         if len(found) > 1:
             raise UnreadableFile(f"expected all texts in one encoding, got {', '.join(found)}")
         reader["encoding"] = found.pop() if found else "utf-8-sig"
     task = "binary" if len(counts) == 2 else "multiclass"
-    shape = shape_of(members) if kind == "pictures" else (0, 0, 0)
+    shape = shape_of(members) if kind == "image_folders" else (0, 0, 0)
     return Found(reader, task, len(members), says, len(counts), shape=shape)
 
 
 def shape_of(members) -> tuple[int, int, int]:
-    """Height, width and channels that suit pictures: those in the middle, and no more than SIDE.
+    """Height, width and channels that suit images: those in the middle, and no more than SIDE.
 
-    Raises UnreadableFile for what is no picture.
+    Raises UnreadableFile for what is no image.
     """
     seen = [
-        pictures.looks(member.content, member.name)
-        for member in members[:: len(members) // SEEN + 1]
+        images.looks(member.content, member.name) for member in members[:: len(members) // SEEN + 1]
     ]
     height, width = np.median([size for size, _ in seen], axis=0)
     larger = max(1, max(height, width) / SIDE)

@@ -64,7 +64,7 @@ class Asked:
 class Found:
     """What was found: `reader` of the source, without files; task; rows; lines for people; classes,
     how many; spread: the deviation of a target that is a number; shape: height, width and channels
-    that suit pictures.
+    that suit images.
     """
 
     reader: dict

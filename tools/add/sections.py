@@ -44,7 +44,7 @@ def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> 
         data |= {key: value for key, value in chosen.items() if value}
     training = int(found.rows * (1 - (test if isinstance(test, float) else 0)))
     parts = SECTIONS[_form(found, data)](training, found)
-    cheap = kind != "pictures" and training < SMALL
+    cheap = kind != "image_folders" and training < SMALL
     epochs, repeats = parts["epochs"], 5 if cheap else 1
     return {
         "data": data,
@@ -68,13 +68,13 @@ def _small(found):
 
 
 def _form(found, data):
-    """table, text or pictures: what a network sees."""
+    """table, text or images: what a network sees."""
     kind = found.reader["format"]
     if kind != "table":
         return kind
     used = {data["target"], data.get("group"), *data.get("drop", ())}
     kinds = [kind for name, kind in found.reader["columns"].items() if name not in used]
-    return "documents" if kinds == ["text"] else "table"
+    return "text_folders" if kinds == ["text"] else "table"
 
 
 def _fit(found, rows_a_step, **more):
@@ -113,7 +113,7 @@ def _table(training, found):
     }
 
 
-def _documents(training, found):
+def _text_folders(training, found):
     """Sizes that did best over 500 to 8,000 reviews and newswires."""
     return {
         "preprocess": {"encoding": "multi_hot", "num_words": 10_000, "ngrams": 1},
@@ -123,7 +123,7 @@ def _documents(training, found):
     }
 
 
-def _pictures(training, found):
+def _image_folders(training, found):
     height, width, channels = found.shape
     size = {"height": height, "width": width, "channels": channels}
     return {
@@ -134,7 +134,7 @@ def _pictures(training, found):
     }
 
 
-SECTIONS = {"table": _table, "documents": _documents, "pictures": _pictures}
+SECTIONS = {"table": _table, "text_folders": _text_folders, "image_folders": _image_folders}
 
 
 def written(name: str, section: dict) -> str:

@@ -4,7 +4,7 @@
     python -m tools.predict reuters news.txt            a document a line
     python -m tools.predict boston_housing houses.csv   a row a line, columns by name
     python -m tools.predict titanic passengers.csv      a table as it comes
-    python -m tools.predict flowers rose.jpg lily.png   pictures
+    python -m tools.predict flowers rose.jpg lily.png   images
 
 Without a file, or with - in its place, standard input is read.
 Documents are encoded as the training data were: lower case, without punctuation, by the word index
@@ -36,7 +36,7 @@ from tools.predict.rows import (
     decoded,
     read_documents,
     read_features,
-    read_pictures,
+    read_images,
     read_raw,
     some,
 )
@@ -45,13 +45,13 @@ from tools.review import revisions
 
 
 def predict(name: str, contents: dict[str, bytes]) -> list[dict]:
-    """For each document, row or picture an answer as `answers` gives it, and its reader's notes.
+    """For each document, row or image an answer as `answers` gives it, and its reader's notes.
 
-    contents: of the files; more than one are pictures. Raises Refused and UnreadableFile.
+    contents: of the files; more than one are images. Raises Refused and UnreadableFile.
     """
     source, section = sources.read(name), params.load().datasets[name]
-    content = contents if source.kind == "pictures" else next(iter(contents.values()))
-    if source.kind not in ("pictures", "table"):
+    content = contents if source.kind == "image_folders" else next(iter(contents.values()))
+    if source.kind not in ("image_folders", "table"):
         content = decoded(content)
     rows, notes = READERS[source.kind](name, source, section, content)
     rows = WEIGHTINGS[section.fit.weighting].values(rows)
@@ -112,12 +112,12 @@ def main():
     parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
     chosen = parser.parse_intermixed_args()
     source = sources.read(chosen.dataset)
-    if chosen.text is not None and source.kind not in ("text", "documents"):
+    if chosen.text is not None and source.kind not in ("text", "text_folders"):
         parser.error(f"--text is for documents; {chosen.dataset} takes a file")
     if chosen.text is not None and chosen.files:
         parser.error(f"expected --text or a file, got both: {chosen.files[0]}")
-    if len(chosen.files) > 1 and source.kind != "pictures":
-        parser.error(f"expected one file, got {len(chosen.files)}: several are for pictures")
+    if len(chosen.files) > 1 and source.kind != "image_folders":
+        parser.error(f"expected one file, got {len(chosen.files)}: several are for images")
     try:
         found = predict(chosen.dataset, read(chosen))
     except OSError as error:
@@ -130,9 +130,9 @@ def main():
         print(json.dumps(found, indent=2))
         return
     told = {answer.get("line"): line(answer, source.unit) for answer in found}
-    if source.kind == "pictures":
+    if source.kind == "image_folders":
         print("\n".join(f"{answer['file']}: {line(answer, source.unit)}" for answer in found))
-    elif source.kind in ("text", "documents"):  # a line without words is answered by an empty line
+    elif source.kind in ("text", "text_folders"):  # an empty line answers one without words
         print("\n".join(told.get(number, "") for number in range(1, max(told) + 1)))
     else:
         print("\n".join(told.values()))
@@ -140,11 +140,11 @@ def main():
 
 READERS = {
     "text": read_documents,
-    "documents": read_documents,
+    "text_folders": read_documents,
     "table": read_raw,
     "features": read_features,
     "images": read_features,
-    "pictures": read_pictures,
+    "image_folders": read_images,
 }
 
 if __name__ == "__main__":

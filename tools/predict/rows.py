@@ -195,8 +195,8 @@ def read_features(name, source, section, content: str) -> tuple:
     return Encoding(section.preprocess, source).encode(values), notes
 
 
-def read_pictures(name, source, section, contents: dict[str, bytes]) -> tuple:
-    """Pictures by the names of their files; of each {"file"}. Raises UnreadableFile."""
+def read_images(name, source, section, contents: dict[str, bytes]) -> tuple:
+    """Images by the names of their files; of each {"file"}. Raises UnreadableFile."""
     members = [("", file, content) for file, content in contents.items()]
     notes = [{"file": file} for file in contents]
     return Encoding(section.preprocess, source).encode(members), notes

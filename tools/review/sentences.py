@@ -120,7 +120,7 @@ def flipped(dataset: Reviewed) -> str:
     lost, won = comparison.flips(*dataset.rows)
     count = "Test rows that changed sides in at least 80 % of the seeds: "
     count += f"{len(won):,} to right, {len(lost):,} to wrong."
-    if dataset.about.source.kind not in ("text", "documents") or not len(won) + len(lost):
+    if dataset.about.source.kind not in ("text", "text_folders") or not len(won) + len(lost):
         return count
     total = dataset.rows[1].shape[1]
     words = texts.spelled(dataset.name, dataset.about.source, [*won[:SHOWN], *lost[:SHOWN]], total)

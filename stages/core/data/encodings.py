@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from stages.core.data import arrays, pictures, tables, vocabulary
+from stages.core.data import arrays, images, tables, vocabulary
 from stages.core.data.arrays import Text
 from stages.core.declared.sections import Section
 from stages.core.declared.sources import Source
@@ -67,8 +67,8 @@ class Encoding:
             return counts(text, section.num_words) if chosen is None else term_counts(text, chosen)
         if section.encoding == "sequence":
             return sequences(self.documents(x), section.num_words, section.length)
-        if self.source.kind == "pictures":
-            x = pictures.stack(x, (section.height, section.width), section.channels)
+        if self.source.kind == "image_folders":
+            x = images.stack(x, (section.height, section.width), section.channels)
         x = self.source.scaled(x)
         return x.reshape(len(x), -1) if section.encoding == "features" else x
 

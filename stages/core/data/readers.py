@@ -12,7 +12,7 @@ from stages.core.declared.strict_yaml import SHORT
 from stages.core.declared.task import TASKS
 
 TRAINING = 0.8  # share of the rows where the Keras loaders cut
-TEXTS, PICTURES = (".txt",), (".png", ".jpg", ".jpeg")  # endings of files
+TEXTS, IMAGES = (".txt",), (".png", ".jpg", ".jpeg")  # endings of files
 FEWEST = 2  # rows of a class: to train on, and to test
 
 
@@ -21,7 +21,7 @@ class Split:
     """Rows for training and for testing.
 
     x: Text, a DataFrame of text, (rows, features) or (rows, height, width, 1) float32, or (rows,)
-    pictures as `archives.members` gives them. y: (rows,) classes or numbers. classes: their names
+    images as `archives.members` gives them. y: (rows,) classes or numbers. classes: their names
     where the reader found them. keys: of the training rows. passed: their columns that are no
     features, of a table.
     """
@@ -148,7 +148,7 @@ def _split(x, y, keys, share, classes, passed=None):
     return Split(take[train], y[train], take[test], y[test], classes, keys[train], passed)
 
 
-def _documents(source, data, files):
+def _text_folders(source, data, files):
     """A column of text; a class is a folder."""
     reader = source.reader
     members = archives.members(files[reader.file], TEXTS)
@@ -156,8 +156,8 @@ def _documents(source, data, files):
     return _of_folders(members, pd.DataFrame({"text": text}, dtype="object"), source, data)
 
 
-def _pictures(source, data, files):
-    members = archives.members(files[source.reader.file], PICTURES)
+def _image_folders(source, data, files):
+    members = archives.members(files[source.reader.file], IMAGES)
     x = np.empty(len(members), "object")
     x[:] = members
     return _of_folders(members, x, source, data)
@@ -222,6 +222,6 @@ READERS = {
     "arrays": _features,
     "pixels": _pixels,
     "table": _table,
-    "documents": _documents,
-    "pictures": _pictures,
+    "text_folders": _text_folders,
+    "image_folders": _image_folders,
 }

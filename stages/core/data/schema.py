@@ -11,7 +11,8 @@ from stages.core.declared.sources import Source
 from stages.core.declared.strict_yaml import SHORT
 from stages.core.declared.task import TASKS, Task
 
-RAW = {"table", "documents", "pictures"}  # kinds whose rows are checked when they are encoded
+# Kinds whose rows are checked when they are encoded.
+RAW = {"table", "text_folders", "image_folders"}
 
 
 @dataclass(frozen=True)

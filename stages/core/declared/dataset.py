@@ -91,19 +91,19 @@ class Image(Section):
 
 
 class Size(Section):
-    """What pictures are made to be. channels: 1 for grey, 3 for colours."""
+    """What images are made to be. channels: 1 for grey, 3 for colours."""
 
     height: Side
     width: Side
     channels: Literal[1, 3] = 3
 
 
-class SizedFeatures(Features, Size):
-    """The pixels of pictures in a row."""
+class PixelsOfSize(Features, Size):
+    """The pixels of images in a row."""
 
 
-class SizedImage(Image, Size):
-    """Pictures."""
+class ImageOfSize(Image, Size):
+    """Images."""
 
 
 class Table(Section):
@@ -119,14 +119,15 @@ class Table(Section):
     words: Whole = 1000
 
 
-DATA = {"table": Columns, "documents": Cut, "pictures": Cut}  # by kind of data; others are Data
+# By kind of data; that of others is Data.
+DATA = {"table": Columns, "text_folders": Cut, "image_folders": Cut}
 PREPROCESS = {
     "text": Annotated[MultiHot | Sequence, Field(discriminator="encoding")],
-    "documents": Annotated[MultiHot | Sequence, Field(discriminator="encoding")],
+    "text_folders": Annotated[MultiHot | Sequence, Field(discriminator="encoding")],
     "features": Features,
     "table": Annotated[Table | MultiHot | Sequence, Field(discriminator="encoding")],
     "images": Annotated[Features | Image, Field(discriminator="encoding")],
-    "pictures": Annotated[SizedFeatures | SizedImage, Field(discriminator="encoding")],
+    "image_folders": Annotated[PixelsOfSize | ImageOfSize, Field(discriminator="encoding")],
 }
 
 

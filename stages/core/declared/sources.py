@@ -125,26 +125,26 @@ class Table(Section):
     columns: Annotated[dict[Text, Kind], Field(min_length=2)]
 
 
-class Documents(Section):
+class TextFolders(Section):
     """A ZIP archive with a folder for each class and a file for each document."""
 
-    kind: ClassVar = "documents"
-    format: Literal["documents"]
+    kind: ClassVar = "text_folders"
+    format: Literal["text_folders"]
     file: FileName
     encoding: Encoding = "utf-8-sig"
 
 
-class Pictures(Section):
-    """A ZIP archive with a folder for each class and a PNG or JPEG file for each picture."""
+class ImageFolders(Section):
+    """A ZIP archive with a folder for each class and a PNG or JPEG file for each image."""
 
-    kind: ClassVar = "pictures"
-    format: Literal["pictures"]
+    kind: ClassVar = "image_folders"
+    format: Literal["image_folders"]
     file: FileName
     highest: ClassVar = 255
 
 
 Reader = Annotated[
-    WordRanks | Arrays | Pixels | Table | Documents | Pictures, Field(discriminator="format")
+    WordRanks | Arrays | Pixels | Table | TextFolders | ImageFolders, Field(discriminator="format")
 ]
 STAND_INS = {"text": stand_ins.Text, "features": stand_ins.Features, "images": stand_ins.Images}
 
@@ -168,7 +168,7 @@ class Source(Section):
 
     @property
     def kind(self) -> str:
-        """text, features, images, table, documents or pictures."""
+        """text, features, images, table, text_folders or image_folders."""
         return self.reader.kind
 
     @property

@@ -14,9 +14,9 @@ from stages.core.declared.strict_yaml import SHORT
 FORMATS = "PNG", "JPEG"
 GREY = 16  # difference between the channels of a grey pixel, at most: JPEG files are not exact
 MODES = {1: "L", 3: "RGB"}
-MOST_PIXELS = 2**26  # of a picture before it is resized: 256 MiB with transparency
-LARGEST_STACK = 2**31  # bytes of the pixels of all pictures; as float32, four times that
-# Each pixel is a mean of all that it covers, weighted, so no line is lost when a picture shrinks;
+MOST_PIXELS = 2**26  # of a image before it is resized: 256 MiB with transparency
+LARGEST_STACK = 2**31  # bytes of the pixels of all images; as float32, four times that
+# Each pixel is a mean of all that it covers, weighted, so no line is lost when a image shrinks;
 # no weight is negative, so no bright rim appears beside a dark line, as with BICUBIC and LANCZOS.
 FILTER = Image.Resampling.BILINEAR
 
@@ -24,14 +24,14 @@ FILTER = Image.Resampling.BILINEAR
 def stack(
     files: Sequence[tuple[str, str, bytes]], shape: tuple[int, int], channels: int
 ) -> np.ndarray:
-    """The pictures of these (class, name, content): (rows, height, width, channels) uint8.
+    """The images of these (class, name, content): (rows, height, width, channels) uint8.
 
     shape: height and width. Raises UnreadableFile, also where they would take more than
     LARGEST_STACK bytes.
     """
     size = len(files), *shape, channels
     if (needed := int(np.prod(size, dtype="object"))) > LARGEST_STACK:
-        expected = f"expected pictures that take at most {LARGEST_STACK / 2**30:.1f} GiB"
+        expected = f"expected images that take at most {LARGEST_STACK / 2**30:.1f} GiB"
         got = f"got {' x '.join(map(str, size))} bytes, {needed / 2**30:.1f} GiB"
         raise UnreadableFile(f"{expected}, {got}; declare a smaller height and width")
     pixels = np.empty(size, "uint8")
@@ -41,7 +41,7 @@ def stack(
 
 
 def decoded(content: bytes, name: str, shape: tuple[int, int], channels: int) -> np.ndarray:
-    """A picture as (height, width, channels) uint8, stretched to this shape, turned as EXIF says.
+    """A image as (height, width, channels) uint8, stretched to this shape, turned as EXIF says.
 
     shape: height and width. channels: 1, grey, or 3, RGB. Transparency is laid on white; of 16
     bits the upper 8 are kept; color profiles have no effect. name: for messages. Raises
@@ -52,13 +52,13 @@ def decoded(content: bytes, name: str, shape: tuple[int, int], channels: int) ->
 
 
 def looks(content: bytes, name: str) -> tuple[tuple[int, int], bool]:
-    """Height and width of a picture, and whether it has colours. Raises UnreadableFile."""
+    """Height and width of a image, and whether it has colours. Raises UnreadableFile."""
     pixels = np.asarray(_opened(content, name).convert("RGB")).astype("int16")
     return pixels.shape[:2], bool(np.ptp(pixels, axis=2).max() > GREY)
 
 
 def _opened(content, name):
-    """The picture, upright, with 8 bits a channel and nothing transparent."""
+    """The image, upright, with 8 bits a channel and nothing transparent."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of strange metadata
@@ -75,12 +75,12 @@ def _opened(content, name):
 
 
 def _why(error):
-    """What was expected of a picture that Pillow, or `_must_fit`, refuses."""
+    """What was expected of a image that Pillow, or `_must_fit`, refuses."""
     if isinstance(error, UnreadableFile):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"expected at most {MOST_PIXELS:,} pixels ({error}); resize it"
-    expected = "expected a whole PNG or JPEG picture"
+    expected = "expected a whole PNG or JPEG image"
     if isinstance(error, Image.UnidentifiedImageError):  # its message has an address in memory
         return f"{expected}, got other bytes"
     return f"{expected} ({type(error).__name__}: {error})"
@@ -95,7 +95,7 @@ def _must_fit(size):
 
 
 def _turn(image):
-    """Turn the picture as its EXIF says; where that is damaged, it stays as it is."""
+    """Turn the image as its EXIF says; where that is damaged, it stays as it is."""
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
@@ -105,7 +105,7 @@ def _turn(image):
 
 
 def _on_white(image):
-    """The picture with 8 bits a channel and nothing transparent."""
+    """The image with 8 bits a channel and nothing transparent."""
     if image.mode == "I;16":  # which Pillow would clip to 255
         pixels = np.array(image)
         if "transparency" in image.info:

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from stages.core.data import pictures
+from stages.core.data import images
 from stages.core.data.arrays import UnreadableFile
 
 RAMP = np.arange(12, dtype="uint8").reshape(3, 4) * 20
 
 
 def saved(image, form="PNG", **options):
-    """The bytes of a picture."""
+    """The bytes of a image."""
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()
@@ -35,20 +35,20 @@ def png(width, height, depth, color, rows, *more):
 
 
 def grey(content, shape):
-    return pictures.decoded(content, "a/1.png", shape, 1)[:, :, 0]
+    return images.decoded(content, "a/1.png", shape, 1)[:, :, 0]
 
 
 def test_a_picture_of_the_right_size_keeps_its_pixels():
-    found = pictures.decoded(saved(Image.fromarray(RAMP)), "a/1.png", (3, 4), 1)
+    found = images.decoded(saved(Image.fromarray(RAMP)), "a/1.png", (3, 4), 1)
     assert (found.dtype, found.shape) == ("uint8", (3, 4, 1))
     np.testing.assert_array_equal(found[:, :, 0], RAMP)
     colors = np.random.default_rng(0).integers(0, 256, (3, 4, 3), "uint8")
-    found = pictures.decoded(saved(Image.fromarray(colors)), "a/1.png", (3, 4), 3)
+    found = images.decoded(saved(Image.fromarray(colors)), "a/1.png", (3, 4), 3)
     np.testing.assert_array_equal(found, colors)
 
 
 def test_grey_becomes_equal_channels_and_color_the_brightness_of_its_light():
-    found = pictures.decoded(saved(Image.fromarray(RAMP)), "a/1.png", (3, 4), 3)
+    found = images.decoded(saved(Image.fromarray(RAMP)), "a/1.png", (3, 4), 3)
     np.testing.assert_array_equal(found, np.repeat(RAMP[:, :, None], 3, axis=2))
     row = bytes([255, 0, 0, 0, 255, 0, 0, 0, 255])
     np.testing.assert_array_equal(grey(png(3, 1, 8, 2, [row]), (1, 3)), [[76, 150, 29]])
@@ -61,7 +61,7 @@ def test_each_mode_of_a_png_keeps_white_white_and_black_black(mode, channels):
     if mode == "I;16":
         image = Image.fromarray(np.array([[0, 65535]], "uint16"))
     content = saved(image if mode == "I;16" else image.convert(mode))
-    found = pictures.decoded(content, "a/1.png", (1, 2), channels)
+    found = images.decoded(content, "a/1.png", (1, 2), channels)
     np.testing.assert_array_equal(found, [[[0] * channels, [255] * channels]])
 
 
@@ -167,14 +167,14 @@ PHOTO = saved(Image.open(io.BytesIO(WHOLE)), "JPEG")
 )  # fmt: skip
 def test_what_is_no_whole_picture_is_refused_with_its_name(content):
     with pytest.raises(UnreadableFile, match=r"^'rose/7\.png': expected"):
-        pictures.decoded(content, "rose/7.png", (8, 8), 3)
+        images.decoded(content, "rose/7.png", (8, 8), 3)
 
 
 @pytest.mark.parametrize("side", [8193, 12_000, 40_000, 2**31 - 1])
 def test_a_bomb_is_refused_before_it_is_decoded(side):
     bomb = png(side, side, 1, 0, [])
     with pytest.raises(UnreadableFile, match=r"'rose/7\.png': expected .*67,108,864 pixels"):
-        pictures.decoded(bomb, "rose/7.png", (8, 8), 1)
+        images.decoded(bomb, "rose/7.png", (8, 8), 1)
 
 
 def test_a_long_line_is_no_bomb_and_text_in_a_picture_is_one():
@@ -182,7 +182,7 @@ def test_a_long_line_is_no_bomb_and_text_in_a_picture_is_one():
     assert grey(line, (2, 2)).tolist() == [[0, 0], [0, 0]]
     text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**8)))
     with pytest.raises(UnreadableFile, match=r"'rose/7\.png': expected"):
-        pictures.decoded(png(1, 1, 8, 0, [b"\0"], text), "rose/7.png", (8, 8), 1)
+        images.decoded(png(1, 1, 8, 0, [b"\0"], text), "rose/7.png", (8, 8), 1)
 
 
 @pytest.mark.parametrize("whole", [WHOLE, PHOTO], ids=["PNG", "JPEG"])
@@ -192,7 +192,7 @@ def test_a_damaged_picture_is_refused_or_has_its_shape(whole, changes):
     for place, value in changes:
         content[place] = value
     try:
-        found = pictures.decoded(bytes(content), "a/1.png", (8, 8), 3)
+        found = images.decoded(bytes(content), "a/1.png", (8, 8), 3)
     except UnreadableFile:
         return
     assert found.shape == (8, 8, 3)
@@ -203,17 +203,17 @@ def test_pictures_are_stacked_in_their_order_from_files_of_any_size():
         ("dark", "dark/1.png", saved(Image.new("L", (5, 9), 10))),
         ("light", "light/1.jpg", saved(Image.new("RGB", (40, 30), (200, 200, 200)), "JPEG")),
     ]
-    found = pictures.stack(files, (6, 7), 3)
+    found = images.stack(files, (6, 7), 3)
     assert (found.dtype, found.shape) == ("uint8", (2, 6, 7, 3))
-    assert [np.unique(picture).tolist() for picture in found] == [[10], [200]]
-    assert pictures.stack([], (6, 7), 3).shape == (0, 6, 7, 3)
+    assert [np.unique(image).tolist() for image in found] == [[10], [200]]
+    assert images.stack([], (6, 7), 3).shape == (0, 6, 7, 3)
 
 
 def test_more_pixels_than_the_limit_are_refused_with_what_to_do(monkeypatch):
     files = [("a", "a/1.png", saved(Image.fromarray(RAMP)))] * 3
-    monkeypatch.setattr(pictures, "LARGEST_STACK", 3 * 3 * 4)
-    assert pictures.stack(files, (3, 4), 1).shape == (3, 3, 4, 1)
+    monkeypatch.setattr(images, "LARGEST_STACK", 3 * 3 * 4)
+    assert images.stack(files, (3, 4), 1).shape == (3, 3, 4, 1)
     with pytest.raises(UnreadableFile, match=r"3 x 3 x 5 x 1 .*smaller height and width"):
-        pictures.stack(files, (3, 5), 1)
+        images.stack(files, (3, 5), 1)
     with pytest.raises(UnreadableFile, match="GiB"):
-        pictures.stack(files, (2**31, 2**31), 3)
+        images.stack(files, (2**31, 2**31), 3)
