@@ -70,8 +70,8 @@ def dealt(name, section, y, classifies, keys, split_seed) -> np.ndarray:
     k, fewest = section.kfold.k, np.bincount(y).min() if classifies else len(y)
     try:
         if keys.by == "random" and k > fewest:
-            of = "of the rarest class" if classifies else "for training"
-            raise ValueError(f"expected at most the {fewest:,} rows {of}")
+            of = "training rows of the rarest class" if classifies else "training rows"
+            raise ValueError(f"expected at most the {fewest:,} {of}")
         return deal(y, k, section.kfold.repeats, split_seed, classifies, keys)
     except ValueError as error:
         raise SystemExit(f"params.yaml: datasets.{name}.kfold.k: {error}, got {k}") from None

@@ -101,7 +101,8 @@ def main(name):
         best = best_epoch(explored[0].history)
         epochs = best if epochs == "best" else epochs
         rows = f"{np.count_nonzero(~kept):,} of {len(y_train):,} rows"
-        done = f"explored {exploring} epochs on {rows}, validation loss lowest after {best}; "
+        done = f"explored {exploring} epochs on {rows}, validation loss lowest after {best}"
+        done += " and still falling; " if best == exploring else "; "
     fitted = final(problem, settings.seeds, epochs, chosen.seed, f"{name} final fit")
 
     histories = [replica.history for replica in explored or fitted]

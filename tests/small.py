@@ -23,7 +23,7 @@ SMALL = {  # data set -> what is shrunk
     },
     "reuters": {
         "final": {"exploring_epochs": 2, "validation": 100, "epochs": "best", "seeds": 2},
-        "kfold": {"k": 3, "repeats": 1, "epochs": 1},
+        "kfold": {"k": 2, "repeats": 1, "epochs": 1},
     },
     "boston_housing": {
         "final": {"exploring_epochs": 2, "epochs": 2, "seeds": 2},

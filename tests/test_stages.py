@@ -173,3 +173,22 @@ def test_pictures_in_folders(project, monkeypatch, capsys):
     predict.main()
     told = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in told] == files
+
+
+def test_files_of_texts_are_predicted_a_file_each_or_a_line_each(project, monkeypatch, capsys):
+    for number in range(40):
+        label = ("glad", "sad")[number % 2]
+        (project / "moods" / label).mkdir(parents=True, exist_ok=True)
+        text = f"{'happy day' if label == 'glad' else 'gloomy night'}\n{number}\n"
+        (project / f"moods/{label}/{number}.txt").write_text(text, "utf-8")
+    run(monkeypatch, "moods", "moods")
+    capsys.readouterr()
+    files = ["moods/glad/0.txt", "moods/sad/1.txt"]
+    for arguments, count in ((files, 2), (["--text", "happy day"], 1)):
+        monkeypatch.setattr(sys, "argv", ["predict", "moods", *arguments])
+        predict.main()
+        told = capsys.readouterr().out.splitlines()
+        assert len(told) == count
+    monkeypatch.setattr(sys, "argv", ["predict", "moods", "moods"])
+    with pytest.raises(SystemExit, match="moods cannot be read"):
+        predict.main()

@@ -38,7 +38,7 @@ def main():
     paths = {name: Path(f"metrics/{name}.json") for name in sections}
     if missing := [str(path) for path in paths.values() if not path.is_file()]:
         raise SystemExit(f"results: {', '.join(missing)} is missing; `dvc repro` makes it")
-    lines, stand_ins, useless = [], [], []
+    lines, stand_ins, useless, references = [], [], [], []
     notes = ["Baseline: looks at no feature; std: of the seeds"]
     for name, section in sections.items():
         metric, unit = TASKS[section.data.task].metric, sources.read(name).unit
@@ -47,7 +47,7 @@ def main():
             lines.append(line(name, metric, results))
             mean, base = results["kfold"][metric]["mean"], results["baseline"][metric]
             if trees := results.get("reference"):
-                notes.append(f"boosted trees reach {trees[metric]:.4f} on the folds of {name}")
+                references.append(f"{name} {trees[metric]:.4f}")
             useless += [] if METRICS[metric].beats(mean, base) else [name]
             stand_ins += [name] if results["source"] != "official" else []
         except KeyError as error:
@@ -62,6 +62,8 @@ def main():
         notes += [f"{metric} of {name} in {unit}"] if unit else []
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
     print(f"\n{'; '.join(notes)}.")
+    if references:
+        print(f"Boosted trees of scikit-learn on the same folds: {', '.join(references)}.")
     if useless:
         print(f"NO BETTER THAN THE BASELINE in the K-fold: {', '.join(useless)}.")
     if stand_ins:

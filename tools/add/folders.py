@@ -15,10 +15,16 @@ SEEN = 200  # images that are looked at, for their size
 
 
 def packed(folder: Path) -> bytes:
-    """All files of a folder as an archive, without links. Raises OSError and UnreadableFile."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    """The files of a folder as an archive, without links and what operating systems leave.
+
+    Raises OSError and UnreadableFile.
+    """
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    names = {path: path.relative_to(folder) for path in sorted(paths)}
     return archives.packed(
-        (path.relative_to(folder).as_posix(), path.read_bytes()) for path in files
+        (name.as_posix(), path.read_bytes())
+        for path, name in names.items()
+        if not any(map(archives.is_left, name.parts))
     )
 
 

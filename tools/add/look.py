@@ -212,7 +212,7 @@ def looked_at(content: bytes, file: str, asked: Asked) -> Found:
     reader["signs"] = signs_of(frame, reader["decimal"])
     reader["dates"] = dates_of(frame)
     passed = everything - len(frame)
-    says = [f"{passed:,} rows without {asked.target} are passed over"] if passed else []
+    says = [f"passed over, without {asked.target}: {passed:,} rows"] if passed else []
     return _described(frame, reader, asked, says)
 
 
@@ -236,7 +236,8 @@ def _described(frame, reader, asked, says):
             why = ", ".join(filter(None, ["predicted", task, continue_with]))
         if name in asked.drop:
             why = "left out, as you said"
-        missing = f"{frame[name].isna().mean():.0%} missing" if frame[name].isna().any() else ""
+        absent = frame[name].isna().mean()
+        missing = f"{max(absent, 0.01):.0%} missing" if absent else ""
         lines.append([name, kind or "left out", "; ".join(filter(None, (why, missing)))])
         if kind:
             columns[name] = kind

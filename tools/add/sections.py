@@ -9,15 +9,38 @@ from stages.core.declared import strict_yaml
 from tools.add.look import Asked, Found
 
 SHARE = 0.2  # of the rows, for the test
+STEPS = 400  # of a fit, at least
+PIXELS = 500_000  # of all training rows, below which several repeats are cheap
 SMALL = 20_000  # training rows below which several repeats are cheap
 COMMENTS = {
+    "task": "binary (two classes), multiclass or regression (a number)",
+    "target": "the column to predict",
     "test": "share of the rows kept for the test (0: none), or file",
     "group": "column whose rows of a value stay on one side of each split",
     "time": "column by which rows are split into earlier and later ones",
     "drop": "columns left out",
+    "encoding": "how rows become what a network takes",
     "levels": "categories that a column keeps, the most frequent ones",
     "rare": "rows of a category that makes no feature",
     "words": "of a column of text that make features, the most frequent ones",
+    "num_words": "size of the vocabulary: the most frequent words",
+    "ngrams": "2: pairs of neighbouring words count as words too",
+    "height": "pixels that images are stretched to",
+    "channels": "1: grey, 3: colours",
+    "network": "a file of stages/networks; the keys below are its arguments",
+    "dropout": "share of each hidden layer's outputs dropped in training",
+    "weighting": "what is learned of features before training",
+    "loss": "mse, mae or huber",
+    "optimizer": "rmsprop, adam, adamw or sgd",
+    "schedule": "how the learning rate falls: constant, cosine or exponential",
+    "weight_decay": "share of a weight taken off per unit of learning rate",
+    "batch_size": "rows",
+    "exploring_epochs": "of a fit that is watched on validation rows",
+    "validation": "rows kept back from the exploring fit",
+    "seeds": "new fits on all training rows: the spread of the test metrics",
+    "k": "folds",
+    "repeats": "times that the rows are dealt into folds anew",
+    "equivalent_within": "a difference of the main metric that is too small to matter",
 }
 
 
@@ -44,7 +67,7 @@ def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> 
         data |= {key: value for key, value in chosen.items() if value}
     training = int(found.rows * (1 - (test if isinstance(test, float) else 0)))
     parts = SECTIONS[_form(found, data)](training, found)
-    cheap = kind != "image_folders" and training < SMALL
+    cheap = training < SMALL and training * int(np.prod(found.shape)) < PIXELS
     epochs, repeats = parts["epochs"], 5 if cheap else 1
     return {
         "data": data,
@@ -91,6 +114,11 @@ def _fit(found, rows_a_step, **more):
     }
 
 
+def _epochs(training, batch):
+    """Epochs of the fewest steps in which a network learns from few rows."""
+    return min(100, -(-STEPS // -(-training // batch)))
+
+
 def _batch(training, steps, low, high):
     """About so many steps in an epoch, with a power of two of rows in each."""
     return int(np.clip(2 ** round(np.log2(max(1, training / steps))), low, high))
@@ -115,22 +143,24 @@ def _table(training, found):
 
 def _text_folders(training, found):
     """Sizes that did best over 500 to 8,000 reviews and newswires."""
+    batch = _batch(training, 50, 16, 512)
     return {
         "preprocess": {"encoding": "multi_hot", "num_words": 10_000, "ngrams": 1},
         "model": {"network": "dense", "units": [64], "activation": "relu", "dropout": 0.5},
-        "fit": _fit(found, _batch(training, 50, 16, 512), weighting="binary"),
-        "epochs": int(np.clip(150 / training**0.4, 4, 15)),
+        "fit": _fit(found, batch, weighting="binary"),
+        "epochs": max(int(np.clip(150 / training**0.4, 4, 15)), _epochs(training, batch)),
     }
 
 
 def _image_folders(training, found):
     height, width, channels = found.shape
+    batch = _batch(training, 50, 16, 128)
     size = {"height": height, "width": width, "channels": channels}
     return {
         "preprocess": {"encoding": "image", **size},
         "model": {"network": "conv2d", "units": [32, 64], "activation": "relu", "dropout": 0.25},
-        "fit": _fit(found, _batch(training, 50, 16, 128), weighting="none"),
-        "epochs": 20,
+        "fit": _fit(found, batch, weighting="none"),
+        "epochs": max(20, _epochs(training, batch)),
     }
 
 

@@ -4,7 +4,7 @@
     python -m tools.predict reuters news.txt            a document a line
     python -m tools.predict boston_housing houses.csv   a row a line, columns by name
     python -m tools.predict titanic passengers.csv      a table as it comes
-    python -m tools.predict flowers rose.jpg lily.png   images
+    python -m tools.predict flowers rose.jpg lily.png   images, or texts, a file each
 
 Without a file, or with - in its place, standard input is read.
 Documents are encoded as the training data were: lower case, without punctuation, by the word index
@@ -38,10 +38,19 @@ from tools.predict.rows import (
     read_features,
     read_images,
     read_raw,
+    read_texts,
     some,
 )
 from tools.predict.texts import arrays_of
 from tools.review import revisions
+
+TEXT, STANDARD_INPUT = "--text", "-"  # in place of a file
+
+
+def by_file(source, contents) -> bool:
+    """Whether each file is a row, as in the folders of which the data set is made."""
+    lines = source.kind in READERS and {*contents} & {TEXT, STANDARD_INPUT}
+    return source.kind in FILES and not lines
 
 
 def predict(name: str, contents: dict[str, bytes]) -> list[dict]:
@@ -50,10 +59,12 @@ def predict(name: str, contents: dict[str, bytes]) -> list[dict]:
     contents: of the files; more than one are images. Raises Refused and UnreadableFile.
     """
     source, section = sources.read(name), params.load().datasets[name]
-    content = contents if source.kind == "image_folders" else next(iter(contents.values()))
-    if source.kind not in ("image_folders", "table"):
-        content = decoded(content)
-    rows, notes = READERS[source.kind](name, source, section, content)
+    if by_file(source, contents):
+        rows, notes = FILES[source.kind](name, source, section, contents)
+    else:
+        (content,) = contents.values()
+        content = content if source.kind == "table" else decoded(content)
+        rows, notes = READERS[source.kind](name, source, section, content)
     rows = WEIGHTINGS[section.fit.weighting].values(rows)
     predicted = outputs(models(Path(f"data/models/{name}"), section.model.network), rows)
     if len(wrong := np.flatnonzero(~np.isfinite(predicted).all(axis=(0, 2)))):
@@ -95,12 +106,12 @@ def warnings(name: str, found: list[dict]) -> Iterator[str]:
 def read(chosen) -> dict[str, bytes]:
     """What the arguments name, by the names of files. Raises OSError and Refused."""
     if chosen.text is not None:
-        return {"--text": " ".join(decoded(os.fsencode(chosen.text)).split()).encode()}
-    if chosen.files and chosen.files != ["-"]:
+        return {TEXT: " ".join(decoded(os.fsencode(chosen.text)).split()).encode()}
+    if chosen.files and chosen.files != [STANDARD_INPUT]:
         return {file: Path(file).read_bytes() for file in chosen.files}
     if not sys.stdin:
         raise Refused("standard input is closed; name a file")
-    return {"-": sys.stdin.buffer.read()}
+    return {STANDARD_INPUT: sys.stdin.buffer.read()}
 
 
 def main():
@@ -116,8 +127,8 @@ def main():
         parser.error(f"--text is for documents; {chosen.dataset} takes a file")
     if chosen.text is not None and chosen.files:
         parser.error(f"expected --text or a file, got both: {chosen.files[0]}")
-    if len(chosen.files) > 1 and source.kind != "image_folders":
-        parser.error(f"expected one file, got {len(chosen.files)}: several are for images")
+    if len(chosen.files) > 1 and source.kind not in FILES:
+        parser.error(f"expected one file, got {len(chosen.files)}: several are for folders")
     try:
         found = predict(chosen.dataset, read(chosen))
     except OSError as error:
@@ -130,7 +141,7 @@ def main():
         print(json.dumps(found, indent=2))
         return
     told = {answer.get("line"): line(answer, source.unit) for answer in found}
-    if source.kind == "image_folders":
+    if "file" in found[0]:
         print("\n".join(f"{answer['file']}: {line(answer, source.unit)}" for answer in found))
     elif source.kind in ("text", "text_folders"):  # an empty line answers one without words
         print("\n".join(told.get(number, "") for number in range(1, max(told) + 1)))
@@ -144,8 +155,8 @@ READERS = {
     "table": read_raw,
     "features": read_features,
     "images": read_features,
-    "image_folders": read_images,
 }
+FILES = {"text_folders": read_texts, "image_folders": read_images}
 
 if __name__ == "__main__":
     tool(main)

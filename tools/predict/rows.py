@@ -195,8 +195,20 @@ def read_features(name, source, section, content: str) -> tuple:
     return Encoding(section.preprocess, source).encode(values), notes
 
 
+def read_texts(name, source, section, contents: dict[str, bytes]) -> tuple:
+    """Files of text, a document each, by their names; of each {"file"}. Raises UnreadableFile."""
+    texts = [
+        frames.decoded(text, frames.encoding_of(text), file) for file, text in contents.items()
+    ]
+    encoding = Encoding.unpack(arrays_file(name), section.preprocess, source)
+    return encoding.encode(pd.DataFrame({"text": texts}, dtype="object")), _files(contents)
+
+
+def _files(contents):
+    return [{"file": file} for file in contents]
+
+
 def read_images(name, source, section, contents: dict[str, bytes]) -> tuple:
     """Images by the names of their files; of each {"file"}. Raises UnreadableFile."""
     members = [("", file, content) for file, content in contents.items()]
-    notes = [{"file": file} for file in contents]
-    return Encoding(section.preprocess, source).encode(members), notes
+    return Encoding(section.preprocess, source).encode(members), _files(contents)

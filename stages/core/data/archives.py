@@ -59,7 +59,7 @@ def _files(infos):
         parts = PurePosixPath(name).parts
         if name.startswith("/") or name[1:2] == ":" or "\\" in name or ".." in parts:
             raise _refused(name, "expected a path inside the archive, such as 'rose/1.png'")
-        if info.is_dir() or any(_is_left(part) for part in parts):
+        if info.is_dir() or any(is_left(part) for part in parts):
             continue
         if any(unicodedata.category(sign) == "Cc" for sign in info.orig_filename):
             raise _refused(name, "expected a name without control characters")
@@ -85,7 +85,8 @@ def _name(info):
     return unicodedata.normalize("NFC", name)
 
 
-def _is_left(part):
+def is_left(part: str) -> bool:
+    """Whether a file or folder of this name is what operating systems leave."""
     return part.startswith(".") or part.lower() in LEFT_BY_COMPUTERS
 
 
@@ -96,7 +97,8 @@ def _labels(names):
     around = around and any(len(path) > 2 for path in paths.values())
     for name, path in paths.items():
         if len(path) != 2 + around:
-            got = "no folder" if len(path) < 2 + around else "folders inside folders"
+            beside = "a file beside the folders, which belongs elsewhere"
+            got = beside if len(path) < 2 + around else "folders inside folders"
             example = f"{paths[name][0]}/rose/1.png" if around else "rose/1.png"
             raise _refused(name, f"expected a folder that is a class, as in {example!r}, got {got}")
     labels = {name: path[around] for name, path in paths.items()}

@@ -95,7 +95,8 @@ def dates(column: pd.Series, written: str) -> pd.Series:
     """
     text = column.where(~column.isin(["now", "today"]))  # which pandas takes for the time it is
     found = pd.to_datetime(text, errors="coerce", format=written, utc=True)
-    _must_be(column, found.notna(), f"a date written as {written}")
+    example = pd.Timestamp(2024, 1, 31).strftime(written.replace("ISO8601", "%Y-%m-%d"))
+    _must_be(column, found.notna(), f"a date written as {written}, such as {example}")
     return found
 
 
