@@ -61,6 +61,22 @@ def test_rows_of_a_file_are_the_test_where_there_is_such_a_file():
         chosen({"test_file": "other.csv"})
 
 
+@pytest.mark.parametrize("signs", [".", "$5", "-"])
+def test_signs_that_say_something_in_a_number_are_refused(signs):
+    with pytest.raises(Wrong, match=r"reader.*: expected characters in signs"):
+        chosen({"signs": signs})
+
+
+def test_a_column_that_is_not_there_is_told_once():
+    with pytest.raises(Wrong) as caught:
+        chosen(data={"time": "gone", "drop": ["b", "a"]})
+    assert [line.split("got ")[-1] for line in str(caught.value).splitlines()] == [
+        "'gone'",
+        "'b'",
+        "'a'",
+    ]
+
+
 def test_words_in_order_need_a_single_column_of_text():
     text = {"encoding": "multi_hot", "num_words": 100}
     fit = {"weighting": "binary"}

@@ -213,6 +213,8 @@ def looked_at(content: bytes, file: str, asked: Asked) -> Found:
     reader["dates"] = dates_of(frame)
     passed = everything - len(frame)
     says = [f"passed over, without {asked.target}: {passed:,} rows"] if passed else []
+    if reader.get("encoding") == "windows-1252":
+        says.append("not UTF-8, so taken for Windows' Western encoding: save other ones as UTF-8")
     return _described(frame, reader, asked, says)
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -109,7 +110,7 @@ def comma_separated(content: bytes, reader) -> pd.DataFrame:
         raise UnreadableFile("expected the names of columns and rows below them, got no row")
     names = [name or f"column {number}" for number, name in enumerate(rows[0], 1)]
     _must_fit(len(rows) - 1, len(names))
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         expected = "expected each column to have a name of its own"
         raise UnreadableFile(f"{expected}, got two {SHORT.repr(twice[0])}")
     columns = zip(*rows[1:], strict=True)

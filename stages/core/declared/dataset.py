@@ -248,7 +248,7 @@ def _of_columns(section, reader):
     data, known = section.data, reader.columns
     named = {"target": [data.target], "group": [data.group], "time": [data.time], "drop": data.drop}
     for key, names in named.items():
-        for name in set(names) - {None} - {*known}:
+        for name in [name for name in names if name and name not in known]:
             yield f"data.{key}: expected a column of the source, {', '.join(known)}; got {name!r}"
     for key in ("group", "time", "drop"):
         if data.target in named[key]:
@@ -258,8 +258,8 @@ def _of_columns(section, reader):
     if (data.test == "file") != bool(reader.test_file):
         expected = "file" if reader.test_file else "a share, since the source has no test_file"
         yield f"data.test: expected {expected}, got {data.test!r}"
-    if data.time and known.get(data.time) not in ("date", "number"):
-        yield f"data.time: expected a date or a number, got a {known.get(data.time)}"
+    if (kind := known.get(data.time)) in ("category", "text"):
+        yield f"data.time: expected a date or a number, got a {kind}"
     kinds = [*data.features(known).values()]
     if not kinds:
         yield "data.drop: expected some, and not all, of the columns"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, StrictInt, StrictStr, model_validator
 
 from stages.core.declared import stand_ins, strict_yaml
 from stages.core.declared.sections import Section, Whole, checked, said
@@ -123,6 +123,13 @@ class Table(Section):
     missing: tuple[StrictStr, ...] = ()
     dates: Literal["ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"] = "ISO8601"
     columns: Annotated[dict[Text, Kind], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _signs(self):
+        if odd := set(self.signs) & {*"0123456789+-eE", self.decimal}:
+            got = "".join(sorted(odd))
+            raise ValueError(f"expected characters in signs that say nothing, not {got!r}")
+        return self
 
 
 class TextFolders(Section):
