@@ -11,11 +11,11 @@ import yaml
 from PIL import Image
 
 from stages import download, evaluate, kfold, preprocess, train
+from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
 from tools.add import __main__ as add
 from tools.predict import __main__ as predict
 
-STAGES = download, preprocess, train, kfold, evaluate
 ROWS = 120
 EMPTY = "source: official\nseed: 0\nsplit_seed: 0\ndatasets:\n"
 
@@ -44,8 +44,8 @@ def people():
     return frame
 
 
-def run(monkeypatch, name, *arguments):
-    """Add a data set with few epochs, run its stages, and give its metrics and arrays."""
+def added(monkeypatch, name, *arguments):
+    """Add a data set, with few epochs, and give its arrays and the folds of its rows."""
     monkeypatch.setattr(sys, "argv", ["add", *map(str, arguments), "--name", name])
     add.main()
     tree = yaml.safe_load(params.PATH.read_text("utf-8"))
@@ -54,12 +54,21 @@ def run(monkeypatch, name, *arguments):
     section["final"] |= {"exploring_epochs": 1, "epochs": 2, "seeds": 2}
     section["kfold"] |= {"k": 3, "repeats": 2, "epochs": 2}
     params.PATH.write_text(yaml.safe_dump(tree), "utf-8")
-    for stage in STAGES:
+    for stage in (download, preprocess):
+        stage.main(name)
+    arrays, chosen = np.load(f"data/arrays/{name}.npz"), params.load()
+    keys, classifies = Keys.unpack(arrays), str(arrays["schema.task"]) != "regression"
+    section = chosen.datasets[name]
+    return arrays, kfold.dealt(name, section, arrays["y_train"], classifies, keys, 0)
+
+
+def run(monkeypatch, name, *arguments):
+    """The same with all stages; its metrics, arrays and folds."""
+    arrays, folds = added(monkeypatch, name, *arguments)
+    for stage in (train, kfold, evaluate):
         stage.main(name)
     with open(f"metrics/{name}.json", encoding="utf-8") as file:
-        found = json.load(file)
-    arrays, folds = (np.load(f"data/{kind}/{name}.npz") for kind in ("arrays", "folds"))
-    return found, arrays, folds
+        return json.load(file), arrays, folds
 
 
 def test_groups_stay_on_one_side(project, monkeypatch):
@@ -70,7 +79,8 @@ def test_groups_stay_on_one_side(project, monkeypatch):
     assert found["split"] == "group patient"
     assert 0 < found["reference"]["accuracy"] <= 1
     group = arrays["keys.group"]
-    for dealt in folds["folds"]:
+    assert (np.load("data/folds/people.npz")["folds"] == folds).all()
+    for dealt in folds:
         assert (pd.Series(dealt).groupby(group).nunique() == 1).all()
     tested = people().drop(index=arrays["keys.rows"] - 2)  # line 2 is the first row
     trained = people().patient[arrays["keys.rows"] - 2]
@@ -80,12 +90,11 @@ def test_groups_stay_on_one_side(project, monkeypatch):
 
 def test_the_past_predicts_the_future(project, monkeypatch):
     people().sample(frac=1, random_state=0).to_csv("people.csv", index=False)
-    found, arrays, folds = run(
+    arrays, (first, second) = added(
         monkeypatch, "people", "people.csv", "--target", "ill", "--time", "day"
     )
-    assert found["split"] == "time day"
+    assert arrays["schema.split"] == "time day"
     time = arrays["keys.time"]
-    first, second = folds["folds"]
     assert (first == second).all()
     for fold in range(3):
         window = (first < fold) & (first >= fold - 3)
@@ -108,24 +117,26 @@ def test_without_test_rows_all_is_of_the_folds(project, monkeypatch):
 def test_a_file_of_test_rows_is_the_test(project, monkeypatch):
     people()[:90].to_csv("people.csv", index=False)
     people()[90:].to_csv("later.csv", index=False)
-    found, arrays, _ = run(
-        monkeypatch, "people", "people.csv", "--target", "ill", "--test", "later.csv"
-    )
+    arrays, _ = added(monkeypatch, "people", "people.csv", "--target", "ill", "--test", "later.csv")
     assert len(arrays["y_test"]) == ROWS - 90
     classes = arrays["schema.classes"][arrays["y_test"]]
     np.testing.assert_array_equal(classes, people()[90:].ill)
-    assert "test" in found
 
 
 def test_a_change_of_what_is_dropped_keeps_the_folds(project, monkeypatch):
     people().to_csv("people.csv", index=False)
-    run(monkeypatch, "all", "people.csv", "--target", "ill", "--group", "patient")
-    run(monkeypatch, "few", "people.csv", "--target", "ill", "--group", "patient", "--drop", "town")
-    held_out = [pd.read_csv(f"metrics/{name}/folds.csv").held_out for name in ("all", "few")]
-    assert held_out[0].equals(held_out[1])
+    asked = "people.csv", "--target", "ill", "--group", "patient"
+    pairs = [
+        added(monkeypatch, name, *asked, *more)
+        for name, more in (("all", ()), ("few", ("--drop", "town")))
+    ]
+    (arrays, folds), (fewer, same) = pairs
+    assert arrays["x_train"].shape[1] > fewer["x_train"].shape[1]
+    assert (arrays["keys.rows"] == fewer["keys.rows"]).all()
+    assert (folds == same).all()
 
 
-def test_text_alone_and_beside_numbers(project, monkeypatch, capsys):
+def test_text_alone_and_beside_numbers(project, monkeypatch):
     random = np.random.default_rng(0)
     frame = people()
     frame["note"] = [
@@ -141,16 +152,10 @@ def test_text_alone_and_beside_numbers(project, monkeypatch, capsys):
     with open("notes.jsonl", "w", encoding="utf-8") as file:
         for note, ill in zip(frame.note, frame.ill, strict=True):
             file.write(json.dumps({"note": note, "ill": ill}) + "\n")
-    _, arrays, _ = run(monkeypatch, "mixed", "people.csv", "--target", "ill")
+    arrays, _ = added(monkeypatch, "mixed", "people.csv", "--target", "ill")
     assert {"note: fever", "age", "town=Ulm"} <= {*arrays["schema.columns"]}
-    _, arrays, _ = run(monkeypatch, "notes", "notes.jsonl", "--target", "ill")
+    arrays, _ = added(monkeypatch, "notes", "notes.jsonl", "--target", "ill")
     assert "x_train.counts" in arrays
-    with open("new.jsonl", "w", encoding="utf-8") as file:
-        file.write('{"note": "fever cough"}\n{"note": null}\n')
-    capsys.readouterr()
-    monkeypatch.setattr(sys, "argv", ["predict", "notes", "new.jsonl"])
-    predict.main()
-    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_pictures_in_folders(project, monkeypatch, capsys):
