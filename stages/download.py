@@ -57,6 +57,8 @@ class NoSource(Exception):
 
 def sources(file, folder: Path, environment) -> dict[str, str]:
     """Where to look for a file, in order: {source: path or URL}. Exits as `mirror` does."""
+    if file.url is None and Path(file.address).is_file():
+        return {"the project": file.address}  # whatever an earlier run took, this is the file
     cache = environment.get("KERAS_HOME", os.path.expanduser("~/.keras"))
     bases = {EARLIER: folder, MIRROR: mirror(environment), "the Keras cache": f"{cache}/datasets"}
     places = {source: f"{base}/{file.name}" for source, base in bases.items() if base}

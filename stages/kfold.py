@@ -40,27 +40,29 @@ def members(folds, seed, window=0) -> list[Replica]:
 
 
 def reference(planned, x, y, schema) -> np.ndarray:
-    """What scikit-learn's boosted trees, as they come, predict for the rows that folds hold out.
+    """What scikit-learn's boosted trees predict for the rows that folds hold out, untuned.
 
-    planned: a Replica for each fold. x: (rows, features), y: (rows,). Returns (rows, outputs)
-    float32, as a network would.
+    They do not stop early, for which each class would need two rows. planned: a Replica for each
+    fold. x: (rows, features), y: (rows,). Returns (rows, outputs) float32, as a network would.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     loss = {"mae": "absolute_error"}.get(schema.task.metric, "squared_error")
+    settings = {"early_stopping": False, "random_state": 0}
     found = np.zeros((len(y), schema.outputs), "float32")
     for member in planned:
         train, held_out = member.training_rows, member.held_out_rows
+        seen = np.where(np.isnan(x[train]).all(axis=0), 0, x)  # trees take no empty column
         if not schema.task.classifies:
-            trees = HistGradientBoostingRegressor(loss=loss, random_state=0).fit(x[train], y[train])
-            found[held_out, 0] = trees.predict(x[held_out])
+            trees = HistGradientBoostingRegressor(loss=loss, **settings).fit(seen[train], y[train])
+            found[held_out, 0] = trees.predict(seen[held_out])
             continue
         probabilities = np.zeros((len(held_out), len(schema.classes)))
         present = np.unique(y[train])
         probabilities[:, present] = 1 / len(present)
         if len(present) > 1:
-            trees = HistGradientBoostingClassifier(random_state=0).fit(x[train], y[train])
-            probabilities[:, present] = trees.predict_proba(x[held_out])
+            trees = HistGradientBoostingClassifier(**settings).fit(seen[train], y[train])
+            probabilities[:, present] = trees.predict_proba(seen[held_out])
         found[held_out] = probabilities[:, -schema.outputs :]
     return found
 

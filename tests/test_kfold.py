@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from stages import kfold
+from stages.core.data.schema import Schema
+from stages.core.declared.task import TASKS
 
 
 @pytest.fixture
@@ -41,3 +43,21 @@ def test_there_is_a_replica_for_each_fold_with_a_seed_of_its_own(labels):
     assert [member.held_out for member in members] == [0, 1, 2, 3] * 3
     assert len({member.seed for member in members}) == 12
     assert len({member.order for member in members}) == 3
+
+
+def test_the_reference_learns_of_training_rows_alone_and_takes_empty_columns(labels):
+    random = np.random.default_rng(0)
+    y = (labels > 0).astype("int32")
+    x = random.normal(size=(200, 3)).astype("float32")
+    x[:, 0] += 3 * y
+    folds = kfold.deal(y, 4, 1, 0, True)
+    x[folds[0] != 2, 1] = np.nan  # nothing of it is seen where fold 2 is held out
+    planned = kfold.members(folds, seed=0)
+    schema = Schema(TASKS["binary"], ("no", "yes"), (), (3,))
+    found = kfold.reference(planned, x, y, schema)
+    assert ((found[:, 0] > 0.5) == y).mean() > 0.85
+    changed = y.copy()
+    changed[folds[0] == 1] = 1 - changed[folds[0] == 1]
+    again = kfold.reference(planned, x, changed, schema)
+    assert (found == again)[folds[0] == 1].all()
+    assert (found != again)[folds[0] != 1].any()

@@ -278,3 +278,20 @@ def test_rows_to_predict_become_what_training_rows_became():
     whole = tables.encode(ROWS, columns, READER)
     shuffled = ROWS[[*reversed(ROWS.columns)]].iloc[3:5]
     np.testing.assert_array_equal(tables.encode(shuffled, columns, READER), whole[3:5])
+
+
+def test_dates_of_any_century_are_days():
+    reader = replace(READER, columns={"day": "date"})
+    rows = pd.DataFrame({"day": ["1552-03-04", "9999-12-31", None]}, dtype="object")
+    (column,) = tables.learn(rows, reader, Section())
+    found = tables.encode(rows, [column], reader)
+    assert found[:2, 0].tolist() == [1552, 9999]
+    assert found[0, 3] == 0
+    assert found[1, 3] == (np.datetime64("9999-12-31") - np.datetime64("1552-03-04")).astype(int)
+
+
+def test_large_numbers_keep_their_differences():
+    reader = replace(READER, columns={"second": "number"})
+    rows = pd.DataFrame({"second": [str(1_700_000_000 + n) for n in range(50)]}, dtype="object")
+    (column,) = tables.learn(rows, reader, Section())
+    assert tables.encode(rows, [column], reader)[:, 0].tolist() == [*range(50)]

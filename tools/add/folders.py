@@ -43,7 +43,7 @@ def looked_at(content: bytes, file: str) -> Found:
     says = [f"{label}: {count:,} {what}" for label, count in sorted(counts.items())]
     reader = {"format": kind, "file": file}
     if kind == "text_folders":
-        found = {frames.encoding_of(text) for _, _, text in members} - {"utf-8-sig"}
+        found = {frames.encoding_of(text) for _, _, text in members if not text.isascii()}
         if len(found) > 1:
             raise UnreadableFile(f"expected all texts in one encoding, got {', '.join(found)}")
         reader["encoding"] = found.pop() if found else "utf-8-sig"
@@ -62,8 +62,5 @@ def shape_of(members) -> tuple[int, int, int]:
     ]
     height, width = np.median([size for size, _ in seen], axis=0)
     larger = max(1, max(height, width) / SIDE)
-    return (
-        round(height / larger),
-        round(width / larger),
-        3 if any(color for _, color in seen) else 1,
-    )
+    height, width = (max(1, round(side / larger)) for side in (height, width))
+    return height, width, 3 if any(color for _, color in seen) else 1

@@ -101,13 +101,26 @@ def natural(text: str) -> tuple:
 def _targets(column, classes, reader, classifies):
     """(rows,) float32 numbers or int32 classes."""
     if not classifies:
-        return tables.numbers(column, reader).astype("float32")
+        return _narrow(tables.numbers(column, reader), column.name)
     found = pd.Index(classes, dtype="object").get_indexer_for(column).astype("int32")
     for row in np.flatnonzero(found < 0)[:1]:
         expected = f"line {column.index[row]}, column {column.name}: expected one of the classes"
         got = f"{SHORT.repr(list(classes))}, got {SHORT.repr(column.iloc[row])}"
         raise arrays.UnreadableFile(f"{expected} {got}")
     return found
+
+
+def _narrow(numbers, name):
+    """Targets as float32, which tells most of them apart. Raises UnreadableFile."""
+    narrow = numbers.astype("float32")
+    different, left = len(np.unique(numbers)), len(np.unique(narrow))
+    if left < 0.9 * different:
+        got = f"{left:,} of {different:,}"
+        raise arrays.UnreadableFile(
+            f"column {name}: expected numbers that float32 tells apart, got {got}; take a constant "
+            "off them"
+        )
+    return narrow
 
 
 def _keys(frame, reader, data):

@@ -28,7 +28,7 @@ class Column:
 
     kind: number, category, date or text. missing: whether values are. levels: the categories, or
     the words, that have a feature of their own. others: whether there are more. start: the first
-    date.
+    date, or what is taken off large numbers.
     """
 
     name: str
@@ -102,7 +102,9 @@ def dates(column: pd.Series, written: str) -> pd.Series:
 
 def days(dates: pd.Series) -> np.ndarray:
     """Days since 1970, (rows,) float64; NaN where a date is missing."""
-    return ((dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds() / 86400).to_numpy("float64")
+    wide = dates.dt.as_unit("us")  # of nanoseconds there are too many since the year 1
+    found = wide.astype("int64").to_numpy() / (86400 * 10**6)
+    return np.where(dates.isna(), np.nan, found)
 
 
 def learn(frame: pd.DataFrame, reader, section) -> tuple[Column, ...]:
@@ -127,6 +129,8 @@ def _learned(column, kind, reader, section):
         others = len(kept) < len(counts)
         return Column(column.name, kind, missing, tuple(kept), others)
     first = ""
+    if kind == "number":
+        first = _offset(numbers(column, reader))
     if kind == "date" and column.notna().any():
         first = str(dates(column, reader.dates).min().date())
     return Column(column.name, kind, missing, start=first)
@@ -142,6 +146,14 @@ def unseen(frame: pd.DataFrame, columns: Iterable[Column]) -> list[list[dict]]:
             for row in np.flatnonzero(~text.isin(known)):
                 found[row].append({"column": column.name, "value": text.iloc[row]})
     return found
+
+
+def _offset(values) -> str:
+    """The least of these numbers where float32 does not tell many apart, such as seconds."""
+    different = np.unique(values[~np.isnan(values)])
+    if len(np.unique(different.astype("float32"))) >= 0.9 * len(different):
+        return ""
+    return repr(float(different[0]))
 
 
 def encode(frame: pd.DataFrame, columns: Iterable[Column], reader) -> np.ndarray:
@@ -164,10 +176,10 @@ def _encoded(text, column, reader):
     if column.kind == "text":
         values = _flags(text.fillna(""), column.levels)
     elif column.kind == "number":
-        values = numbers(text, reader)[:, None]
+        values = numbers(text, reader)[:, None] - float(column.start or 0)
     else:
         when = dates(text, reader.dates)
-        first = pd.Timestamp(column.start or 0, tz="UTC").timestamp() / 86400
+        first = np.datetime64(column.start or 0, "D").astype("int64")
         calendar = when.dt.year, when.dt.month, when.dt.day_of_week
         values = np.stack([*calendar, days(when) - first], axis=1)
     return np.hstack([values, missing[:, None]]) if column.missing else values
