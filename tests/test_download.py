@@ -421,6 +421,12 @@ def test_a_file_of_many_is_enough(project, heads, monkeypatch, capsys):
     assert told(capsys) == ""
 
 
+def test_a_folder_with_the_number_of_a_status_is_no_login(project, heads, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", "/nowhere/run-407/keras")
+    heads[1][FILE.address] = 200
+    assert told(capsys) == ""
+
+
 def test_generated_data_need_no_source(project, heads, capsys):
     set_source("synthetic")
     assert "STAND-INS" in told(capsys)

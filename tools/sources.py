@@ -41,7 +41,8 @@ def ask(place: str):
 def is_setting(error: Exception) -> bool:
     """Whether a certificate or the login of a proxy is in the way."""
     *_, innermost = download.causes(error)
-    login = download.status(error) == 407 or "407" in str(innermost)
+    through_proxy = isinstance(error, requests.RequestException)  # not a path with this number
+    login = download.status(error) == 407 or (through_proxy and "407" in str(innermost))
     return login or download.caused_by(error, download.UNTRUSTED)
 
 
