@@ -1,7 +1,5 @@
 """New rows are encoded as the training data were, and what is wrong with them is said."""
 
-# ruff: noqa: RUF001
-
 import codecs
 import io
 import json
@@ -39,37 +37,6 @@ def test_a_training_document_spelled_out_gets_the_words_that_it_had(mirror, name
     assert (
         np.mean(same) > 0.95
     )  # a few words of the index have signs inside that no document can spell
-
-
-def test_words_are_lower_case_and_without_punctuation():
-    assert vocabulary.words("What a FILM -- it's (very) good!") == [
-        "what",
-        "a",
-        "film",
-        "it's",
-        "very",
-        "good",
-    ]
-    makers = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~', " "))
-    every_sign = "a".join(map(chr, range(1, 127)))
-    assert vocabulary.words(every_sign) == every_sign.translate(makers).lower().split()
-
-
-@pytest.mark.parametrize(
-    ("typographic", "plain"),
-    [
-        ("I didn’t. It wasnʼt, couldn´t, isn＇t", "I didn't. It wasn't, couldn't, isn't"),
-        ("‘Superb’", "'Superb'"),
-        ("“Superb”—a film… „good“ «better»–best‐of", "superb a film good better best of"),
-        ("a\N{NO-BREAK SPACE}film\N{LINE SEPARATOR}a\N{NEXT LINE}hit", "a film a hit"),
-        ("Ｆｉｌｍ ﬁlm cliche\N{COMBINING ACUTE ACCENT}", "film film cliché"),
-        ("won\N{SOFT HYPHEN}der\N{ZERO WIDTH JOINER}ful\N{BYTE ORDER MARK}", "wonderful"),
-        ("Oscar™ ❤️film £5 5€ 8½", "oscar film 5 5 81 2"),
-        ("a film.<br /><br />Good", "a film br br good"),
-    ],
-)
-def test_typographic_signs_give_the_words_that_plain_ones_give(typographic, plain):
-    assert vocabulary.words(typographic) == vocabulary.words(plain)
 
 
 @pytest.mark.parametrize(
