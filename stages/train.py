@@ -24,9 +24,9 @@ from stages.core.run.stage import run
 
 
 def kept_back(keys, validation) -> np.ndarray:
-    """The first rows, so many of them, and all others of their groups: (rows,) bool."""
-    group = keys.rows if keys.group is None else keys.group
-    return np.isin(group, group[:validation])
+    """The first rows, so many of them, and all others of their groups or times: (rows,) bool."""
+    together = {"group": keys.group, "time": keys.time, "random": keys.rows}[keys.by]
+    return np.isin(together, together[:validation])
 
 
 def explore(problem, kept, epochs, seed, title):

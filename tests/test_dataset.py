@@ -12,7 +12,7 @@ READER = {"format": "table", "file": "people.csv", "columns": COLUMNS}
 
 def chosen(reader=(), **groups):
     """The section of a table with these keys changed, by group."""
-    found = look.Found(READER | dict(reader), "binary", 500, [], 2)
+    found = look.Found(READER | dict(reader), "binary", 500, [])
     source = sections.source_of("People", found, {"people.csv": b"", "later.csv": b""})
     section = sections.section_of(found, look.Asked("ill"))
     for group, keys in groups.items():
@@ -28,28 +28,6 @@ def test_features_are_all_columns_but_the_target_the_group_and_what_is_dropped()
     assert chosen(data={"time": "day"}).data.features(COLUMNS) == {
         name: kind for name, kind in COLUMNS.items() if name != "ill"
     }
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        ({"target": "height"}, "data.target: expected a column of the source, .*got 'height'"),
-        ({"group": "height"}, "data.group: expected a column of the source"),
-        ({"drop": ["age", "height"]}, "data.drop: expected a column of the source"),
-        ({"group": "ill"}, "data.group: expected another column than the target"),
-        ({"drop": ["ill"]}, "data.drop: expected another column than the target"),
-        ({"group": "person", "time": "day"}, "data.time: expected none beside data.group"),
-        ({"time": "note"}, "data.time: expected a date or a number, got a text"),
-        ({"test": "file"}, "data.test: expected a share"),
-        ({"test": 1.0}, "data.test: expected a share from 0 below 1, or file"),
-        ({"drop": [*COLUMNS][:-1]}, "data.drop: expected some, and not all"),
-        ({"groups": "person"}, "data.groups: there is no such key"),
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_what_does_not_go_together_is_named_with_its_key(data, says):
-    with pytest.raises(Wrong, match=f"datasets.people.{says}"):
-        chosen(data=data)
 
 
 def test_rows_of_a_file_are_the_test_where_there_is_such_a_file():

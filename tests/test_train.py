@@ -133,7 +133,9 @@ def test_saved_recurrent_and_convolutional_networks_open_too(tmp_path, kind):
     np.testing.assert_array_equal(opened.predict(x, verbose=0), network.predict(x, verbose=0))
 
 
-def test_groups_are_kept_back_whole():
+def test_groups_and_equal_times_are_kept_back_whole():
     group = np.array([5, 5, 2, 2, 2, 9, 9, 5])
     kept = train.kept_back(Keys(np.arange(8), group), 3)
     assert kept.tolist() == [True] * 5 + [False, False, True]
+    kept = train.kept_back(Keys(np.arange(5), time=np.array([9.0, 8, 8, 8, 7])), 2)
+    assert kept.tolist() == [True] * 4 + [False]

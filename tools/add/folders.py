@@ -49,7 +49,7 @@ def looked_at(content: bytes, file: str) -> Found:
         reader["encoding"] = found.pop() if found else "utf-8-sig"
     task = "binary" if len(counts) == 2 else "multiclass"
     shape = shape_of(members) if kind == "image_folders" else (0, 0, 0)
-    return Found(reader, task, len(members), says, len(counts), shape=shape)
+    return Found(reader, task, len(members), says, shape=shape)
 
 
 def shape_of(members) -> tuple[int, int, int]:

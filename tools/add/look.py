@@ -12,6 +12,7 @@ import pandas as pd
 from stages.core.data import frames, tables, traps
 from stages.core.data.arrays import UnreadableFile
 from stages.core.data.splits import Keys, numbered
+from stages.core.declared.dataset import Columns
 from stages.core.declared.sources import Table
 from stages.core.declared.strict_yaml import SHORT
 from stages.core.declared.task import TASKS
@@ -59,19 +60,22 @@ class Asked:
     drop: tuple[str, ...] = ()
     kinds: dict[str, str] = field(default_factory=dict)
 
+    def features(self, columns: dict[str, str]) -> dict[str, str]:
+        """The columns to predict from, as `data` of params.yaml has them."""
+        chosen = {"target": self.target, "group": self.group, "drop": self.drop}
+        return Columns.model_construct(**chosen).features(columns)
+
 
 @dataclass(frozen=True)
 class Found:
-    """What was found: `reader` of the source, without files; task; rows; lines for people; classes,
-    how many; spread: the deviation of a target that is a number; shape: height, width and channels
-    that suit images.
+    """What was found: `reader` of the source, without files; task; rows; lines for people; spread:
+    the deviation of a target that is a number; shape: height, width and channels that suit images.
     """
 
     reader: dict
     task: str
     rows: int
     says: list[str]
-    classes: int = 0
     spread: float = 0.0
     shape: tuple[int, int, int] = (0, 0, 0)
 
@@ -234,8 +238,8 @@ def _described(frame, reader, asked, says):
             raise UnreadableFile(f"{expected}; dates are written as {', '.join(DATES)}")
         if name == asked.target:
             kind = "number" if task == "regression" else "category"
-            continue_with = f"{len(frame[name].unique())} classes" if kind == "category" else ""
-            why = ", ".join(filter(None, ["predicted", task, continue_with]))
+            count = f"{len(frame[name].unique())} classes" if kind == "category" else ""
+            why = ", ".join(filter(None, ["predicted", task, count]))
         if name in asked.drop:
             why = "left out, as you said"
         absent = frame[name].isna().mean()
@@ -245,11 +249,10 @@ def _described(frame, reader, asked, says):
             columns[name] = kind
     wide = max(len(name) for name, *_ in lines)
     says += [f"{name:{wide}}  {kind:8}  {why}".rstrip() for name, kind, why in lines]
-    if len({*columns} - {asked.target, asked.group, *asked.drop}) < 1:
+    if not asked.features(columns):
         raise UnreadableFile("there is no column to predict from")
     reader = {**reader, "columns": columns}
     known = Table.model_construct(**reader)
-    classes, y = 0, None
     if task == "regression":
         y = tables.numbers(frame[asked.target], known)
     else:
@@ -260,13 +263,12 @@ def _described(frame, reader, asked, says):
             raise UnreadableFile(f"--task: expected {expected} {got}")
     says += [f"take care: {line}" for line in _traps(frame, y, known, task, asked)]
     spread = float(y.std()) if task == "regression" else 0.0
-    return Found(reader, task, len(frame), says, classes, spread)
+    return Found(reader, task, len(frame), says, spread)
 
 
 def _traps(frame, y, reader, task, asked):
     """What may make results look better than they are; also in columns that are left out."""
-    used = {asked.target, asked.group, *asked.drop}
-    features = frame[[name for name in reader.columns if name not in used]]
+    features = frame[[*asked.features(reader.columns)]]
     keys = Keys(
         np.arange(len(frame)),
         numbered(frame[asked.group]) if asked.group else None,

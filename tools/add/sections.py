@@ -66,7 +66,7 @@ def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> 
         chosen = {"group": asked.group, "time": asked.time, "drop": drop}
         data |= {key: value for key, value in chosen.items() if value}
     training = int(found.rows * (1 - (test if isinstance(test, float) else 0)))
-    parts = SECTIONS[_form(found, data)](training, found)
+    parts = SECTIONS[_form(found, asked)](training, found)
     cheap = training < SMALL and training * int(np.prod(found.shape)) < PIXELS
     epochs, repeats = parts["epochs"], 5 if cheap else 1
     return {
@@ -90,14 +90,12 @@ def _small(found):
     return float(f"{found.spread / 100:.1g}") if found.task == "regression" else 0.005
 
 
-def _form(found, data):
-    """table, text or images: what a network sees."""
-    kind = found.reader["format"]
-    if kind != "table":
-        return kind
-    used = {data["target"], data.get("group"), *data.get("drop", ())}
-    kinds = [kind for name, kind in found.reader["columns"].items() if name not in used]
-    return "text_folders" if kinds == ["text"] else "table"
+def _form(found, asked):
+    """What a network sees: a table, text or images."""
+    if found.reader["format"] != "table":
+        return {"text_folders": "text", "image_folders": "images"}[found.reader["format"]]
+    kinds = [*asked.features(found.reader["columns"]).values()]
+    return "text" if kinds == ["text"] else "table"
 
 
 def _fit(found, rows_a_step, **more):
@@ -141,7 +139,7 @@ def _table(training, found):
     }
 
 
-def _text_folders(training, found):
+def _text(training, found):
     """Sizes that did best over 500 to 8,000 reviews and newswires."""
     batch = _batch(training, 50, 16, 512)
     return {
@@ -152,7 +150,7 @@ def _text_folders(training, found):
     }
 
 
-def _image_folders(training, found):
+def _images(training, found):
     height, width, channels = found.shape
     batch = _batch(training, 50, 16, 128)
     size = {"height": height, "width": width, "channels": channels}
@@ -164,7 +162,7 @@ def _image_folders(training, found):
     }
 
 
-SECTIONS = {"table": _table, "text_folders": _text_folders, "image_folders": _image_folders}
+SECTIONS = {"table": _table, "text": _text, "images": _images}
 
 
 def written(name: str, section: dict) -> str:
@@ -184,5 +182,5 @@ def extended(document: str, section: str) -> str:
     start, end = value.start_mark.index, value.end_mark.index
     if not value.value:  # nothing, or {}
         return f"{document[:start].rstrip()}\n{section}{document[end:]}"
-    after = document[end:]
-    return f"{document[:end].rstrip()}\n\n{section}{after and chr(10)}{after}"
+    before, after = document[:end].rstrip(), document[end:]
+    return "\n".join([before, "", section + ("\n" if after else "") + after])

@@ -66,7 +66,7 @@ def _cautions(dataset) -> Iterator[str]:
         yield f"Take care: {line}."
     trees = results.get("reference", {}).get(dataset.about.metric.name)
     if trees is not None:
-        yield f"Boosted trees of scikit-learn, as they come, reach {number(trees)} on these folds."
+        yield f"Boosted trees of scikit-learn, untuned, reach {number(trees)} on these folds."
 
 
 def _power(found, larger_k):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from stages.core.data.arrays import UnreadableFile
+from stages.core.data.arrays import UnreadableFile, readable
 from stages.core.data.frames import LARGEST_FILE
 from stages.core.declared.strict_yaml import SHORT
 
@@ -36,19 +36,13 @@ def members(content: bytes, endings: tuple[str, ...]) -> list[Member]:
     Raises UnreadableFile: for anything else, such as a folder inside a class, fewer than two
     classes, or members that would unpack to more than LARGEST_FILE bytes.
     """
-    try:
-        if content.count(ENTRY) > MOST_MEMBERS:
-            raise UnreadableFile(f"expected at most {MOST_MEMBERS:,} files")
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = _files(archive.infolist())
-            labels = _labels(sorted(entries))
-            _must_end(labels, endings)
-            return _unpacked(archive, entries, labels)
-    except (UnreadableFile, MemoryError):
-        raise
-    except Exception as error:  # a damaged file fails in many ways, which all mean the same
-        why = f"{type(error).__name__}: {error}"
-        raise UnreadableFile(f"it is no readable ZIP file ({why})") from error
+    if content.count(ENTRY) > MOST_MEMBERS:
+        raise UnreadableFile(f"expected at most {MOST_MEMBERS:,} files")
+    with readable("ZIP file"), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = _files(archive.infolist())
+        labels = _labels(sorted(entries))
+        _must_end(labels, endings)
+        return _unpacked(archive, entries, labels)
 
 
 def _files(infos):

@@ -6,6 +6,7 @@ import json
 import pickle
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,6 +19,21 @@ RANKS_END = 2**31 - 4  # word ranks are below: their Keras ids, 3 more, are int3
 
 class UnreadableFile(ValueError):
     """A data file does not hold what it should."""
+
+
+@contextmanager
+def readable(what: str):
+    """Raise UnreadableFile for any error in the block: a damaged file fails in many ways.
+
+    what: the file should be, for people.
+    """
+    try:
+        yield
+    except (UnreadableFile, MemoryError):
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise UnreadableFile(f"it is no readable {what} ({why})") from error
 
 
 @dataclass(frozen=True)
@@ -65,19 +81,14 @@ def read_npz(content: bytes) -> dict[str, np.ndarray]:
 
     Raises UnreadableFile for anything else than a well-formed file.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            if paths := [name for name in names if "/" in name or "\\" in name]:
-                raise UnreadableFile(f"expected the names of arrays, got a path: {paths[0][:60]!r}")
-            return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in names}
-    except (UnreadableFile, MemoryError):
-        raise
-    except Exception as error:  # a damaged file fails in many ways, which all mean the same
-        why = f"{type(error).__name__}: {error}"
-        if content and b"\0" not in content[:1000]:
-            why = "it looks like text; `format: table` reads CSV, and `python -m tools.add` adds it"
-        raise UnreadableFile(f"it is no readable .npz file ({why})") from error
+    if content and b"\0" not in content[:1000]:
+        hint = "`format: table` reads CSV, and `python -m tools.add` adds it"
+        raise UnreadableFile(f"it is no readable .npz file: it looks like text; {hint}")
+    with readable(".npz file"), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        if paths := [name for name in names if "/" in name or "\\" in name]:
+            raise UnreadableFile(f"expected the names of arrays, got a path: {paths[0][:60]!r}")
+        return {name.removesuffix(".npy"): _read_npy(archive.open(name)) for name in names}
 
 
 def _read_npy(file):

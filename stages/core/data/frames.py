@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from stages.core.data.arrays import UnreadableFile
+from stages.core.data.arrays import UnreadableFile, readable
 from stages.core.declared.strict_yaml import SHORT
 
 GZIP = b"\x1f\x8b"
@@ -192,7 +192,7 @@ def parquet(content: bytes, missing: Iterable[str] = ()) -> pd.DataFrame:
         from pyarrow import parquet
     except ImportError:
         raise UnreadableFile(f"a Parquet file needs pyarrow; {INSTALL}") from None
-    try:
+    with readable("Parquet file"):
         with parquet.ParquetFile(io.BytesIO(content)) as file:
             names = _names(file)
         # Text stays a dictionary, so that a long value of many rows is in memory once.
@@ -200,11 +200,6 @@ def parquet(content: bytes, missing: Iterable[str] = ()) -> pd.DataFrame:
             table = file.read(names)
         columns = {name.strip(): _texts(table.column(name)) for name in names}
         return _frame(columns, range(1, len(table) + 1), missing)
-    except (UnreadableFile, MemoryError):
-        raise
-    except Exception as error:  # a damaged file fails in many ways, which all mean the same
-        why = f"{type(error).__name__}: {error}"
-        raise UnreadableFile(f"it is no readable Parquet file ({why})") from error
 
 
 def _names(file):

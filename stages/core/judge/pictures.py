@@ -197,6 +197,7 @@ def predicted_against_actual(title: str, actual, predicted: Arrays, unit: str) -
     looks = [(ORANGE, "s"), (BLUE, "o")][-len(both) :]
     for (side, values), (colour, marker) in zip(predicted.items(), looks, strict=True):
         axis.plot(actual, values, marker, color=colour, alpha=0.7, ms=4, label=side)
+    axis.locator_params(nbins=6)  # labels of large numbers do not run into each other
     unit = f" ({unit})" if unit else ""
     axis.set(title=title, xlabel=f"actual{unit}", ylabel=f"predicted{unit}", aspect="equal")
     legend(figure, axis, 2)
