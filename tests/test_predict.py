@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from stages.core.data import encodings, vocabulary
 from stages.core.data.encodings import Encoding
+from stages.core.data.tables import Column
 from stages.core.declared import params
 from tools.predict import __main__ as predict
 from tools.predict import ensemble, rows, texts
@@ -378,3 +379,12 @@ def test_wrong_arguments_are_refused(arguments, message, ask, capsys):
     with pytest.raises(SystemExit):
         ask(*arguments)
     assert message in capsys.readouterr().err
+
+
+def test_large_numbers_are_told_as_they_were_measured():
+    column = Column("second", "number", start="1700000000.0")
+    found = [[], [{"column": "second", "value": 900.0, "training": [0.0, 60.0]}]]
+    rows._measured(found, [column])
+    assert found[1] == [
+        {"column": "second", "value": 1_700_000_900, "training": [1_700_000_000, 1_700_000_060]}
+    ]

@@ -56,7 +56,7 @@ def by_file(source, contents) -> bool:
 def predict(name: str, contents: dict[str, bytes]) -> list[dict]:
     """For each document, row or image an answer as `answers` gives it, and its reader's notes.
 
-    contents: of the files; more than one are images. Raises Refused and UnreadableFile.
+    contents: of the files, several where each is a row. Raises Refused and UnreadableFile.
     """
     source, section = sources.read(name), params.load().datasets[name]
     if by_file(source, contents):

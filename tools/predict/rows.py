@@ -168,9 +168,21 @@ def read_raw(name, source, section, content: bytes) -> tuple:
     if encoding.columns:
         unseen = tables.unseen(raw, encoding.columns)
         distant = far(values, file["x_train"], encoding.features)
+        _measured(distant, encoding.columns)
         for note, *found in zip(notes, distant, unseen, strict=True):
             note |= dict(zip(("far", "unseen"), found, strict=True))
     return values, notes
+
+
+def _measured(distant, columns):
+    """Put back what `tables` took off large numbers, in what `far` found."""
+    taken = {
+        each.name: float(each.start) for each in columns if each.kind == "number" and each.start
+    }
+    for each in (each for row in distant for each in row if each["column"] in taken):
+        offset = taken[each["column"]]
+        each["value"] += offset
+        each["training"] = [end + offset for end in each["training"]]
 
 
 def arrays_file(name) -> dict[str, np.ndarray]:
