@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 
+TOP = (3, 5)  # k of each top-k accuracy: top_3_accuracy is the share of rows right in 3 guesses
+
 
 @dataclass(frozen=True)
 class Task:
-    """metrics: names of those of a task, in `judge.metrics`; the first is the main one."""
+    """metrics: names of those that are told, in `judge.metrics`; the first is the main one.
+    choices: names of all that can be asked for.
+    """
 
     name: str
     classifies: bool
     metrics: tuple[str, ...]
+    choices: tuple[str, ...]
 
     @property
     def metric(self) -> str:
@@ -21,11 +26,15 @@ class Task:
         return classes if self.name == "multiclass" else 1
 
 
+OF_CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "brier")
+OF_TWO = (*OF_CLASSES, "f1", "average_precision")
+OF_SEVERAL = (*OF_CLASSES, *(f"top_{k}_accuracy" for k in TOP))
+OF_NUMBERS = ("mae", "rmse", "median_absolute_error", "r2", "mape")
 TASKS = {
     task.name: task
     for task in (
-        Task("binary", True, ("accuracy", "macro_f1", "roc_auc")),
-        Task("multiclass", True, ("accuracy", "macro_f1")),
-        Task("regression", False, ("mae", "rmse")),
+        Task("binary", True, ("accuracy", "macro_f1", "roc_auc"), OF_TWO),
+        Task("multiclass", True, ("accuracy", "macro_f1"), OF_SEVERAL),
+        Task("regression", False, ("mae", "rmse"), OF_NUMBERS),
     )
 }
