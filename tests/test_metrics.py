@@ -203,6 +203,13 @@ def test_log_loss_of_a_class_that_was_ruled_out_is_large_and_finite():
     assert wrong == pytest.approx([-np.log(np.finfo("float64").eps), 0], abs=1e-12)
 
 
+def test_of_equal_probabilities_top_k_takes_those_that_scikit_learn_takes():
+    targets, equal = np.arange(7), np.full((7, 7), 1 / 7)
+    expected = scikit.top_k_accuracy_score(targets, equal, k=3, labels=targets)
+    assert METRICS["top_3_accuracy"].of(targets, equal) == expected == 3 / 7
+    assert METRICS["top_3_accuracy"].rows(targets, equal).tolist() == [0, 0, 0, 0, 1, 1, 1]
+
+
 SEVEN = np.full((3, 7), 1 / 7)
 THREE = np.full((3, 3), 1 / 3)
 
