@@ -16,10 +16,12 @@ from stages.core.judge.comparison import ANY, Mean, standard_error, t_test
 
 # The variance of what all training sets drawn from a data set have in common, as a multiple of the
 # variance between them. A data set cannot show it, since all of them are drawn from its rows. Where
-# training rows act on the metric one by one it is K - 1; where they act in pairs, as near an
-# optimum of the loss, rho^2 / (1 - rho^2) with rho = (K - 1) / K, so 1.3 for K = 4; where fits fail
-# by chance, 0. With 1, at most 8 % of intervals missed the truth in 13 simulated pairs of learners,
-# with 0.5 at most 9 % and with 0 up to 13 %, at 1.5, 1.3 and 1.0 of the width of the best.
+# training rows act one by one it is K - 1; where they act in pairs, as near an optimum of
+# the loss, rho^2 / (1 - rho^2) with rho = (K - 1) / K, so 1.3 for K = 4; where fits fail by chance,
+# 0. It stands, too, for a row being judged and trained on at once: estimated by itself, that
+# covariance is all noise. In 13 simulated pairs of learners (K = 4, 5 repeats, 5 seeds) intervals
+# missed the truth 4 % of the time with 1 (8 % in the worst pair, 1.5 of the best possible width),
+# 4 % with 0.5 (9 %, 1.3) and 6 % with 0 (13 %, 1.0).
 KAPPA = 1.0
 
 
@@ -51,9 +53,10 @@ def by_parts(
     """The mean over folds and seeds of a metric by row, or of its differences, from its parts.
 
     values: (repeats, seeds, rows) float64, of each row where it is held out; no two fits share a
-    seed. folds: (repeats, rows) ints from 0, the fold that holds a row out; below 0 in all repeats:
-    none does. groups: (rows,), alike for rows that are drawn together and share a fold; without it
-    each row is drawn by itself. within, bounds: as of `by_folds`. kappa: as KAPPA.
+    seed or an order of batches, not even those of a repeat. folds: (repeats, rows) ints from 0, the
+    fold that holds a row out; below 0 in all repeats: none does. groups: (rows,), alike for rows
+    that are drawn together and share a fold; without it each row is drawn by itself. within,
+    bounds: as of `by_folds`. kappa: as KAPPA.
     Raises ValueError where the parts cannot be told apart: for fewer than 2 repeats or 2 seeds,
     repeats with the same folds, folds of a single row (or group).
     """
@@ -166,8 +169,8 @@ def _between(totals, cut):
     seeds = net(lambda each: each.var(axis=1, ddof=1, keepdims=True))
     squared = net(lambda each: each.mean(axis=1, keepdims=True) ** 2)
     # The square of a mean over seeds holds their variance: of this fold, and of all in the others.
-    # That of training sets is left as large, which is too much by as large a share of itself where
-    # they act by themselves, and right where they act through single rows.
+    # The variance of training sets is not reduced likewise: those of other repeats have rows in
+    # common with this fold's, and if they had none it would be too large by that share.
     repeats, each, k = means.shape
     return seeds, squared - seeds / each * (1 + 1 / ((repeats - 1) * k))
 
