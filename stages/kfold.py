@@ -1,6 +1,7 @@
-"""Iterated K-fold evaluation: k folds x repeats, trained at once -> data/folds/<dataset>.npz."""
+"""Iterated K-fold evaluation: folds x repeats x seeds at once -> data/folds/<dataset>.npz."""
 
 import time
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +26,34 @@ def deal(labels, k, repeats, split_seed, classifies, keys=None) -> np.ndarray:
     return splits.deal(labels, keys or Keys(np.arange(len(labels))), k, seeds, classifies)
 
 
-def members(folds, seed, window=0) -> list[Replica]:
-    """A replica for each fold of each repeat; the folds of a repeat share their shuffles.
+def members(folds, seed, seeds=1, window=0) -> list[Replica]:
+    """Replicas by repeat, seed and fold. The folds of a repeat and a seed share their shuffles.
 
-    window: how many folds before its own a replica trains on, where folds follow each other in
-    time; 0 for all others.
+    seeds: fits of each fold. window: how many folds before its own a replica trains on, where folds
+    follow each other in time; 0 for all others.
     """
     return [
-        Replica(seed_of(seed, "kfold", repeat, fold), order, blocks, fold + window, window)
-        for repeat, dealt in enumerate(folds)
-        for order, blocks in [(seed_of(seed, "order", "kfold", repeat), dealt + window)]
-        for fold in range(dealt.max() + 1)
+        Replica(seed_of(seed, "kfold", *place, fold), order, blocks, fold + window, window)
+        for place, blocks in _places(folds + window, seeds)
+        for order in [seed_of(seed, "order", "kfold", *place)]
+        for fold in range(blocks.max() + 1 - window)
     ]
+
+
+def _places(folds, seeds):
+    """Each repeat and seed with the folds of the repeat."""
+    return [((r, number), blocks) for r, blocks in enumerate(folds) for number in range(seeds)]
+
+
+def best_epochs(losses, rows) -> tuple[np.ndarray, int]:
+    """For each fold the epoch that is best for all others, and the one that is best for all: (k,).
+
+    A fold has no say in its own epoch, so what it then reaches is not too good to be true. losses:
+    (seeds, k, epochs) of the held-out rows of a repeat. rows: (k,) that each fold holds out. Epochs
+    count from 0.
+    """
+    total = losses.astype("float64").mean(axis=0) * rows[:, None]
+    return (total.sum(axis=0) - total).argmin(axis=1), int(total.sum(axis=0).argmin())
 
 
 def reference(planned, x, y, schema) -> np.ndarray:
@@ -79,6 +96,33 @@ def dealt(name, section, y, classifies, keys, split_seed) -> np.ndarray:
         raise SystemExit(f"params.yaml: datasets.{name}.kfold.k: {error}, got {k}") from None
 
 
+def of_repeat(planned, fits, seeds, best) -> dict[str, np.ndarray]:
+    """What the fits of a repeat left, as arrays.
+
+    planned: a Replica for each fit, by seed and fold. best: whether each fold gets its epoch from
+    the others; the fits have told their predictions after each. Returns predictions (seeds, rows,
+    outputs) float32, 0 where no fold holds a row out; epochs (k,), after which they are, from 1;
+    where they were chosen, naive, the epoch that is best for all folds; and loss, metric, val_loss
+    and val_metric (seeds, k, epochs) float32.
+    """
+    curves = {
+        key: np.stack(np.split(np.stack([fitted.history[key] for fitted in fits]), seeds))
+        for key in fits[0].history
+    }
+    k, last = curves["loss"].shape[1:]
+    found, chosen = {}, np.full(k, last - 1)
+    if best:
+        rows = np.array([len(member.held_out_rows) for member in planned[:k]])
+        chosen, naive = best_epochs(curves["val_loss"], rows)
+        found["naive"] = naive + 1
+    shape = seeds, len(planned[0].folds), fits[0].held_out.shape[-1]
+    predictions = np.zeros(shape, "float32")
+    for number, (member, fitted) in enumerate(zip(planned, fits, strict=True)):
+        held_out = fitted.held_out[chosen[number % k]] if best else fitted.held_out
+        predictions[number // k, member.held_out_rows] = held_out
+    return found | curves | {"predictions": predictions, "epochs": chosen + 1}
+
+
 def main(name):
     """Run the stage for one data set."""
     start, chosen = time.time(), params.load()
@@ -88,23 +132,25 @@ def main(name):
     keys, classifies = Keys.unpack(file), schema.task.classifies
     folds = dealt(name, section, y, classifies, keys, chosen.split_seed)
     problem = Problem.of(section, x, y, schema.outputs)
-    planned = members(folds, chosen.seed, settings.k if keys.by == "time" else 0)
-
-    predictions = np.zeros((*folds.shape, schema.outputs), "float32")
-    histories = []
-    fits = problem.fit(planned, settings.epochs, f"{name} K-fold")
-    for number, (member, fitted) in enumerate(zip(planned, fits, strict=True)):
-        predictions[number // settings.k, member.held_out_rows] = fitted.held_out
-        histories.append(fitted.history)
-    found = {key: np.stack([history[key] for history in histories]) for key in histories[0]}
+    window = settings.k if keys.by == "time" else 0
+    planned = members(folds, chosen.seed, settings.seeds, window)
+    best = settings.epochs == "best"
+    epochs = section.final.exploring_epochs if best else settings.epochs
+    fits = problem.fit(planned, epochs, f"{name} K-fold", each=best)
+    parts = [
+        of_repeat(part, [*islice(fits, len(part))], settings.seeds, best)
+        for part in np.reshape(planned, (len(folds), -1))
+    ]
+    found = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
     if section.preprocess.encoding == "table":
         with threadpool_limits(1):  # threads that wait for a busy core take minutes
             found["reference"] = reference(planned[: settings.k], x, y, schema)
     with whole(Path("data/folds") / f"{name}.npz") as path, path.open("wb") as file:
-        np.savez(file, folds=folds, predictions=predictions, **found)
+        np.savez(file, folds=folds, **found)
+    said = f"{settings.k} folds x {settings.repeats} repeats x {settings.seeds} seeds"
     print(
-        f"kfold {name}: {settings.k} folds x {settings.repeats} repeats = {len(planned)} replicas, "
-        f"{settings.epochs} epochs on {len(y):,} rows, in {time.time() - start:.1f} s"
+        f"kfold {name}: {said} = {len(planned)} replicas, {epochs} epochs on {len(y):,} rows, in "
+        f"{time.time() - start:.1f} s"
     )
 
 

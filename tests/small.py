@@ -19,19 +19,19 @@ ROOT = Path(__file__).parent.parent
 SMALL = {  # data set -> what is shrunk
     "imdb": {
         "final": {"exploring_epochs": 2, "validation": 100, "epochs": 1, "seeds": 2},
-        "kfold": {"k": 3, "repeats": 1, "epochs": 1},
+        "kfold": {"k": 3, "repeats": 1, "seeds": 1, "epochs": 1},
     },
     "reuters": {
         "final": {"exploring_epochs": 2, "validation": 100, "epochs": "best", "seeds": 2},
-        "kfold": {"k": 2, "repeats": 1, "epochs": 1},
+        "kfold": {"k": 2, "repeats": 1, "seeds": 1, "epochs": 1},
     },
     "boston_housing": {
         "final": {"exploring_epochs": 2, "epochs": 2, "seeds": 2},
-        "kfold": {"k": 2, "repeats": 2, "epochs": 2},
+        "kfold": {"k": 2, "repeats": 2, "seeds": 2, "epochs": 2},
     },
     "digits": {
         "final": {"exploring_epochs": 2, "validation": 100, "epochs": 1, "seeds": 2},
-        "kfold": {"k": 2, "repeats": 1, "epochs": 1},
+        "kfold": {"k": 2, "repeats": 1, "seeds": 1, "epochs": 1},
     },
 }
 FEW = "boston_housing", "digits"

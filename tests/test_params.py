@@ -92,14 +92,14 @@ def test_equal_documents_give_equal_params_in_the_order_of_the_file():
         ("datasets.imdb.preprocess.word", 3, "encoding, num_words, ngrams"),
         ("datasets.imdb.model.dropuot", 0.5, "network, units, activation, dropout, l1, l2"),
         ("datasets.reuters.final.epoch", 3, "exploring_epochs, validation, epochs, seeds"),
-        ("datasets.boston_housing.kfold.folds", 4, "k, repeats, epochs"),
+        ("datasets.boston_housing.kfold.folds", 4, "k, repeats, seeds, epochs"),
         ("datasets.digits.review.equivalent", 4, "equivalent_within"),
         # names of encodings, with which pydantic marks places below `preprocess`
         ("datasets.digits.features", 3, "data, preprocess, model, fit, final, kfold, review"),
         ("datasets.digits.preprocess.features", 3, "encoding"),
         ("datasets.digits.preprocess.image", 3, "encoding"),
         ("datasets.digits.model.features", 3, "network, units, activation, dropout, l1, l2"),
-        ("datasets.digits.kfold.image", 3, "k, repeats, epochs"),
+        ("datasets.digits.kfold.image", 3, "k, repeats, seeds, epochs"),
     ],
 )
 def test_names_an_unknown_key_and_the_keys_that_there_are(path, value, known):

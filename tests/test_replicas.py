@@ -318,6 +318,18 @@ def test_predict_gives_the_predictions_of_each_network(rows, as_stored, monkeypa
         np.testing.assert_allclose(predicted, built.predict(x, verbose=0), atol=1e-6)
 
 
+def test_predictions_after_each_epoch_end_with_those_after_the_last(rows):
+    x, y, folds = rows
+    members = four(folds)
+    problem = Problem(network(), learned.WEIGHTINGS["none"], x, y, y, BATCH)
+    last, each = list(problem.fit(members, 3)), list(problem.fit(members, 3, each=True))
+    shorter = list(problem.fit(members, 2))
+    for number in range(4):
+        assert each[number].held_out.shape == (3, *last[number].held_out.shape)
+        assert (each[number].held_out[-1] == last[number].held_out).all()
+        assert (each[number].held_out[1] == shorter[number].held_out).all()
+
+
 def test_all_rows_train_where_the_held_out_fold_is_empty(rows, as_stored):
     x, y, _ = rows
     nothing = np.full(len(y), -1)

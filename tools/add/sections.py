@@ -37,7 +37,7 @@ COMMENTS = {
     "batch_size": "rows",
     "exploring_epochs": "of a fit that is watched on validation rows",
     "validation": "rows kept back from the exploring fit",
-    "seeds": "new fits on all training rows: the spread of the test metrics",
+    "seeds": "fits that differ in nothing else: their spread is the noise of training",
     "k": "folds",
     "repeats": "times that the rows are dealt into folds anew",
     "equivalent_within": "a difference of the main metric that is too small to matter",
@@ -68,7 +68,7 @@ def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> 
     training = int(found.rows * (1 - (test if isinstance(test, float) else 0)))
     parts = SECTIONS[_form(found, asked)](training, found)
     cheap = training < SMALL and training * int(np.prod(found.shape)) < PIXELS
-    epochs, repeats = parts["epochs"], 5 if cheap else 1
+    epochs, (repeats, seeds) = parts["epochs"], (5, 3) if cheap else (1, 1)
     return {
         "data": data,
         "preprocess": parts["preprocess"],
@@ -80,7 +80,7 @@ def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> 
             "epochs": epochs,
             "seeds": 3,
         },
-        "kfold": {"k": 4, "repeats": repeats, "epochs": epochs},
+        "kfold": {"k": 4, "repeats": repeats, "seeds": seeds, "epochs": epochs},
         "review": {"equivalent_within": _small(found)},
     }
 

@@ -22,6 +22,7 @@ from stages.core.declared.task import TASKS
 Many = Annotated[Whole, Field(le=2**15)]  # of what is trained and kept one by one
 Words = Annotated[Whole, Field(ge=4)]
 Side = Annotated[Whole, Field(le=4096)]  # pixels
+Epochs = Annotated[Whole | Literal["best"], said(f"a whole number from 1 to {LARGEST}, or best")]
 
 
 class Data(Section):
@@ -172,16 +173,17 @@ class Final(Section):
 
     exploring_epochs: Whole
     validation: Count
-    epochs: Annotated[Whole | Literal["best"], said(f"a whole number from 1 to {LARGEST}, or best")]
+    epochs: Epochs
     seeds: Many
 
 
 class KFold(Section):
-    """The iterated K-fold evaluation."""
+    """The iterated K-fold evaluation. seeds: fits of each fold."""
 
     k: Annotated[Many, Field(ge=2)]  # folds are stored as int16
     repeats: Whole
-    epochs: Whole
+    seeds: Many = 1
+    epochs: Epochs
 
 
 class Review(Section):

@@ -79,9 +79,9 @@ class Problem:
             return None
         return np.stack([balanced(self.labels, member.training_rows) for member in members])
 
-    def fit(self, members, epochs: int, title: str = "") -> Iterator[replicas.Fitted]:
+    def fit(self, members, epochs: int, title="", each=False) -> Iterator[replicas.Fitted]:
         """A Fitted for each member, in their order; see `replicas.fit`."""
-        return replicas.fit(self, members, epochs, title)
+        return replicas.fit(self, members, epochs, title, each)
 
     def predict(self, fitted, rows) -> np.ndarray:
         """Predictions for other rows: (replicas, rows, outputs) float32; see `replicas.predict`."""

@@ -104,7 +104,8 @@ class Fitted:
         "val_loss" and "val_metric": means over rows, in training over the batches as they were
         trained on, as in Keras. No loss contains penalties or weights of rows, so that networks
         with and without compare.
-    held_out: (held-out rows, outputs) float32, predictions for them after the last epoch.
+    held_out: (held-out rows, outputs) float32, predictions for them after the last epoch; or
+        (epochs, held-out rows, outputs) where each epoch was asked for.
     """
 
     weights: list[np.ndarray]
@@ -119,15 +120,16 @@ def seed_of(seed: int, *purpose) -> int:
     return int(np.random.SeedSequence([seed, *words]).generate_state(1)[0])
 
 
-def fit(problem, replicas: Sequence[Replica], epochs: int, title="") -> Iterator[Fitted]:
+def fit(problem, replicas: Sequence[Replica], epochs, title="", each=False) -> Iterator[Fitted]:
     """Train each replica of a `problem.Problem` from new weights; yield its Fitted, in their order.
 
-    title: of the progress bar; there is no bar where the output is no terminal. Raises Diverged,
-    naming the replica and the epoch, when a loss or a weight is not finite, and MemoryError, before
-    any training, when a slice of replicas is sure not to fit into memory.
+    title: of the progress bar; there is no bar where the output is no terminal. each: predict the
+    held-out rows after each epoch. Raises Diverged, naming the replica and the epoch, when a loss
+    or a weight is not finite, and MemoryError, before any training, when a slice of replicas is
+    sure not to fit into memory.
     """
     longest = max(len(replica.held_out_rows) for replica in replicas)
-    slices, trainer = _slices(problem, replicas, longest), _Trainer(problem, epochs, longest)
+    slices, trainer = _slices(problem, replicas, longest), _Trainer(problem, epochs, longest, each)
     if cluster.is_named():
         for fitted in cluster.each(_Trainer.train, trainer, slices, title):
             yield from fitted
@@ -175,12 +177,14 @@ def _slices(problem, replicas, longest):
 class _Trainer:
     """What the slices of a fit share, and a way to train one. Each worker of a cluster gets a copy.
 
-    longest: the most rows that a replica holds out. program: serves all slices of its size.
+    longest: the most rows that a replica holds out. each: keep the predictions of each epoch.
+    program: serves all slices of its size.
     """
 
     problem: object
     epochs: int
     longest: int
+    each: bool = False
     program: Program | None = None
 
     def __getstate__(self):
@@ -203,12 +207,16 @@ class _Trainer:
                     what = f"its weights are no numbers any more after epoch {self.epochs}"
                     raise _diverged(member, what)
                 curves = {name: values[:, number] for name, values in history.items()}
-                held_out = predictions[number, : len(member.held_out_rows)]
+                held_out = predictions[:, number, : len(member.held_out_rows)]
+                held_out = held_out if self.each else held_out[-1]
                 fitted.append(Fitted(weights, learned[number], curves, held_out))
             return fitted
 
     def _epochs(self, members, learned, bar):
-        """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows."""
+        """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows.
+
+        The latter are (epochs that are kept, members, longest, outputs).
+        """
         problem, program, rows = self.problem, self.program, self.program.copies.rows
         program.start([problem.initial.values(member.seed) for member in members])
         learned = program.copies.stack_learned(learned)
@@ -217,7 +225,7 @@ class _Trainer:
         counted = (np.arange(self.longest) < sizes[:, None]).astype("float32")
         held_out = [np.resize(member.held_out_rows, self.longest) for member in members]
         held_out = np.stack(held_out).astype("int32")
-        predictions = np.empty((len(members), 0, *problem.model.output_shape[1:]), "float32")
+        kept = [np.empty((len(members), 0, *problem.model.output_shape[1:]), "float32")]
 
         def batches(epoch):
             parts = streams.batches(members, problem.batch_size, epoch, program.padded)
@@ -229,12 +237,14 @@ class _Trainer:
             if self.longest:
                 judged, predictions = program.judge(held_out, counted, learned)
                 measured |= judged
+                kept = [*kept, predictions] if self.each and epoch else [predictions]
             _stop_if_diverged(measured, epoch, members)
             history.append(measured)
             if bar is not None:
                 bar.set_postfix(loss=f"{measured['loss'].mean():.4f}", refresh=False)
                 bar.update()
-        return {name: np.stack([each[name] for each in history]) for name in measured}, predictions
+        curves = {name: np.stack([each[name] for each in history]) for name in measured}
+        return curves, np.stack(kept)
 
 
 def _stop_if_diverged(measured, epoch, members):
