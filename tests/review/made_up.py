@@ -221,15 +221,16 @@ def cells(line) -> list[str]:
 
 
 def top(text) -> dict[str, list[str]]:
-    """{data set: verdict, metric, base → head, difference, wins} from the top of a review."""
-    rows = [
-        cells(line)
-        for line in text.split("## What changed")[0].splitlines()
-        if line.startswith("| ")
-    ]
-    return {
-        name: [verdict.strip("*"), *others] for name, verdict, *others in rows if name in SOURCES
-    }
+    """{data set: verdict, what is said of it} from the top of a review."""
+    found, head = {}, text.split("## What changed")[0]
+    for said in re.findall(r"^- \*\*(.+)$", head, re.MULTILINE):
+        verdict, _, rest = said.partition("**")
+        if verdict == "the same":
+            found |= {name: ["the same", ""] for name in rest.removeprefix(": ").split(", ")}
+            continue
+        name, _, verdict = verdict.partition(": ")
+        found[name] = [re.sub(r" by [\d.,]+\d", "", verdict), said.partition(": ")[2]]
+    return found
 
 
 def section(text, name) -> str:

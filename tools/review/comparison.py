@@ -1,18 +1,32 @@
 """Is the difference between two experiments more than noise? Judged on folds that both share.
 
-The noise of a mean over folds is that of `stages.core.judge.comparison`.
+The noise of a mean is that of `stages.core.judge.variance`.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-import baycomp
 import numpy as np
 from scipy import stats
 
 from stages.core.judge.comparison import ANY, LEVEL, Mean, standard_error, t_test
+from stages.core.judge.variance import KAPPA, Estimate, by_folds, by_parts
 
 POWER = 0.8  # with which the smallest detectable difference would be found
 TRIM = 0.2  # of the folds that a trimmed mean leaves out, at either end
+
+
+class Rows(NamedTuple):
+    """A metric by row in two experiments.
+
+    base, head: (repeats, seeds, rows). folds: (repeats, rows), groups: (rows,) or None, as of
+    `variance.by_parts`.
+    """
+
+    base: np.ndarray
+    head: np.ndarray
+    folds: np.ndarray
+    groups: np.ndarray | None = None
 
 
 def typical(differences, k, bounds=ANY) -> Mean:
@@ -32,25 +46,25 @@ def typical(differences, k, bounds=ANY) -> Mean:
     return t_test(middle.mean(), error, len(middle) - 1, bounds)
 
 
-@dataclass(frozen=True)
-class Comparison(Mean):
-    """What the folds say about the difference head - base of a metric: its mean, and more.
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Estimate):
+    """What two experiments say about the difference head - base of a metric.
 
-    error: standard error of the mean. limit: what it would shrink to with any number of repeats.
-    wins: folds in which head is better. folds: all of them; equal metrics are no win of either.
-    typical: the same without the folds that stand out.
-    worse, equivalent, better: probabilities that head is, from the Bayesian twin of the test
-        (Benavoli et al. 2017); None where nobody said which difference is too small to matter.
+    limit: what the standard error would shrink to with any number of repeats and seeds. wins,
+    losses: folds in which head is better, and worse, over all seeds. folds: all of them. fits: of
+    each fold, with other seeds. typical: the same without the folds that stand out, where a fold
+    has a single fit; with several, one that failed hides less.
+    differing: rows (or groups) on which the two differ at all, where that is known; p is at least
+    that of a sign test of so many that all agree.
     """
 
-    error: float
     limit: float
     wins: int
+    losses: int
     folds: int
-    typical: Mean
-    worse: float | None = None
-    equivalent: float | None = None
-    better: float | None = None
+    fits: int
+    typical: Mean | None = None
+    differing: int | None = None
 
     @property
     def differs(self) -> bool:
@@ -59,56 +73,70 @@ class Comparison(Mean):
 
     @property
     def detectable(self) -> float:
-        """The smallest difference that as many folds as these find with a power of 80 %."""
-        student = stats.t(self.folds - 1)
+        """The smallest difference that fits like these find with a power of 80 %."""
+        student = stats.t(self.freedom)
         return float((student.ppf(1 - LEVEL / 2) + student.ppf(POWER)) * self.error)
 
     @property
     def floor(self) -> float:
-        """The smallest difference that any number of repeats could find with a power of 80 %."""
+        """The smallest that any number of repeats and seeds could find with a power of 80 %."""
         return float((stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)) * self.limit)
 
     @property
-    def repeats_could_tell(self) -> bool:
-        """Whether the difference, if it stayed, would leave the noise after enough repeats."""
+    def more_could_tell(self) -> bool:
+        """Whether the difference, if it stayed, would leave the noise after enough fits."""
         return bool(abs(self.mean) > stats.norm.ppf(1 - LEVEL / 2) * self.limit)
 
 
-def compare(base, head, k, higher_is_better, within=None, bounds=ANY) -> Comparison:
+def compare(base, head, higher_is_better, within=None, bounds=ANY, rows=None) -> Comparison:
     """Compare a metric of two experiments on the same folds.
 
-    base, head: (k x repeats,) the metric of each fold, in the same order. within: the width on
-    either side of 0 in which a difference counts as none. bounds: the least and the most that the
-    metric can be. Raises ValueError for other shapes.
+    base, head: (repeats, seeds, k) the metric of each fit; where the numbers of seeds differ, their
+    means are compared. within: the width on either side of 0 in which a difference counts as none.
+    bounds: the least and the most that the metric can be. rows: a Rows of the same metric, which
+    tells the parts of the noise apart; without it the folds alone are judged. Raises ValueError for
+    other shapes, and where these rows cannot tell the parts apart.
     """
     base, head = np.asarray(base, "float64"), np.asarray(head, "float64")
-    if base.shape != head.shape or base.ndim != 1 or len(base) % k or len(base) < 2:
-        shapes = f"{base.shape}, {head.shape}, k = {k}"
-        raise ValueError(f"expected a metric for each of k x repeats folds, got {shapes}")
-    differences, folds = head - base, len(base)
-    better = differences if higher_is_better else -differences
-    error, most = standard_error(differences, k), bounds[1] - bounds[0]
-    chances = {}
-    if within:  # baycomp takes the metrics of two models, and subtracts the first from the second
-        chances = baycomp.CorrelatedTTest.probs(np.zeros(folds), better, within, folds // k)
-        names = "worse", "equivalent", "better"
-        chances = {name: float(p) for name, p in zip(names, chances, strict=True)}
-    return Comparison(
-        **vars(t_test(differences.mean(), error, folds - 1, (-most, most))),
-        error=error,
-        limit=float(np.std(differences, ddof=1) * np.sqrt(1 / (k - 1))),
-        wins=int((better > 0).sum()),
-        folds=folds,
-        typical=typical(differences, k, (-most, most)),
-        **chances,
-    )
+    if base.ndim != 3 or base.shape[::2] != head.shape[::2] or base.shape[2] < 2:
+        shapes = f"{base.shape}, {head.shape}"
+        raise ValueError(f"expected a metric of (repeats, seeds, 2 folds or more), got {shapes}")
+    if base.shape != head.shape:
+        base, head = base.mean(axis=1, keepdims=True), head.mean(axis=1, keepdims=True)
+    differences, most = head - base, bounds[1] - bounds[0]
+    (repeats, seeds, k), span = differences.shape, (-most, most)
+    folds, kept = differences.mean(axis=1).ravel(), {}
+    if rows is None:
+        found = by_folds(differences, higher_is_better, within, span)
+        limit = np.std(folds, ddof=1) * np.sqrt(1 / (k - 1))
+        kept["typical"] = typical(folds, k, span) if seeds == 1 else None
+    else:
+        by_row = rows.head - rows.base
+        of_rows = rows.folds, rows.groups
+        found = by_parts(by_row, *of_rows, higher_is_better, within, span)
+        sets = repeats * k
+        limit = np.sqrt(found.rows + found.training * KAPPA * sets / (KAPPA * sets + 1))
+        kept["differing"] = _differing(by_row, rows.groups)
+        if kept["differing"]:
+            p = max(found.p, 2.0 ** (1 - kept["differing"]))
+            found = Estimate(**(vars(found) | {"p": p}))
+    better = folds if higher_is_better else -folds
+    counts = {"wins": int((better > 0).sum()), "losses": int((better < 0).sum())}
+    counts |= {"folds": len(folds), "fits": seeds}
+    return Comparison(**vars(found), limit=float(limit), **counts, **kept)
 
 
-def verdict(comparison: Comparison, p: float, typical_p: float, higher_is_better) -> str:
+def _differing(by_row, groups):
+    """How many rows (or groups) have any difference."""
+    differ = (by_row != 0).any(axis=(0, 1))
+    return int(differ.sum()) if groups is None else len(np.unique(groups[differ]))
+
+
+def verdict(comparison: Comparison, p: float, typical_p: float | None, higher_is_better) -> str:
     """the same, better, worse, equivalent, better (worse) but negligible or in the typical fold, or
     no evidence.
 
-    p, typical_p: of the comparison after `holm`, over all metrics that the review looks at.
+    p, typical_p: of the comparison after `holm`, over all that the review decides.
     """
     if not comparison.differs:
         return "the same"
@@ -118,7 +146,7 @@ def verdict(comparison: Comparison, p: float, typical_p: float, higher_is_better
         return f"{word}, but negligible" if negligible else word
     if negligible:
         return "equivalent"
-    if typical_p < LEVEL:
+    if typical_p is not None and typical_p < LEVEL:
         return f"{_direction(comparison.typical.mean, higher_is_better)} in the typical fold"
     return "no evidence"
 
@@ -170,18 +198,3 @@ def flips(base, head, share=0.8) -> tuple[np.ndarray, np.ndarray]:
         for sides in ((base, head), (1 - base, 1 - head))
     )
     return np.flatnonzero(right[0] & wrong[1]), np.flatnonzero(wrong[0] & right[1])
-
-
-def seed_share(fold_values, seed_values) -> tuple[float, float, float] | None:
-    """The share of the variance of the folds that seeds alone bring, with its 95 % interval.
-
-    fold_values: (folds,) each of other rows and another seed. seed_values: (seeds,) of the same
-    rows; None comes back for a single seed. Shares are at most 1. The interval is that of the
-    variance of the seeds (chi-squared), by far the less certain.
-    """
-    freedom, total = len(seed_values) - 1, np.var(fold_values, ddof=1)
-    if not freedom or not total:
-        return None
-    share = np.var(seed_values, ddof=1) / total
-    low, high = freedom / stats.chi2.ppf([1 - LEVEL / 2, LEVEL / 2], freedom)
-    return tuple(float(min(1, share * factor)) for factor in (1, low, high))

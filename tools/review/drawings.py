@@ -24,7 +24,7 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
     result = {
         "Each fold's difference": fold_differences(
             f"{title}: difference in {metric.name} of each fold, head - base",
-            differences.to_numpy().reshape(int(head.folds.repeat.max()), -1),
+            differences,
             (found.low, found.high),
             head.equivalent_within,
             axes[metric.name],

@@ -1,8 +1,7 @@
 """Numbers and tables of a review as Markdown."""
 
+from stages.core.judge.metrics import METRICS, loss
 from tools.review.verdicts import Reviewed
-
-DIFFERENCE = "difference (95 % interval)"
 
 
 def number(value, sign="") -> str:
@@ -39,21 +38,6 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *cells])
 
 
-def verdict_table(reviewed: list[Reviewed]) -> str:
-    """A line for each data set."""
-    rows, wins = [], "folds in which head is better"
-    for dataset in reviewed:
-        metric, unit = dataset.about.metric, dataset.about.source.unit
-        label = f"{metric.name} ({unit})" if unit else metric.name
-        means = " → ".join(map(number, dataset.means(metric)))
-        found = dataset.comparisons.get(metric.name)
-        difference = change(found) if found else dataset.obstacle
-        better = f"{found.wins} of {found.folds}" if found else "-"
-        verdict = f"**{dataset.verdict()}**"
-        rows.append([dataset.name, verdict, label, means, difference, better])
-    return table(["data set", "verdict", "metric", "base → head", DIFFERENCE, wins], rows)
-
-
 def metric_table(dataset: Reviewed) -> str:
     """All that the two metrics files say of a data set, side by side."""
     sides, rows = [_values(side.metrics) for side in dataset.sides], []
@@ -65,8 +49,14 @@ def metric_table(dataset: Reviewed) -> str:
         if found and found.differs:
             difference, p = change(found), share(dataset.p[name][0])
         shown = map("".join, zip(map(number, values), deviations, strict=True))
-        rows.append([key, *shown, difference, p])
-    return table(["metric", "base", "head", DIFFERENCE, "p (Holm)"], rows)
+        rows.append([f"{key}{_arrow(name)}", *shown, difference, p])
+    return table(["metric", "base", "head", "difference (95 % interval)", "p (Holm)"], rows)
+
+
+def _arrow(name):
+    """Which way is better, of what is a metric."""
+    known = METRICS.get(name.removesuffix(", ensemble")) or (loss("") if name == "loss" else None)
+    return "" if known is None else " ↑" if known.higher_is_better else " ↓"
 
 
 def _values(metrics):

@@ -2,35 +2,37 @@
 
 from difflib import unified_diff
 
-from tools.review.markdown import metric_table, number, table, verdict_table
+from tools.review.headlines import headlines
+from tools.review.markdown import metric_table, number, table
 from tools.review.revisions import CODE, Revision, git, stale
 from tools.review.sentences import flipped, sentences
 from tools.review.verdicts import Reviewed
 
 EXPLANATION = """\
-A difference is head - base, measured on the same folds in both; were the review repeated with other
-rows and other seeds, the true difference would lie inside such an interval 95 times out of 100.
-Where the interval contains 0, or would once corrected for the number of metrics that are looked at
-(p, Holm), these folds are no evidence that anything changed, and *equivalent* says more: that, with
-a probability of 95 %, the difference is too small to matter."""
+A difference is head - base on the same folds, and its interval is that of 95 %: were all repeated
+with other rows and other seeds, the truth would be inside 95 times out of 100. Where the interval
+contains 0, or would once corrected for the number of data sets that are decided (p, Holm), these
+folds are no evidence that anything changed. *Equivalent* says more: that, with a probability of
+95 %, the difference is too small to matter. Higher is better of ↑, lower of ↓."""
 
 
 def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str | Reviewed]:
     """The review in Markdown, part by part, with each data set where its pictures belong."""
-    notices = [
-        f"> **Out of date:** in {side.name}, params or code are newer than the results of "
-        f"{_by_kind(old, side.sections)}."
+    late = [
+        f"{side.name}: {_by_kind(old, side.sections)}"
         for side in (base, head)
         if (old := stale(side))
     ]
-    changes = ["## What changed", *_changes(base, head, reviewed)]
-    parts = ["\n\n".join([*notices, verdict_table(reviewed), EXPLANATION, *changes])]
+    notice = f"> **Out of date**, params or code are newer: {'; '.join(late)}." if late else ""
+    changes = "\n\n".join(["## What changed", *_changes(base, head, reviewed)])
+    top = [headlines(reviewed), notice, EXPLANATION, changes]
+    parts = ["\n\n".join(filter(None, top))]
     for dataset in reviewed:
-        words, after = ["Every metric is the same in both."], ""
-        if not dataset.unchanged:
-            listed = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
-            words, after = [metric_table(dataset), listed], flipped(dataset)
-        parts += ["\n\n".join([f"## {dataset.about.source.title}", *words]), dataset, after]
+        if dataset.unchanged:
+            continue
+        listed = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
+        words = [f"## {dataset.about.source.title}", metric_table(dataset), listed]
+        parts += ["\n\n".join(words), dataset, flipped(dataset)]
     return parts
 
 

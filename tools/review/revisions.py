@@ -5,9 +5,10 @@ import io
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stages.core.declared import sources, strict_yaml
@@ -149,14 +150,17 @@ class Description:
     loss: Metric
 
 
-def described(document: bytes | None, task: object, measured: str) -> Description | None:
+def described(document: bytes | None, data: object, measured: str) -> Description | None:
     """What a data set is, or None where that cannot be told.
 
-    document: its source file. task: `data.task` of its section. measured: what the loss measures.
+    document: its source file. data: `data` of its section. measured: what the loss measures.
     """
     try:
-        source, found = sources.parse(document or b""), TASKS[task]
-    except (strict_yaml.Wrong, KeyError, TypeError):
+        source, found = (
+            sources.parse(document or b""),
+            TASKS[data["task"]].told(data.get("metrics")),
+        )
+    except (strict_yaml.Wrong, KeyError, TypeError, AttributeError):
         return None
     return Description(source, found, main_metric(found), loss(measured))
 
@@ -172,9 +176,8 @@ class Results:
         self.split_seed = revision.yaml("params.yaml").get("split_seed")
         # Half the band of differences that are too small to matter.
         self.equivalent_within = (self.section.get("review") or {}).get("equivalent_within")
-        chosen = self.section.get("data")
-        task = chosen.get("task") if isinstance(chosen, dict) else None
-        self.about = described(revision.read(f"data/sources/{name}.yaml"), task, self.measured)
+        source = revision.read(f"data/sources/{name}.yaml")
+        self.about = described(source, self.section.get("data"), self.measured)
         self.folds = revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss"))
         self.curves = revision.table(f"{folder}/fold_curves.csv")
         self.outcome = revision.table(f"{folder}/test.csv")
@@ -185,6 +188,40 @@ class Results:
         inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
         hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
         self.data = hashes.get(f"data/raw/{name}", "")
+        self._folder, self._name = folder, name
+
+    def has(self, metric: str) -> bool:
+        """Whether every fit has this metric."""
+        values = self.folds.get(metric)
+        numbers = values is not None and pd.api.types.is_numeric_dtype(values)
+        return numbers and bool(np.isfinite(values).all())
+
+    def of_fits(self, metric: str) -> np.ndarray:
+        """A metric of each fit: (repeats, seeds, k).
+
+        Where all repeats hold out the same rows, as in time, they are seeds of a single one.
+        """
+        order = [key for key in ("repeat", "seed", "fold") if key in self.folds]
+        values = self.folds.sort_values(order)[metric].to_numpy("float64")
+        sizes = {key: self.folds[key].nunique() for key in order}
+        shape = sizes["repeat"], sizes.get("seed", 1), sizes["fold"]
+        found = values.reshape(shape)
+        return found.reshape(1, -1, shape[2]) if self.in_time else found
+
+    def held_out(self) -> pd.DataFrame:
+        """The fingerprint of each fold's rows."""
+        columns = ["repeat", "fold", "held_out"]
+        return self.folds[columns].drop_duplicates(ignore_index=True)
+
+    @property
+    def in_time(self) -> bool:
+        """Whether folds follow each other in time."""
+        return self.metrics.get("split", "").startswith("time")
+
+    @cached_property
+    def by_row(self) -> tuple[np.ndarray | None, str]:
+        """The main metric of each row, (repeats, seeds, rows), or None and why it is not here."""
+        return None, "does not say how each row fared"
 
 
 def stale(revision: Revision) -> list[str]:

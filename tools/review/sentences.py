@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from stages.core.data import traps
 from tools.predict import texts
 from tools.review import comparison
@@ -19,6 +21,7 @@ SPLITS = {  # what folds can tell, by how rows are split
         "history, and nothing of times unlike these; repeats differ in seeds alone."
     ),
 }
+FEW = 6  # rows: fewer that all change in one direction are no evidence yet (sign test)
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 
 
@@ -28,32 +31,43 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
         yield f"Not comparable fold by fold: {dataset.obstacle}."
         yield from _cautions(dataset)
         return
-    name, verdict = dataset.about.metric.name, dataset.verdict()
-    found = dataset.comparisons[name]
+    verdict, found = dataset.verdict(), dataset.comparisons[dataset.about.metric.name]
     if found.better is not None:
         yield (
             f"Probabilities, with differences up to {dataset.head.equivalent_within} taken as "
             f"none: worse {share(found.worse)}, equivalent {share(found.equivalent)}, "
             f"better {share(found.better)}."
         )
-    if len(dataset.metrics) == 1:
+    if all(metric.name != "loss" for metric in dataset.metrics):
         different = f"{dataset.base.measured}, {dataset.head.measured}"
         yield f"The losses measure different things ({different}) and are not compared."
-    in_time = dataset.head.metrics.get("split", "").startswith("time")  # repeats differ in seeds
-    if not in_time:
-        yield from _power(found, dataset.head.folds["rows"].max() > 1)
+    yield from _noise(found, dataset.alone)
+    if not dataset.head.in_time:  # there, more repeats are more seeds
+        yield from _power(found, verdict)
     if verdict.endswith("in the typical fold"):
-        most = dataset.differences(dataset.about.metric).sort_values(key=abs).iloc[-1]
+        differences = dataset.differences(dataset.about.metric).ravel()
+        most = differences[np.abs(differences).argmax()]
         yield (
             f"Some folds stand out, by {number(most, '+')} at most: look at them, a fit may have "
             "failed there. Without the fifth of the folds at either end the difference is "
             f"{change(found.typical)}."
         )
-    if verdict == "no evidence" and not in_time:
-        answer = "might" if found.repeats_could_tell else "would not"
-        yield f"If the difference stayed as it is, more repeats {answer} change the verdict."
     yield from _test_rows(dataset)
     yield from _cautions(dataset)
+
+
+def _noise(found, alone):
+    """Where the noise of the difference comes from."""
+    if found.test == "folds":
+        yield f"Judged by the folds alone, which is less sharp: {alone}."
+    elif found.error:
+        parts = {"the rows": found.rows, "training sets": found.training, "seeds": found.seeds}
+        shares = (
+            f"{what} {share(part / found.error**2, '.0%', 0.01)}" for what, part in parts.items()
+        )
+        yield f"Where the noise of the difference comes from: {', '.join(shares)} of its variance."
+    if found.differing is not None and found.differing < FEW:
+        yield f"The two differ on {found.differing} rows (or groups) at all: too few for evidence."
 
 
 def _cautions(dataset) -> Iterator[str]:
@@ -69,17 +83,21 @@ def _cautions(dataset) -> Iterator[str]:
         yield f"Boosted trees of scikit-learn, untuned, reach {number(trees)} on these folds."
 
 
-def _power(found, larger_k):
+def _power(found, verdict):
     """How small a difference the folds could find, unless all of them differ by the same."""
     if found.error <= 1e-9 * abs(found.mean):
         what = f"differ by {found.mean:+.4g}" if found.mean else "are the same in both"
         unknown = "without noise they do not say how small a difference they would find"
         yield f"All {found.folds} folds {what}: {unknown}."
         return
-    further = "a larger k goes further" if larger_k else "only more rows go further"
-    would = f"These {found.folds} folds would find (4 times out of 5) a difference of"
+    fits = f"{found.folds} folds x {found.fits} seeds" if found.fits > 1 else f"{found.folds} folds"
+    would = f"These {fits} would find (4 times out of 5) a difference of"
     yield f"{would} {_size(found.detectable)} or more."
-    yield f"More repeats bring that down to {_size(found.floor)} at best; {further}."
+    further = f"bring that down to {_size(found.floor)} at best; more rows go further"
+    yield f"More repeats and seeds {further}."
+    if verdict == "no evidence":
+        answer = "might" if found.more_could_tell else "would not"
+        yield f"If the difference stayed as it is, more of them {answer} change the verdict."
 
 
 def _size(value):
@@ -88,29 +106,18 @@ def _size(value):
 
 
 def _test_rows(dataset):
-    """What the test rows say, and how much of the noise comes from seeds alone."""
-    name, in_head = dataset.about.metric.name, dataset.head.rows
-    if dataset.rows:
-        base, head = dataset.rows
-        difference, *interval = comparison.bootstrap(base, head)
-        yield (
-            f"On the fixed {base.shape[1]:,} test rows, {name} of single models changes by "
-            f"{number(difference, '+')} (95 % bootstrap interval over rows and seeds "
-            f"{span(*interval)}; {len(base)} and {len(head)} seeds). This says nothing about "
-            "other training rows: the folds above do."
-        )
-    else:
+    """What the test rows say."""
+    if not dataset.rows:
         yield "No test rows to compare: one of the two does not say how each row fared."
-    if in_head is None:
         return
-    if found := comparison.seed_share(dataset.head.folds[name], in_head.mean(axis=1)):
-        seeds, low, high = (share(value, ".0%", 0.01) for value in found)
-        spread = "" if low == high else f"95 % interval {low} to {high}, "
-        yield (
-            "Where the noise comes from (head): seeds alone, on the fixed test rows, bring "
-            f"{seeds} of the variance of {name} of a fold ({spread}from {len(in_head)} seeds); "
-            "the rest is which rows a fold trains on and is judged on."
-        )
+    name, (base, head) = dataset.about.metric.name, dataset.rows
+    difference, *interval = comparison.bootstrap(base, head)
+    yield (
+        f"On the fixed {base.shape[1]:,} test rows, {name} of single models changes by "
+        f"{number(difference, '+')} (95 % bootstrap interval over rows and seeds "
+        f"{span(*interval)}; {len(base)} and {len(head)} seeds). This says nothing about "
+        "other training rows: the folds above do."
+    )
 
 
 def flipped(dataset: Reviewed) -> str:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from stages.core.judge.metrics import Metric
+from stages.core.judge.metrics import METRICS, Metric
 from tools.review import comparison
 from tools.review.revisions import Description, Results, Revision, Unreadable
 
@@ -19,9 +18,9 @@ FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible
 class Reviewed:
     """A data set in both revisions.
 
-    metrics: those of a fold that mean the same in both. comparisons: {name of a metric:
-    Comparison}, empty where `obstacle` says why. p: {name of a metric: p of its mean and of its
-    typical fold after Holm}.
+    metrics: those of a fold that mean the same in both, the main one first. comparisons: {name of a
+    metric: Comparison}, empty where `obstacle` says why. alone: why the folds alone decide, or "".
+    p: {name of a metric: p of its mean and, if there is one, of its typical fold after Holm}.
     """
 
     name: str
@@ -31,7 +30,8 @@ class Reviewed:
     metrics: list[Metric]
     obstacle: str
     comparisons: dict[str, comparison.Comparison]
-    p: dict[str, list[float]]
+    alone: str
+    p: dict[str, tuple[float, float | None]]
 
     @property
     def sides(self) -> tuple[Results, Results]:
@@ -58,9 +58,10 @@ class Reviewed:
         kfold = [side.metrics.get("kfold", {}) for side in self.sides]
         return [values.get(metric.name, {}).get("mean") for values in kfold]
 
-    def differences(self, metric: Metric) -> pd.Series:
-        """head - base of each fold."""
-        return self.head.folds[metric.name] - self.base.folds[metric.name]
+    def differences(self, metric: Metric) -> np.ndarray:
+        """head - base of each fold, over all seeds: (repeats, k)."""
+        base, head = (side.of_fits(metric.name).mean(axis=1) for side in self.sides)
+        return head - base
 
     def verdict(self, metric: Metric | None = None) -> str:
         """In words; on the main metric where none is named."""
@@ -94,17 +95,46 @@ def _compared(name, base, head):
     """A data set with its comparisons; the band of equivalence is that of the main metric."""
     about = head.about or base.about
     reason = obstacle(base, head, about.metric.name)
-    metrics = [about.metric]
+    metrics, found, alone = [about.metric, *_others(base, head, about)], {}, ""
+    if not reason:
+        rows, alone = by_row(base, head)
+    for metric in [] if reason else metrics:
+        main = metric is about.metric
+        values, direction = [side.of_fits(metric.name) for side in (base, head)], metric.bounds
+        settings = metric.higher_is_better, head.equivalent_within if main else None, direction
+        try:
+            found[metric.name] = comparison.compare(*values, *settings, rows if main else None)
+        except ValueError as error:  # the parts of the noise cannot be told apart
+            alone = f"{error}"
+            found[metric.name] = comparison.compare(*values, *settings)
+    return Reviewed(name, about, base, head, metrics, reason, found, alone, {})
+
+
+def _others(base, head, about):
+    """The loss, where it measures the same in both, and the metrics that are told in both."""
+    shared = [name for name in METRICS if name != about.metric.name]
     if not (base.measured and head.measured) or base.measured == head.measured:
         says = head if head.measured else base
-        metrics.append((says.about or about).loss)
-    found = {}
-    for metric in [] if reason else metrics:
-        within = head.equivalent_within if metric is about.metric else None
-        values = base.folds[metric.name], head.folds[metric.name]
-        direction, k = metric.higher_is_better, int(head.folds.fold.max())
-        found[metric.name] = comparison.compare(*values, k, direction, within, metric.bounds)
-    return Reviewed(name, about, base, head, metrics, reason, found, {})
+        yield (says.about or about).loss
+    for name in shared:
+        if all(side.has(name) for side in (base, head)):
+            yield METRICS[name]
+
+
+def by_row(base: Results, head: Results) -> tuple[comparison.Rows | None, str]:
+    """The main metric of each row in both, or None and why the folds alone decide."""
+    values = []
+    for side in (base, head):
+        rows, why = side.by_row
+        if rows is None:
+            return None, f"{side.revision.name} {why}"
+        values.append(rows)
+    if values[0].shape != values[1].shape:
+        seeds = " and ".join(str(rows.shape[1]) for rows in values)
+        return None, f"a fold has {seeds} fits; with the same `kfold.seeds` it would be sharper"
+    if min(values[0].shape[:2]) < 2:
+        return None, "that takes 2 repeats and 2 seeds (`kfold`) or more, better 3"
+    return comparison.Rows(*values, *head.dealt), ""
 
 
 def obstacle(base: Results, head: Results, metric: str) -> str:
@@ -129,12 +159,13 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
     if base.data != head.data or not base.data:
         return "the data files differ, as far as dvc.lock tells"
     for side in (base, head):
-        if not np.isfinite(side.folds.select_dtypes("number")).all(axis=None):
-            return f"{side.revision.name} has folds whose metrics are no numbers"
+        for column in (mains[0], "loss"):
+            if not side.has(column):
+                return f"{side.revision.name} has folds whose {column} is no number"
         if "held_out" not in side.folds:
             missing = "does not say which rows its folds hold out; run `dvc repro` there"
             return f"{side.revision.name} {missing}"
-    held_out = [side.folds[["repeat", "fold", "held_out"]] for side in (base, head)]
+    held_out = [side.held_out() for side in (base, head)]
     return "" if held_out[0].equals(held_out[1]) else "the folds hold out different rows"
 
 
@@ -151,21 +182,30 @@ def _conditions(side):
 
 
 def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
-    """The same with p after Holm, over all metrics of these data sets with any difference."""
-    found = {
-        (dataset.name, metric): compared
-        for dataset in reviewed
-        for metric, compared in dataset.comparisons.items()
-        if compared.differs
-    }
-    means = comparison.holm([compared.p for compared in found.values()])
-    typical = comparison.holm([compared.typical.p for compared in found.values()])
-    p = dict(zip(found, np.transpose([means, typical]).tolist(), strict=True))
-    same = [1.0, 1.0]  # p of what does not differ
+    """The same with p after Holm, over all of these data sets with any difference.
+
+    The main metrics decide, so they are corrected for their own number, and all others for theirs.
+    """
+    decide, others = {}, {}
+    for dataset in reviewed:
+        for name, compared in dataset.comparisons.items():
+            tests = {"mean": compared, "typical": compared.typical}
+            group = decide if name == dataset.about.metric.name else others
+            if compared.differs:
+                group |= {
+                    (dataset.name, name, kind): test.p for kind, test in tests.items() if test
+                }
+    p = {}
+    for group in (decide, others):
+        p |= dict(zip(group, comparison.holm([*group.values()]).tolist(), strict=True))
     return [
-        replace(each, p={name: p.get((each.name, name), same) for name in each.comparisons})
+        replace(each, p={name: _p(p, each.name, name) for name in each.comparisons})
         for each in reviewed
     ]
+
+
+def _p(p, *place):
+    return p.get((*place, "mean"), 1.0), p.get((*place, "typical"))
 
 
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What is predicted: a class of two, a class of several, or a number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TOP = (3, 5)  # k of each top-k accuracy: top_3_accuracy is the share of rows right in 3 guesses
 
@@ -20,6 +20,9 @@ class Task:
     def metric(self) -> str:
         """The name of the main metric."""
         return self.metrics[0]
+
+    def told(self, names) -> "Task":
+        return replace(self, metrics=tuple(names)) if names else self
 
     def outputs(self, classes: int) -> int:
         """Units of the output layer: one for a number and for two classes, else one each."""
