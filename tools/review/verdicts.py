@@ -83,7 +83,7 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
         if not any(side.about for side in sides):
             where = f"data/sources/{name}.yaml and datasets.{name}.data.task"
             raise Unreadable(f"{where} cannot be read in {base.name} nor in {head.name}")
-        found.append(_compared(name, *sides))
+        found.append(compared(name, *sides))
     for side in (base, head):
         results = [half for both in found for half in both.sides if half.revision is side]
         if not any(half.metrics for half in results):
@@ -91,8 +91,11 @@ def review(base: Revision, head: Revision) -> list[Reviewed]:
     return corrected(found)
 
 
-def _compared(name, base, head):
-    """A data set with its comparisons; the band of equivalence is that of the main metric."""
+def compared(name: str, base: Results, head: Results) -> Reviewed:
+    """A data set with its comparisons, of which at least one revision says what it is.
+
+    The band of equivalence is that of the main metric.
+    """
     about = head.about or base.about
     reason = obstacle(base, head, about.metric.name)
     metrics, found, alone = [about.metric, *_others(base, head, about)], {}, ""
@@ -184,28 +187,28 @@ def _conditions(side):
 def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
     """The same with p after Holm, over all of these data sets with any difference.
 
-    The main metrics decide, so they are corrected for their own number, and all others for theirs.
+    The main metrics decide: they are corrected for their own number, all others for theirs.
     """
     decide, others = {}, {}
-    for dataset in reviewed:
-        for name, compared in dataset.comparisons.items():
-            tests = {"mean": compared, "typical": compared.typical}
+    for number, dataset in enumerate(reviewed):
+        for name, found in dataset.comparisons.items():
+            tests = {"mean": found, "typical": found.typical}
             group = decide if name == dataset.about.metric.name else others
-            if compared.differs:
-                group |= {
-                    (dataset.name, name, kind): test.p for kind, test in tests.items() if test
-                }
+            if found.differs:
+                group |= {(number, name, kind): test.p for kind, test in tests.items() if test}
     p = {}
     for group in (decide, others):
         p |= dict(zip(group, comparison.holm([*group.values()]).tolist(), strict=True))
     return [
-        replace(each, p={name: _p(p, each.name, name) for name in each.comparisons})
-        for each in reviewed
+        replace(
+            each,
+            p={
+                name: (p.get((number, name, "mean"), 1.0), p.get((number, name, "typical")))
+                for name in each.comparisons
+            },
+        )
+        for number, each in enumerate(reviewed)
     ]
-
-
-def _p(p, *place):
-    return p.get((*place, "mean"), 1.0), p.get((*place, "typical"))
 
 
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:

@@ -1,0 +1,110 @@
+"""Many experiments against a base: which differ by more than noise, and which may be the best.
+
+    python -m tools.compare BASE EXPERIMENT ...
+
+Git revisions or DVC experiments; `workspace` is what lies here. A table in Markdown for each data
+set on which any of them differs, the best first. p is corrected for the number of experiments and
+data sets (Holm). The best group has the best mean and all that it does not beat.
+"""
+
+from stages.core.run.stage import parser_of, tool
+from tools.review import verdicts
+from tools.review.markdown import change, number, share, table
+from tools.review.report import params_that_differ
+from tools.review.revisions import Results, Revision, Unreadable, resolve, stale
+
+HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p (Holm)"
+
+
+def best_group(name: str, results: list[Results]) -> set[int]:
+    """Places of the results with the best mean of the main metric and of those it does not beat."""
+    metric = next(side.about for side in results if side.about).metric
+    means = [side.metrics.get("kfold", {}).get(metric.name, {}).get("mean") for side in results]
+    known = [place for place, mean in enumerate(means) if mean is not None]
+    upwards = 1 if metric.higher_is_better else -1
+    best = max(known, key=lambda place: upwards * means[place])
+    others = [place for place in known if place != best]
+    pairs = [verdicts.compared(name, results[place], results[best]) for place in others]
+    beaten = {
+        place
+        for place, pair in zip(others, verdicts.corrected(pairs), strict=True)
+        if pair.obstacle or pair.verdict().startswith("better")
+    }
+    return {*known} - beaten
+
+
+def line(pair: verdicts.Reviewed, in_group: bool, base: bool = False) -> list[str]:
+    """A row of the table: an experiment, or the base, which is compared with nothing."""
+    metric = pair.about.metric
+    side = pair.base if base else pair.head
+    cells = [side.revision.name, "●" if in_group else ""]
+    mean = number(pair.means(metric)[0 if base else 1])
+    if base:
+        return [*cells, "base", mean, "-", "-"]
+    found = pair.comparisons.get(metric.name)
+    if not found:
+        return [*cells, f"**{pair.verdict()}**", mean, pair.obstacle, "-"]
+    p = share(pair.p[metric.name][0]) if found.differs else "-"
+    return [*cells, f"**{pair.verdict()}**", mean, change(found), p]
+
+
+def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
+    """The table of a data set. pairs: each experiment against the base, corrected."""
+    metric, unit = pairs[0].about.metric, pairs[0].about.source.unit
+    results = [pairs[0].base, *(pair.head for pair in pairs)]
+    group = best_group(name, results)
+    rows = [line(pairs[0], 0 in group, base=True)]
+    rows += [line(pair, place in group) for place, pair in enumerate(pairs, start=1)]
+    upwards = 1 if metric.higher_is_better else -1
+    means = [side.metrics.get("kfold", {}).get(metric.name, {}).get("mean") for side in results]
+    order = sorted(
+        range(len(rows)), key=lambda place: (means[place] is None, -upwards * (means[place] or 0))
+    )
+    better = "higher is better ↑" if metric.higher_is_better else "lower is better ↓"
+    says = f"{metric.name}{f' ({unit})' if unit else ''}, {better}"
+    return f"## {name}: {says}\n\n{table([*HEADER], [rows[place] for place in order])}"
+
+
+def document(base: Revision, heads: list[Revision]) -> str:
+    """All tables, in Markdown. Raises Unreadable."""
+    found = [pair for head in heads for pair in verdicts.review(base, head)]
+    by_name = {}
+    for pair in verdicts.corrected(found):
+        by_name.setdefault(pair.name, []).append(pair)
+    parts, same = [f"# {len(heads)} experiments against {base.name}"], []
+    if late := [side.name for side in (base, *heads) if stale(side)]:
+        parts.append(f"> **Out of date**, params or code are newer: {', '.join(late)}.")
+    for name, pairs in by_name.items():
+        if all(pair.verdict() == "the same" for pair in pairs):
+            same.append(name)
+        else:
+            parts.append(section(name, pairs))
+    parts += [f"**the same in all**: {', '.join(same)}"] if same else []
+    changes = [f"- {head.name}: {_settings(base, head)}" for head in heads]
+    return "\n\n".join([*parts, "\n".join(["Params that differ from the base:", "", *changes])])
+
+
+def _settings(base, head):
+    differ = params_that_differ(base, head)
+    settings = [f"`{key}={sides.get('head', 'removed')}`" for key, sides in differ.items()]
+    return ", ".join(settings) or "none"
+
+
+def main():
+    """Print the tables."""
+    parser = parser_of(main)
+    parser.add_argument("base", help="a Git revision or a DVC experiment")
+    parser.add_argument("heads", nargs="+", metavar="experiment", help="the same, or workspace")
+    chosen = parser.parse_args()
+    try:
+        base, *heads = (
+            Revision(name) if name == "workspace" else resolve(name)
+            for name in (chosen.base, *dict.fromkeys(chosen.heads))
+        )
+        print(document(base, heads))
+    except Unreadable as error:
+        raise SystemExit(f"compare: {error}") from None
+
+
+if __name__ == "__main__":
+    tool(main)
