@@ -16,6 +16,7 @@ from samples import PARAMS, PROJECT
 
 from stages.core.declared import params, sources, strict_yaml
 from stages.core.declared.strict_yaml import Wrong
+from stages.core.declared.task import TASKS, chosen
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = PARAMS
@@ -70,6 +71,32 @@ def test_the_real_file_parses():
     assert real.datasets["reuters"].fit.learning_rate == 0.001
     assert real.datasets["boston_housing"].kfold.repeats == 10
     assert real.datasets["digits"].preprocess.encoding == "features"
+
+
+def test_metrics_are_those_of_the_task_or_those_that_are_named_the_main_one_first():
+    assert params.parse(DOCUMENT).datasets["imdb"].task == TASKS["binary"]
+    named = ["roc_auc", "brier", "accuracy"]
+    task = params.parse(changed(("datasets.imdb.data.metrics", named))).datasets["imdb"].task
+    assert (task.metrics, task.metric, task.trained) == (tuple(named), "roc_auc", "accuracy")
+    with pytest.raises(KeyError):
+        chosen("ranking")
+
+
+@pytest.mark.parametrize(
+    ("name", "metrics", "known"),
+    [
+        ("imdb", ["accuracy", "mae"], "log_loss, brier, f1"),
+        ("reuters", ["average_precision"], "top_3_accuracy"),
+        ("boston_housing", ["rmse", "accuracy"], "mae, rmse"),
+        ("digits", ["bleu"], "accuracy, balanced_accuracy"),
+    ],
+)
+def test_names_a_metric_that_the_task_has_not_and_those_that_it_has(name, metrics, known):
+    path = f"datasets.{name}.data.metrics"
+    (line,) = complaints(changed((path, metrics)))
+    assert line.startswith(f"{path}: expected metrics of the task ")
+    assert known in line
+    assert line.endswith(f"got {metrics[-1]!r}")
 
 
 def test_equal_documents_give_equal_params_in_the_order_of_the_file():
@@ -283,7 +310,11 @@ def test_says_where_keys_and_values_were_expected(path, value):
         ("datasets.imdb.final.seeds", 0, "1"),
         ("datasets.imdb.final.seeds", 2**15 + 1, "32768"),
         ("datasets.imdb.review.equivalent_within", 0, "greater than 0"),
+        ("datasets.imdb.data.metrics", "roc_auc", "a list"),
+        ("datasets.imdb.data.metrics", ["roc_auc", "roc_auc"], "each name once"),
         ("datasets.imdb.kfold.epochs", 0, "1"),
+        ("datasets.imdb.kfold.epochs", "bets", "best"),
+        ("datasets.imdb.kfold.seeds", 0, "1"),
         ("datasets.imdb.final.validation", -1, "0"),
         ("datasets.imdb.final.epochs", "bets", "best"),
         ("datasets.imdb.final.epochs", 0, "best"),

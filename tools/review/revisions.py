@@ -7,12 +7,14 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from stages.core.declared import sources, strict_yaml
-from stages.core.declared.task import TASKS, Task
+from stages.core.declared.task import Task, chosen
+from stages.core.judge import row_metrics
 from stages.core.judge.metrics import Metric, loss, main_metric
 
 CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies
@@ -25,10 +27,15 @@ class Unreadable(Exception):
 
 def git(*arguments) -> bytes:
     """The output of a git command. Raises Unreadable with what git says."""
+    return output("git", *arguments)
+
+
+def output(program: str, *arguments) -> bytes:
+    """What a program prints. Raises Unreadable with what it says."""
     try:
-        return subprocess.run(["git", *arguments], capture_output=True, check=True).stdout
+        return subprocess.run([program, *arguments], capture_output=True, check=True).stdout
     except FileNotFoundError:
-        raise Unreadable("git is not installed") from None
+        raise Unreadable(f"{program} is not installed") from None
     except subprocess.CalledProcessError as error:
         raise Unreadable(error.stderr.decode(errors="replace").strip()) from None
 
@@ -98,12 +105,50 @@ class Revision:
             raise Unreadable(f"{path} of {self.name}: expected numbers under {', '.join(wrong)}")
         return table
 
+    def by_row(self, name: str) -> ByRow:
+        """The main metric of each row of a data set in the folds. Raises Unreadable."""
+        files = [self.read(f"metrics/{name}/{file}") for file in ("fold_rows.npz", "row_folds.npz")]
+        if None in files:
+            return ByRow("does not say how each row fared in the folds")
+        try:
+            why = row_metrics.absent(files[0])
+            if why == row_metrics.NOT_BY_ROW:
+                return ByRow("is judged by a metric that is no mean over rows")
+            if why:
+                files = [self.cached(f"data/rows/{name}.npz")] * 2
+            if None in files:
+                return ByRow("has too many rows for Git, and `dvc pull` did not bring them")
+            return ByRow("", row_metrics.unpack(files[0]), *row_metrics.unpack_folds(files[1]))
+        except ValueError as error:
+            raise Unreadable(f"metrics/{name}/ of {self.name}: {error}") from None
+
+    def cached(self, path: str) -> bytes | None:
+        """An output that DVC keeps, or None where it is not here."""
+        if self.commit is None:
+            return self.read(path)
+        stages = self.yaml("dvc.lock").get("stages", {}).values()
+        outputs = {out["path"]: out.get("md5", "") for stage in stages for out in stage["outs"]}
+        folder, md5 = output("dvc", "cache", "dir").decode().strip(), outputs.get(path, "")
+        file = Path(folder, "files/md5", md5[:2], md5[2:])
+        return file.read_bytes() if md5 and file.is_file() else None
+
     @property
     def sections(self) -> dict[str, dict]:
         """`datasets` of params.yaml; empty where it is of an older layout."""
         found = self.yaml("params.yaml").get("datasets")
         found = found if isinstance(found, dict) else {}
         return {name: section for name, section in found.items() if isinstance(section, dict)}
+
+
+class ByRow(NamedTuple):
+    """A metric of each row in the folds: values (repeats, seeds, rows), folds (repeats, rows) and
+    groups (rows,) or None; or why it is not here.
+    """
+
+    absent: str
+    values: np.ndarray | None = None
+    folds: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
 
 def _md5(content):
@@ -162,7 +207,6 @@ def described(document: bytes | None, data: object, measured: str) -> Descriptio
         )
     except (strict_yaml.Wrong, KeyError, TypeError, AttributeError):
         return None
-    return Description(source, found, main_metric(found), loss(measured))
 
 
 class Results:
@@ -188,7 +232,7 @@ class Results:
         inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
         hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
         self.data = hashes.get(f"data/raw/{name}", "")
-        self._folder, self._name = folder, name
+        self._name = name
 
     def has(self, metric: str) -> bool:
         """Whether every fit has this metric."""
@@ -219,9 +263,9 @@ class Results:
         return self.metrics.get("split", "").startswith("time")
 
     @cached_property
-    def by_row(self) -> tuple[np.ndarray | None, str]:
-        """The main metric of each row, (repeats, seeds, rows), or None and why it is not here."""
-        return None, "does not say how each row fared"
+    def by_row(self) -> ByRow:
+        """The main metric of each row in the folds. Raises Unreadable."""
+        return self.revision.by_row(self._name)
 
 
 def stale(revision: Revision) -> list[str]:

@@ -126,18 +126,17 @@ def _others(base, head, about):
 
 def by_row(base: Results, head: Results) -> tuple[comparison.Rows | None, str]:
     """The main metric of each row in both, or None and why the folds alone decide."""
-    values = []
-    for side in (base, head):
-        rows, why = side.by_row
-        if rows is None:
-            return None, f"{side.revision.name} {why}"
-        values.append(rows)
-    if values[0].shape != values[1].shape:
-        seeds = " and ".join(str(rows.shape[1]) for rows in values)
-        return None, f"a fold has {seeds} fits; with the same `kfold.seeds` it would be sharper"
-    if min(values[0].shape[:2]) < 2:
-        return None, "that takes 2 repeats and 2 seeds (`kfold`) or more, better 3"
-    return comparison.Rows(*values, *head.dealt), ""
+    found = [side.by_row for side in (base, head)]
+    for side, rows in zip((base, head), found, strict=True):
+        if rows.absent:
+            return None, f"{side.revision.name} {rows.absent}"
+    before, after = (rows.values for rows in found)
+    if before.shape != after.shape:
+        seeds = f"a fold has {before.shape[1]} and {after.shape[1]} fits"
+        return None, f"{seeds}; with the same `kfold.seeds` in both it would be sharper"
+    if min(before.shape[:2]) < 2:
+        return None, "rows, seeds and training sets are told apart by 2 repeats x 3 seeds or more"
+    return comparison.Rows(before, after, found[1].folds, found[1].groups), ""
 
 
 def obstacle(base: Results, head: Results, metric: str) -> str:

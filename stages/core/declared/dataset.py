@@ -17,7 +17,7 @@ from stages.core.declared.sections import (
     Whole,
     said,
 )
-from stages.core.declared.task import TASKS
+from stages.core.declared.task import TASKS, Task, chosen
 
 Many = Annotated[Whole, Field(le=2**15)]  # of what is trained and kept one by one
 Words = Annotated[Whole, Field(ge=4)]
@@ -26,9 +26,12 @@ Epochs = Annotated[Whole | Literal["best"], said(f"a whole number from 1 to {LAR
 
 
 class Data(Section):
-    """What is asked of the data."""
+    """What is asked of the data. metrics: names of those that are told, the main one first; those
+    of the task where there are none.
+    """
 
     task: Literal[tuple(TASKS)]
+    metrics: sources.Names = ()
 
 
 class Cut(Data):
@@ -203,6 +206,11 @@ class DataSet(Section):
     kfold: KFold
     review: Review
 
+    @property
+    def task(self) -> Task:
+        """The task, with the metrics that were chosen."""
+        return chosen(self.data.task, self.data.metrics)
+
 
 @cache  # equal sections have the same type
 def section_type(kind: str, task: str | None, network: str | None) -> type[DataSet]:
@@ -226,6 +234,10 @@ def misfits(section: DataSet, source: sources.Source) -> Iterator[str]:
     """Lines on values that are fine alone and wrong together."""
     if source.kind == "table":
         yield from _of_columns(section, source.reader)
+    choices = TASKS[section.data.task].choices
+    for name in [name for name in section.data.metrics if name not in choices]:
+        expected = f"metrics of the task {section.data.task}, {', '.join(choices)}"
+        yield f"data.metrics: expected {expected}; got {name!r}"
     fit, final, preprocess = section.fit, section.final, section.preprocess
     encoding, network = preprocess.encoding, section.model.network
     if fit.weighting not in preprocess.weightings:

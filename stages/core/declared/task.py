@@ -1,5 +1,6 @@
 """What is predicted: a class of two, a class of several, or a number."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 TOP = (3, 5)  # k of each top-k accuracy: top_3_accuracy is the share of rows right in 3 guesses
@@ -21,8 +22,10 @@ class Task:
         """The name of the main metric."""
         return self.metrics[0]
 
-    def told(self, names) -> "Task":
-        return replace(self, metrics=tuple(names)) if names else self
+    @property
+    def trained(self) -> str:
+        """The name of the metric that training records by epoch, whatever was chosen."""
+        return TASKS[self.name].metrics[0]
 
     def outputs(self, classes: int) -> int:
         """Units of the output layer: one for a number and for two classes, else one each."""
@@ -41,3 +44,12 @@ TASKS = {
         Task("regression", False, ("mae", "rmse"), OF_NUMBERS),
     )
 }
+
+
+def chosen(name: str, metrics: Iterable[str] = ()) -> Task:
+    """The task of this name with the metrics that a section names; its default ones for none.
+
+    Raises KeyError for an unknown task.
+    """
+    task = TASKS[name]
+    return replace(task, metrics=tuple(metrics)) if metrics else task
