@@ -22,7 +22,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro results experiments cluster test test-faults audit check review up-to-date demo study networks calibrate bench page lint format setup lock
+.PHONY: help repro results experiments cluster test test-faults audit check review compare up-to-date demo study networks calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -59,6 +59,9 @@ check: .venv/ready-test lint test ## what CI runs: format, lint, tests
 
 review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
 	@python -m tools.review "$${BASE:-main}" $${HEAD:+"$$HEAD"} $${PAGE:+--html "$$PAGE"} $${JSON:+--json} $(FAIL_ON:%=--fail-on %)
+
+compare: .venv/ready ## experiments beside BASE in one table: which are better, which may be the best? (EXPERIMENTS="a b c" [BASE=main])
+	@python -m tools.compare "$${BASE:-main}" $(EXPERIMENTS)
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/
 	@# Asked in a copy of what Git would commit: where data/ is that of another state, DVC calls its stages changed.

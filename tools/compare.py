@@ -11,7 +11,8 @@ from stages.core.run.stage import parser_of, tool
 from tools.review import verdicts
 from tools.review.markdown import change, number, share, table
 from tools.review.report import params_that_differ
-from tools.review.revisions import Results, Revision, Unreadable, resolve, stale
+from tools.review.results import Results
+from tools.review.revisions import Revision, Unreadable, resolve, stale
 
 HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p (Holm)"
 
@@ -19,7 +20,7 @@ HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interv
 def best_group(name: str, results: list[Results]) -> set[int]:
     """Places of the results with the best mean of the main metric and of those it does not beat."""
     metric = next(side.about for side in results if side.about).metric
-    means = [side.metrics.get("kfold", {}).get(metric.name, {}).get("mean") for side in results]
+    means = [side.mean(metric) for side in results]
     known = [place for place, mean in enumerate(means) if mean is not None]
     upwards = 1 if metric.higher_is_better else -1
     best = max(known, key=lambda place: upwards * means[place])
@@ -56,7 +57,7 @@ def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
     rows = [line(pairs[0], 0 in group, base=True)]
     rows += [line(pair, place in group) for place, pair in enumerate(pairs, start=1)]
     upwards = 1 if metric.higher_is_better else -1
-    means = [side.metrics.get("kfold", {}).get(metric.name, {}).get("mean") for side in results]
+    means = [side.mean(metric) for side in results]
     order = sorted(
         range(len(rows)), key=lambda place: (means[place] is None, -upwards * (means[place] or 0))
     )

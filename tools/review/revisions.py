@@ -1,21 +1,16 @@
-"""What Git holds of a state of the project: files, params, and the results of each data set."""
+"""What Git holds of a state of the project: its files and params, and which results are old."""
 
 import hashlib
 import io
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from stages.core.declared import sources, strict_yaml
-from stages.core.declared.task import Task, chosen
-from stages.core.judge import row_metrics
-from stages.core.judge.metrics import Metric, loss, main_metric
+from stages.core.declared import strict_yaml
 
 CODE = "stages/", "data/sources/"  # beginnings of what Git holds of a stage's dependencies
 TEXT = ("held_out", "actual_name", "predicted_name")  # columns of tables, whatever they look like
@@ -105,23 +100,6 @@ class Revision:
             raise Unreadable(f"{path} of {self.name}: expected numbers under {', '.join(wrong)}")
         return table
 
-    def by_row(self, name: str) -> ByRow:
-        """The main metric of each row of a data set in the folds. Raises Unreadable."""
-        files = [self.read(f"metrics/{name}/{file}") for file in ("fold_rows.npz", "row_folds.npz")]
-        if None in files:
-            return ByRow("does not say how each row fared in the folds")
-        try:
-            why = row_metrics.absent(files[0])
-            if why == row_metrics.NOT_BY_ROW:
-                return ByRow("is judged by a metric that is no mean over rows")
-            if why:
-                files = [self.cached(f"data/rows/{name}.npz")] * 2
-            if None in files:
-                return ByRow("has too many rows for Git, and `dvc pull` did not bring them")
-            return ByRow("", row_metrics.unpack(files[0]), *row_metrics.unpack_folds(files[1]))
-        except ValueError as error:
-            raise Unreadable(f"metrics/{name}/ of {self.name}: {error}") from None
-
     def cached(self, path: str) -> bytes | None:
         """An output that DVC keeps, or None where it is not here."""
         if self.commit is None:
@@ -138,17 +116,6 @@ class Revision:
         found = self.yaml("params.yaml").get("datasets")
         found = found if isinstance(found, dict) else {}
         return {name: section for name, section in found.items() if isinstance(section, dict)}
-
-
-class ByRow(NamedTuple):
-    """A metric of each row in the folds: values (repeats, seeds, rows), folds (repeats, rows) and
-    groups (rows,) or None; or why it is not here.
-    """
-
-    absent: str
-    values: np.ndarray | None = None
-    folds: np.ndarray | None = None
-    groups: np.ndarray | None = None
 
 
 def _md5(content):
@@ -183,89 +150,6 @@ def _hint(name):
         return f"{hint} needs: {alone}`git fetch --unshallow`."
     bring = f"; `git fetch origin {branch}` may bring it as origin/{branch}" if branch else ""
     return f"`git branch --all` and `dvc exp list` show what is here{bring}."
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a data set is, as some revision says; metric: the main one."""
-
-    source: sources.Source
-    task: Task
-    metric: Metric
-    loss: Metric
-
-
-def described(document: bytes | None, data: object, measured: str) -> Description | None:
-    """What a data set is, or None where that cannot be told.
-
-    document: its source file. data: `data` of its section. measured: what the loss measures.
-    """
-    try:
-        source, found = (
-            sources.parse(document or b""),
-            TASKS[data["task"]].told(data.get("metrics")),
-        )
-    except (strict_yaml.Wrong, KeyError, TypeError, AttributeError):
-        return None
-
-
-class Results:
-    """What a revision says of one data set; None or empty where it does not. Raises Unreadable."""
-
-    def __init__(self, revision: Revision, name: str):
-        folder, self.revision = f"metrics/{name}", revision
-        self.metrics = revision.json(f"{folder}.json")
-        self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
-        self.section = revision.sections.get(name, {})  # of params.yaml
-        self.split_seed = revision.yaml("params.yaml").get("split_seed")
-        # Half the band of differences that are too small to matter.
-        self.equivalent_within = (self.section.get("review") or {}).get("equivalent_within")
-        source = revision.read(f"data/sources/{name}.yaml")
-        self.about = described(source, self.section.get("data"), self.measured)
-        self.folds = revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss"))
-        self.curves = revision.table(f"{folder}/fold_curves.csv")
-        self.outcome = revision.table(f"{folder}/test.csv")
-        rows = revision.table(f"{folder}/test_rows.csv")
-        # The main metric of each test row: (seeds, rows).
-        self.rows = None if rows is None else rows.to_numpy().T
-        self.network = (revision.read(f"{folder}/network.txt") or b"").decode()
-        inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
-        hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
-        self.data = hashes.get(f"data/raw/{name}", "")
-        self._name = name
-
-    def has(self, metric: str) -> bool:
-        """Whether every fit has this metric."""
-        values = self.folds.get(metric)
-        numbers = values is not None and pd.api.types.is_numeric_dtype(values)
-        return numbers and bool(np.isfinite(values).all())
-
-    def of_fits(self, metric: str) -> np.ndarray:
-        """A metric of each fit: (repeats, seeds, k).
-
-        Where all repeats hold out the same rows, as in time, they are seeds of a single one.
-        """
-        order = [key for key in ("repeat", "seed", "fold") if key in self.folds]
-        values = self.folds.sort_values(order)[metric].to_numpy("float64")
-        sizes = {key: self.folds[key].nunique() for key in order}
-        shape = sizes["repeat"], sizes.get("seed", 1), sizes["fold"]
-        found = values.reshape(shape)
-        return found.reshape(1, -1, shape[2]) if self.in_time else found
-
-    def held_out(self) -> pd.DataFrame:
-        """The fingerprint of each fold's rows."""
-        columns = ["repeat", "fold", "held_out"]
-        return self.folds[columns].drop_duplicates(ignore_index=True)
-
-    @property
-    def in_time(self) -> bool:
-        """Whether folds follow each other in time."""
-        return self.metrics.get("split", "").startswith("time")
-
-    @cached_property
-    def by_row(self) -> ByRow:
-        """The main metric of each row in the folds. Raises Unreadable."""
-        return self.revision.by_row(self._name)
 
 
 def stale(revision: Revision) -> list[str]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from stages.core.judge.metrics import METRICS, Metric
 from tools.review import comparison
-from tools.review.revisions import Description, Results, Revision, Unreadable
+from tools.review.results import Description, Results
+from tools.review.revisions import Revision, Unreadable
 
 FAILING = {  # of --fail-on: verdicts on the main metric; "worse, but negligible" stops nobody
     "worse": ("worse", "worse in the typical fold"),
@@ -55,8 +56,7 @@ class Reviewed:
 
     def means(self, metric: Metric) -> list[float | None]:
         """The K-fold means of base and head; None where there is none."""
-        kfold = [side.metrics.get("kfold", {}) for side in self.sides]
-        return [values.get(metric.name, {}).get("mean") for values in kfold]
+        return [side.mean(metric) for side in self.sides]
 
     def differences(self, metric: Metric) -> np.ndarray:
         """head - base of each fold, over all seeds: (repeats, k)."""
@@ -126,6 +126,8 @@ def _others(base, head, about):
 
 def by_row(base: Results, head: Results) -> tuple[comparison.Rows | None, str]:
     """The main metric of each row in both, or None and why the folds alone decide."""
+    if head.in_time:
+        return None, "in time, there is a single way to deal the rows into folds"
     found = [side.by_row for side in (base, head)]
     for side, rows in zip((base, head), found, strict=True):
         if rows.absent:
@@ -167,7 +169,7 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
         if "held_out" not in side.folds:
             missing = "does not say which rows its folds hold out; run `dvc repro` there"
             return f"{side.revision.name} {missing}"
-    held_out = [side.held_out() for side in (base, head)]
+    held_out = [side.held_out for side in (base, head)]
     return "" if held_out[0].equals(held_out[1]) else "the folds hold out different rows"
 
 

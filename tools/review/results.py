@@ -1,0 +1,130 @@
+"""What a revision says of a data set: its metrics, by fold, by row, and what it is."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from stages.core.declared import sources, strict_yaml
+from stages.core.declared.task import Task, chosen
+from stages.core.judge import row_metrics
+from stages.core.judge.metrics import Metric, loss, main_metric
+from tools.review.revisions import Revision, Unreadable
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a data set is, as some revision says; metric: the main one."""
+
+    source: sources.Source
+    task: Task
+    metric: Metric
+    loss: Metric
+
+
+def described(document: bytes | None, data: object, measured: str) -> Description | None:
+    """What a data set is, or None where that cannot be told.
+
+    document: its source file. data: `data` of its section. measured: what the loss measures.
+    """
+    try:
+        source = sources.parse(document or b"")
+        task = chosen(data["task"], data.get("metrics") or ())
+        return Description(source, task, main_metric(task), loss(measured))
+    except (strict_yaml.Wrong, KeyError, TypeError, AttributeError):
+        return None
+
+
+class ByRow(NamedTuple):
+    """A metric of each row in the folds: values (repeats, seeds, rows), folds (repeats, rows) and
+    groups (rows,) or None; or why it is not here.
+    """
+
+    absent: str
+    values: np.ndarray | None = None
+    folds: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+
+class Results:
+    """What a revision says of one data set; None or empty where it does not. Raises Unreadable."""
+
+    def __init__(self, revision: Revision, name: str):
+        folder, self.revision, self._name = f"metrics/{name}", revision, name
+        self.metrics = revision.json(f"{folder}.json")
+        self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
+        self.section = revision.sections.get(name, {})  # of params.yaml
+        self.split_seed = revision.yaml("params.yaml").get("split_seed")
+        # Half the band of differences that are too small to matter.
+        self.equivalent_within = (self.section.get("review") or {}).get("equivalent_within")
+        source = revision.read(f"data/sources/{name}.yaml")
+        self.about = described(source, self.section.get("data"), self.measured)
+        self.folds = revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss"))
+        self.curves = revision.table(f"{folder}/fold_curves.csv")
+        self.outcome = revision.table(f"{folder}/test.csv")
+        rows = revision.table(f"{folder}/test_rows.csv")
+        # The main metric of each test row: (seeds, rows).
+        self.rows = None if rows is None else rows.to_numpy().T
+        self.network = (revision.read(f"{folder}/network.txt") or b"").decode()
+        inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
+        hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
+        self.data = hashes.get(f"data/raw/{name}", "")
+
+    def mean(self, metric: Metric) -> float | None:
+        """The K-fold mean of a metric; None where there is none."""
+        return self.metrics.get("kfold", {}).get(metric.name, {}).get("mean")
+
+    def has(self, metric: str) -> bool:
+        """Whether every fit has this metric."""
+        values = self.folds.get(metric)
+        numbers = values is not None and pd.api.types.is_numeric_dtype(values)
+        return numbers and bool(np.isfinite(values).all())
+
+    def of_fits(self, metric: str) -> np.ndarray:
+        """A metric of each fit: (repeats, seeds, k).
+
+        Where all repeats hold out the same rows, as in time, they are seeds of a single one.
+        Raises Unreadable where a fit is missing.
+        """
+        order = [key for key in ("repeat", "seed", "fold") if key in self.folds]
+        sizes = {"seed": 1} | {key: self.folds[key].nunique() for key in order}
+        shape = [sizes[key] for key in ("repeat", "seed", "fold")]
+        values = self.folds.sort_values(order)[metric].to_numpy("float64")
+        if len(values) != np.prod(shape):
+            what = f"metrics/{self._name}/folds.csv of {self.revision.name}"
+            wanted = f"{np.prod(shape)} lines, one for each {', '.join(order)}"
+            raise Unreadable(f"{what}: expected {wanted}; got {len(values)}")
+        values = values.reshape(shape)
+        return values.reshape(1, -1, shape[2]) if self.in_time else values
+
+    @property
+    def held_out(self) -> pd.DataFrame:
+        """The fingerprint of each fold's rows: repeat, fold, held_out."""
+        columns = ["repeat", "fold", "held_out"]
+        return self.folds[columns].drop_duplicates(ignore_index=True)
+
+    @property
+    def in_time(self) -> bool:
+        """Whether folds follow each other in time."""
+        return self.metrics.get("split", "").startswith("time")
+
+    @cached_property
+    def by_row(self) -> ByRow:
+        """The main metric of each row in the folds. Raises Unreadable."""
+        folder = f"metrics/{self._name}"
+        files = [self.revision.read(f"{folder}/{file}.npz") for file in ("fold_rows", "row_folds")]
+        if None in files:
+            return ByRow("does not say how each row fared in the folds")
+        try:
+            why = row_metrics.absent(files[0])
+            if why == row_metrics.NOT_BY_ROW:
+                return ByRow("is judged by a metric that is no mean over rows")
+            if why:
+                files = [self.revision.cached(f"data/rows/{self._name}.npz")] * 2
+            if None in files:
+                return ByRow("has too many rows for Git; `dvc pull` or `dvc repro` brings them")
+            return ByRow("", row_metrics.unpack(files[0]), *row_metrics.unpack_folds(files[1]))
+        except ValueError as error:
+            raise Unreadable(f"{folder} of {self.revision.name}: {error}") from None
