@@ -17,21 +17,17 @@ from tools.review.revisions import Revision, Unreadable, resolve, stale
 HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p (Holm)"
 
 
-def best_group(name: str, results: list[Results]) -> set[int]:
-    """Places of the results with the best mean of the main metric and of those it does not beat."""
-    metric = next(side.about for side in results if side.about).metric
-    means = [side.mean(metric) for side in results]
-    known = [place for place, mean in enumerate(means) if mean is not None]
-    upwards = 1 if metric.higher_is_better else -1
-    best = max(known, key=lambda place: upwards * means[place])
-    others = [place for place in known if place != best]
-    pairs = [verdicts.compared(name, results[place], results[best]) for place in others]
-    beaten = {
-        place
-        for place, pair in zip(others, verdicts.corrected(pairs), strict=True)
-        if pair.obstacle or pair.verdict().startswith("better")
-    }
-    return {*known} - beaten
+def best_group(name: str, results: dict[int, Results], upwards: int) -> set[int]:
+    """Keys of the results with the best mean of the main metric and of those it does not beat.
+
+    results: of experiments that compare. upwards: 1 where higher is better, otherwise -1.
+    """
+    means = {key: side.mean(side.about.metric) for key, side in results.items()}
+    best = max(means, key=lambda key: upwards * means[key])
+    others = [key for key in means if key != best]
+    pairs = [verdicts.compared(name, results[key], results[best]) for key in others]
+    judged = zip(others, verdicts.corrected(pairs), strict=True)
+    return {best, *(key for key, pair in judged if not pair.verdict().startswith("better"))}
 
 
 def line(pair: verdicts.Reviewed, in_group: bool, base: bool = False) -> list[str]:
@@ -52,18 +48,17 @@ def line(pair: verdicts.Reviewed, in_group: bool, base: bool = False) -> list[st
 def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
     """The table of a data set. pairs: each experiment against the base, corrected."""
     metric, unit = pairs[0].about.metric, pairs[0].about.source.unit
-    results = [pairs[0].base, *(pair.head for pair in pairs)]
-    group = best_group(name, results)
-    rows = [line(pairs[0], 0 in group, base=True)]
-    rows += [line(pair, place in group) for place, pair in enumerate(pairs, start=1)]
     upwards = 1 if metric.higher_is_better else -1
-    means = [side.mean(metric) for side in results]
-    order = sorted(
-        range(len(rows)), key=lambda place: (means[place] is None, -upwards * (means[place] or 0))
-    )
+    results = {0: pairs[0].base} | {n: pair.head for n, pair in enumerate(pairs, start=1)}
+    comparable = {n: side for n, side in results.items() if not (n and pairs[n - 1].obstacle)}
+    group = best_group(name, comparable, upwards)
+    rows = [line(pairs[0], 0 in group, base=True)]
+    rows += [line(pair, n in group) for n, pair in enumerate(pairs, start=1)]
+    means = {n: side.mean(metric) for n, side in results.items()}
+    order = sorted(means, key=lambda n: (means[n] is None, -upwards * (means[n] or 0)))
     better = "higher is better ↑" if metric.higher_is_better else "lower is better ↓"
     says = f"{metric.name}{f' ({unit})' if unit else ''}, {better}"
-    return f"## {name}: {says}\n\n{table([*HEADER], [rows[place] for place in order])}"
+    return f"## {name}: {says}\n\n{table([*HEADER], [rows[n] for n in order])}"
 
 
 def document(base: Revision, heads: list[Revision]) -> str:

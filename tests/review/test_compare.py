@@ -1,0 +1,94 @@
+"""Many experiments against a base in one table."""
+
+import re
+import sys
+
+import pytest
+from made_up import metrics
+
+from tools import compare
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Its arguments -> what it prints."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["compare", *arguments])
+        compare.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def experiments(project):
+    """Branches whose accuracy on IMDB, or error on Boston Housing, differs from that of main."""
+    changes = {
+        "much": {"imdb": (0.03, 0.002)},
+        "little": {"imdb": (0.0295, 0.006)},
+        "noise": {"imdb": (0.0195, 0.01), "boston_housing": (-0.3, 0.02)},
+        "noisier": {"imdb": (-0.025, 0.03)},
+        "worse": {"imdb": (-0.03, 0.002)},
+    }
+    for name, sets in changes.items():
+        project.git("switch", "-q", "-c", name, "main")
+        project.params["datasets"]["imdb"]["model"]["activation"] = name
+        project.save()
+        for dataset, main in sets.items():
+            project.results(dataset, main=main)
+        project.commit(name)
+        project.git("switch", "-q", "main")
+    return [*changes]
+
+
+def tables(text):
+    """{data set: {experiment: best group, verdict, mean, difference, p}}"""
+    parts = re.split(r"^## (\w+)", text, flags=re.MULTILINE)
+    return {name: metrics(part) for name, part in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def test_experiments_stand_by_their_mean_with_the_base_among_them(experiments, run):
+    found = tables(run("main", *experiments))
+    assert [*found] == ["imdb", "boston_housing"]
+    names = [name for name in found["imdb"] if name not in ("experiment", "---")]
+    assert names == ["much", "little", "noise", "main", "noisier", "worse"]
+    assert found["imdb"]["much"][1:3] == ["**better**", "0.8800"]
+    assert found["imdb"]["main"][1:] == ["base", "0.8500", "-", "-"]
+    assert found["imdb"]["noise"][1] == "**no evidence**"
+    assert found["imdb"]["worse"][1] == "**worse**"
+    boston = [name for name in found["boston_housing"] if name not in ("experiment", "---")]
+    assert boston[0] == "noise"
+    assert found["boston_housing"]["much"][1] == "**the same**"
+
+
+def test_the_best_group_has_what_the_best_does_not_beat(experiments, run):
+    found = tables(run("main", *experiments))
+    group = {name for name, cells in found["imdb"].items() if cells[0] == "●"}
+    assert group == {"much", "little", "noise"}
+    assert {name for name, cells in found["boston_housing"].items() if cells[0] == "●"} == {"noise"}
+
+
+def test_p_is_corrected_for_the_number_of_experiments(experiments, run):
+    p = {}
+    for names in (["noise"], experiments):
+        p[len(names)] = float(tables(run("main", *names))["imdb"]["noise"][4])
+    assert p[5] > p[1] > 0.03
+
+
+def test_what_is_the_same_in_all_and_what_was_changed_take_a_line_each(experiments, run):
+    text = run("main", "much", "worse")
+    assert "**the same in all**: reuters, boston_housing" in text
+    assert "- much: `datasets.imdb.model.activation=much`" in text
+
+
+def test_an_experiment_that_does_not_compare_says_why_and_is_in_no_group(project, run):
+    project.results("imdb", main=(0.3, 0.002), held_out="ff00")
+    found = tables(run("main", "workspace"))
+    assert found["imdb"]["workspace"][:2] == ["", "**not comparable**"]
+    assert "hold out different rows" in found["imdb"]["workspace"][3]
+
+
+def test_an_unknown_experiment_is_named(project, run):
+    with pytest.raises(SystemExit, match="compare: nobody is neither"):
+        run("main", "nobody")
