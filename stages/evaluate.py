@@ -6,7 +6,9 @@ Metrics are rounded to four decimals: the last digits of a training differ betwe
 import json
 import time
 import zlib
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,90 +19,13 @@ from stages.core.data import arrays, traps
 from stages.core.data.schema import Schema
 from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
-from stages.core.judge import comparison, pictures
-from stages.core.judge.metrics import LOSSES, METRICS, Metric, main_metric
-from stages.core.judge.predictions import classes, confusion_counts
+from stages.core.judge import pictures, row_metrics, scores
+from stages.core.judge.metrics import METRICS, main_metric
+from stages.core.judge.predictions import classes, confusion_counts, judged_rows
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
 DECIMALS = 4
-
-
-def metrics_of(task, quantity) -> list[Metric]:
-    """What is told of a model. quantity: what its loss measures."""
-    return [LOSSES[quantity], *(METRICS[name] for name in task.metrics)]
-
-
-def scores(metrics, targets, predictions) -> dict[str, float]:
-    """The metrics of a model, as far as they are defined.
-
-    targets: (rows,) classes or numbers. predictions: (rows, outputs) probabilities or numbers.
-    """
-    found = {metric.name: metric.of(targets, predictions) for metric in metrics}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def over_seeds(metrics, targets, predictions) -> dict[str, dict[str, float]]:
-    """Each metric as mean and standard deviation over the seeds, and of their ensemble.
-
-    predictions: (seeds, rows, outputs). A single seed has no standard deviation.
-    """
-    table = pd.DataFrame([scores(metrics, targets, of_seed) for of_seed in predictions])
-    ensemble = scores(metrics, targets, predictions.mean(axis=0))
-    found = {name: {"ensemble": ensemble[name], "mean": table[name].mean()} for name in table}
-    if len(table) > 1:
-        for name in table:
-            found[name]["std"] = table[name].std()
-    return found
-
-
-def over_folds(values, k, bounds) -> dict[str, float]:
-    """Mean, standard deviation and 95 % interval of the mean of a metric over all folds.
-
-    values: (replicas,). bounds: the least and the most that the metric can be. The interval is
-    corrected for the training rows that folds share, and clipped to the bounds.
-    """
-    low, high = comparison.interval(values, k, bounds)
-    return {"high": high, "low": low, "mean": np.mean(values), "std": np.std(values, ddof=1)}
-
-
-def of_folds(last, k, metrics) -> dict:
-    """Each metric over all folds, and how many replicas these are. last: of `fold_tables`."""
-    found = {m.name: over_folds(last[m.name].to_numpy("float64"), k, m.bounds) for m in metrics}
-    return found | {"replicas": len(last)}
-
-
-def baseline(task, y_train, y_test) -> dict[str, float]:
-    """What the most frequent class, or the mean, of the training rows reaches as only answer.
-
-    It is judged on the test rows or, where there are none, on the training rows.
-    """
-    metric, judged = main_metric(task), y_test if len(y_test) else y_train
-    answer = np.bincount(y_train).argmax() if task.classifies else y_train.mean()
-    return {metric.name: float(metric.by_row(judged, answer).mean())}
-
-
-def constant(task, y, folds) -> float:
-    """What the baseline reaches in the folds of a repeat: the mean of the main metric.
-
-    folds: (rows,); where some are below 0, folds follow each other in time.
-    """
-    k, values = int(folds.max()) + 1, []
-    for fold in range(k):
-        earlier = (fold - k <= folds) & (folds < fold)
-        train = earlier if folds.min() < 0 else folds != fold
-        values += baseline(task, y[train], y[folds == fold]).values()
-    return float(np.mean(values))
-
-
-def reference(metric, targets, predictions, folds) -> dict[str, float]:
-    """What other learners than networks reach: the mean of a metric over the folds of a repeat.
-
-    targets: (rows,). predictions: (rows, outputs). folds: (rows,), below 0 where none holds out.
-    """
-    held_out = [folds == fold for fold in range(folds.max() + 1)]
-    values = [metric.of(targets[rows], predictions[rows]) for rows in held_out]
-    return {metric.name: float(np.mean(values))}
 
 
 def outcome(schema, targets, predictions) -> pd.DataFrame:
@@ -120,10 +45,11 @@ def outcome(schema, targets, predictions) -> pd.DataFrame:
     return pd.DataFrame(columns | named)
 
 
-def by_row(task, targets, predictions) -> pd.DataFrame:
-    """The main metric of each test row for each seed: (rows, seeds)."""
-    values = np.stack([main_metric(task).rows(targets, of_seed) for of_seed in predictions])
-    return pd.DataFrame(values.T.round(DECIMALS), columns=[f"seed_{n}" for n in range(len(values))])
+def test_rows(metric, targets, predictions) -> pd.DataFrame:
+    """A metric of each test row for each seed: (rows, seeds); no rows where it is no such mean."""
+    values = scores.by_row(metric, targets, predictions)
+    names = [f"seed_{seed}" for seed in range(len(predictions))]
+    return pd.DataFrame(() if values is None else values.T.round(DECIMALS), columns=names)
 
 
 def curves_of(arrays, metric, prefix="") -> dict[str, np.ndarray]:
@@ -143,26 +69,39 @@ def cautions(schema, metric, reached, base) -> dict:
     return {key: value for key, value in known.items() if value not in ("random", {})}
 
 
-def fold_tables(folds, rows, curves, metric):
-    """The curves of all replicas as two frames: of each fold the last epoch, and all epochs.
+def fold_table(folds, rows, epochs, values) -> pd.DataFrame:
+    """A line for each fit: repeat, seed and fold from 1, the epoch and the rows that it is judged
+    on, and the metrics.
 
-    rows: (training rows,) their numbers in the file.
+    folds: (repeats, training rows). rows: (training rows,) their numbers in the file. epochs:
+    (repeats, k). values: by name, (repeats, seeds, k).
     """
-    repeats, k = len(folds), int(folds.max()) + 1
-    sizes = {"repeat": repeats, "fold": k, "epoch": curves["loss"].shape[1]}
-    index = pd.MultiIndex.from_product([range(1, n + 1) for n in sizes.values()], names=sizes)
-    frame = index.to_frame(index=False)
-    frame = frame.assign(**{name: values.ravel() for name, values in curves.items()})
-    last = frame[frame.epoch == sizes["epoch"]]
-    held_out = [rows[of_repeat == fold] for of_repeat in folds for fold in range(k)]
-    columns = {
-        "rows": [len(each) for each in held_out],
+    shape = next(iter(values.values())).shape
+    frame = numbered(repeat=shape[0], seed=shape[1], fold=shape[2])
+    judged = [rows[held] for _, _, held in scores.held_out(folds)]
+    of_folds = {
+        "epoch": epochs,
+        "rows": [len(each) for each in judged],
         # A fingerprint of the row numbers: folds with the same one can be compared.
-        "held_out": [f"{zlib.crc32(each.astype('<i8').tobytes()):08x}" for each in held_out],
-        "loss": last.val_loss,
-        metric: last[f"val_{metric}"],
+        "held_out": [f"{zlib.crc32(each.astype('<i8').tobytes()):08x}" for each in judged],
     }
-    return last[["repeat", "fold"]].assign(**columns), frame
+    for name, column in of_folds.items():
+        by_fold = np.reshape(column, (shape[0], 1, shape[2]))
+        frame[name] = np.broadcast_to(by_fold, shape).ravel()
+    return frame.assign(**{name: of_fits.ravel() for name, of_fits in values.items()})
+
+
+def curve_table(curves) -> pd.DataFrame:
+    """A line for each epoch of each fold of each repeat. curves: by name, (repeats, k, epochs)."""
+    repeats, k, epochs = curves["loss"].shape
+    frame = numbered(repeat=repeats, fold=k, epoch=epochs)
+    return frame.assign(**{name: values.ravel() for name, values in curves.items()})
+
+
+def numbered(**sizes) -> pd.DataFrame:
+    """A line for each combination of numbers from 1 to these sizes, the last changing fastest."""
+    index = pd.MultiIndex.from_product([range(1, n + 1) for n in sizes.values()], names=sizes)
+    return index.to_frame(index=False)
 
 
 def rounded(values):
@@ -189,68 +128,87 @@ def csv(frame) -> bytes:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
-def evaluate(title, unit, origin, schema, rows, targets, test, kfold):
+def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
     """The content of the metrics file, and the files for the folder beside it: {name: bytes}.
 
-    origin: `source` of params.yaml. rows: the numbers of the training rows. targets: of training
-    and of test rows, of which there may be none. title, unit: of the data set. test: predictions
-    (seeds, rows, outputs), parameters and epochs of the final fits, the quantity that the loss
-    measures, a summary of the network and, by epoch, the history.loss, ... of the exploring fit.
-    kfold: folds (repeats, rows), predictions (repeats, rows, outputs) and, as (replicas, epochs)
-    arrays, loss, metric, val_loss and val_metric; of a table also `reference`, see that function.
+    origin: `source` of params.yaml. schema: with the metrics that were chosen. keys: of the
+    training rows. targets: of training and of test rows, of which there may be none. title, unit:
+    of the data set. test: predictions (seeds, rows, outputs), parameters and epochs of the final
+    fits, the quantity that the loss measures, a summary of the network and, by epoch, the
+    history.loss, ... of the exploring fit. kfold: as data/folds/<dataset>.npz has it.
 
-    Raises FloatingPointError where something is no number.
+    Raises FloatingPointError where something is no number, and Undefined where the main metric is.
     """
     stop_if_not_finite(*test.values(), *kfold.values())
     task, (y_train, y_test), quantity = schema.task, targets, str(test["quantity"])
-    loss, main, predictions = LOSSES[quantity], main_metric(task), test["predictions"]
-    history, curves = curves_of(test, main.name, "history."), curves_of(kfold, main.name)
-    repeats, k = len(kfold["folds"]), int(kfold["folds"].max()) + 1
+    metrics, main, folds = scores.metrics_of(task, quantity), main_metric(task), kfold["folds"]
+    history, predictions = curves_of(test, task.trained, "history."), test["predictions"]
+    curves = {name: each.mean(axis=1) for name, each in curves_of(kfold, task.trained).items()}
+    values, of_folds = folds_judged(metrics, y_train, kfold)
     sizes = {key: int(test[key]) for key in ("epochs", "parameters")}
-    last, by_epoch = fold_tables(kfold["folds"], rows, curves, main.name)
     found = {
-        "baseline": baseline(task, y_train, y_test),
-        "kfold": of_folds(last, k, (main, loss)),
+        "baseline": scores.baseline(schema, y_train, y_test),
+        "kfold": of_folds | {"replicas": values["loss"].size},
         "network": sizes | {"loss": quantity},
         "source": origin,
     }
     if len(y_test):
-        found["test"] = over_seeds(metrics_of(task, quantity), y_test, predictions)
+        found["test"] = scores.over_seeds(metrics, y_test, predictions)
+        scores.check(main, found["test"][main.name], "the test rows")
     if "reference" in kfold:
-        found["reference"] = reference(main, y_train, kfold["reference"], kfold["folds"][0])
-    reached, base = found["kfold"][main.name]["mean"], constant(task, y_train, kfold["folds"][0])
-    found |= cautions(schema, main, reached, base)
-    fit = "final fit"
+        found["reference"] = scores.reference(main, y_train, kfold["reference"], folds[0])
+    base = scores.constant(schema, y_train, folds[0])
+    found |= cautions(schema, main, of_folds[main.name]["mean"], base)
     if "val_loss" in history:
-        fit, best = "exploring fit", int(history["val_loss"].argmin())
+        best = int(history["val_loss"].argmin())
         found["validation"] = {"best_epoch": best + 1, "loss": history["val_loss"][best]}
+    by_row = scores.by_held_out_row(main, y_train, folds, kfold["predictions"])
     title += "" if origin == "official" else " (SYNTHETIC stand-in)"
-    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, main)}
+    loss, trained = metrics[0], METRICS[task.trained]  # what training records, whatever was chosen
+    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, trained)}
+    fit = "exploring fit" if "val_loss" in history else "final fit"
     kind, of, *judged = judged_rows(targets, predictions, kfold)
     pairs, ensemble = outcome(schema, *judged), f"{len(judged[1])} {of}"
     return rounded(found), {
         "history.csv": csv(pd.DataFrame({"epoch": range(1, len(history["loss"]) + 1)} | history)),
-        "folds.csv": csv(last),
-        "fold_curves.csv": csv(by_epoch),
+        "folds.csv": csv(fold_table(folds, keys.rows, kfold["epochs"], values)),
+        "fold_curves.csv": csv(curve_table(curves)),
+        **row_metrics.pack(by_row, folds, keys.group),
         "test.csv": csv(pairs),
-        "test_rows.csv": csv(by_row(task, y_test, predictions)),
+        "test_rows.csv": csv(test_rows(main, y_test, predictions)),
         "network.txt": str(test["summary"]).encode(),
         "history.png": pictures.history(f"{title}: {fit}", history, axes),
-        "folds.png": pictures.folds(f"{title}: {k} folds x {repeats} repeats", curves, axes),
+        "folds.png": drawn_folds(title, curves, values["loss"].shape[1], axes),
         "test.png": drawn_outcome(title, unit, schema, pairs, kind, ensemble),
     }
 
 
-def judged_rows(targets, predictions, kfold):
-    """Rows whose predictions are drawn: test or held-out ones, of seeds or of repeats; targets,
-    (rows,); predictions, (seeds or repeats, rows, outputs).
+def folds_judged(metrics, targets, kfold) -> tuple[dict, dict]:
+    """Each metric of each fit, {name: (repeats, seeds, k)}, and over all folds; the loss by the
+    curve, at the epoch that a fold's predictions are of.
 
-    They are the test rows or, where there are none, those that folds hold out.
+    Raises Undefined where that is the main metric, which follows the loss.
     """
-    if len(targets[1]):
-        return "test", "seeds", targets[1], predictions
-    held_out = kfold["folds"][0] >= 0
-    return "held-out", "repeats", targets[0][held_out], kfold["predictions"][:, held_out]
+    folds, predictions, kept = kfold["folds"], kfold["predictions"], kfold["epochs"][:, None] - 1
+    loss, main, *_ = metrics
+    at_epoch = np.take_along_axis(kfold["val_loss"], kept[..., None], axis=3)[..., 0]
+    values = {loss.name: at_epoch.astype("float64")}
+    values |= scores.of_fits(metrics[1:], targets, folds, predictions)
+    over = {}
+    for metric in metrics:
+        gaps = scores.undefined(metric, targets, folds, predictions)
+        over[metric.name] = scores.over_folds(metric, values[metric.name], gaps)
+    scores.check(main, over[main.name], "each fold")
+    return values, over
+
+
+def drawn_folds(title, curves, seeds, axes) -> bytes:
+    """The picture of the curves, (repeats, k, epochs), of which each is a mean over so many."""
+    repeats, k, epochs = curves["loss"].shape
+    title = f"{title}: {k} folds x {repeats} repeats"
+    title += f" x {seeds} seeds" if seeds > 1 else ""
+    by_fold = {name: values.reshape(-1, epochs) for name, values in curves.items()}
+    return pictures.folds(title, by_fold, axes)
 
 
 def drawn_outcome(title, unit, schema, pairs, kind, ensemble) -> bytes:
@@ -263,28 +221,46 @@ def drawn_outcome(title, unit, schema, pairs, kind, ensemble) -> bytes:
     return pictures.predicted_against_actual(title, pairs.actual.to_numpy(), predicted, unit)
 
 
+def told(found, task, tests) -> Iterator[str]:
+    """What is said of the content of a metrics file: a line, and others where something is odd.
+
+    tests: rows of the test.
+    """
+    main, folds, tested = task.metric, found["kfold"][task.metric], found.get("test")
+    interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"
+    said = f"test {main} {tested[main]['mean']:.4f}" if tested else "no test rows"
+    yield f"{said}, K-fold {main} {interval}, {tests:,} test rows, {found['source']} data"
+    for place in ("kfold", "test"):
+        for name in task.metrics:
+            if why := scores.gaps(found.get(place, {}).get(name, {})):
+                yield f"{name} is undefined ({place}): {why}"
+    for line in traps.sentences(found.get("traps", {})):
+        yield f"TAKE CARE: {line}"
+
+
 def main(name):
     """Run the stage for one data set."""
-    start, origin, source = time.time(), params.load().source, sources.read(name)
+    start, chosen, source = time.time(), params.load(), sources.read(name)
     paths = f"data/arrays/{name}.npz", f"data/models/{name}/test.npz", f"data/folds/{name}.npz"
     prepared, test, kfold = (arrays.stored(Path(path)) for path in paths)
-    schema, targets = Schema.unpack(prepared), (prepared["y_train"], prepared["y_test"])
-    rows = Keys.unpack(prepared).rows
-    found, files = evaluate(source.title, source.unit, origin, schema, rows, targets, test, kfold)
-    files[f"../{name}.json"] = (json.dumps(found, indent=2, allow_nan=False) + "\n").encode()
+    task, targets = chosen.datasets[name].task, (prepared["y_train"], prepared["y_test"])
+    schema, keys = replace(Schema.unpack(prepared), task=task), Keys.unpack(prepared)
+    about = source.title, source.unit, chosen.source
+    try:
+        found, files = evaluate(*about, schema, keys, targets, test, kfold)
+    except scores.Undefined as error:
+        at = f"params.yaml: datasets.{name}.review.metrics"
+        raise SystemExit(f"{at}: {error}. Nothing was written.") from None
+    contents = {Path("data/rows") / f"{name}.npz": files.pop("rows.npz")}
+    contents |= {Path("metrics", name, file): content for file, content in files.items()}
+    text = json.dumps(found, indent=2, allow_nan=False) + "\n"
+    contents[Path("metrics") / f"{name}.json"] = text.encode()
     with ExitStack() as stack:  # all take their places at its end, or none where the disk is full
-        for file, content in files.items():
-            path = Path("metrics", name, file).resolve()
+        for path, content in contents.items():
             stack.enter_context(whole(path)).write_bytes(content)
-    chosen = main_metric(schema.task)
-    metric = chosen.name
-    folds, tested = found["kfold"][metric], found.get("test")
-    interval = f"{folds['mean']:.4f} ({folds['low']:.4f} to {folds['high']:.4f})"
-    said = f"test {metric} {tested[metric]['mean']:.4f}" if tested else "no test rows"
-    said += f", K-fold {metric} {interval}, {len(targets[1]):,} test rows"
-    print(f"evaluate {name}: {said}, {origin} data, in {time.time() - start:.1f} s")
-    for line in traps.sentences(found.get("traps", {})):
-        print(f"evaluate {name}: TAKE CARE: {line}")
+    first, *others = told(found, task, len(targets[1]))
+    for line in (f"{first}, in {time.time() - start:.1f} s", *others):
+        print(f"evaluate {name}: {line}")
 
 
 if __name__ == "__main__":

@@ -36,3 +36,17 @@ def class_names(frames) -> list[str]:
             labels = pairs[kind].tolist()
             names |= dict(zip(labels, pairs.get(f"{kind}_name", labels), strict=True))
     return [str(names.get(label, label)) for label in range(max(names) + 1)]
+
+
+def judged_rows(targets, predictions, kfold):
+    """Rows whose predictions are drawn: test or held-out ones, of seeds or of fits; targets,
+    (rows,); predictions, (seeds or fits, rows, outputs).
+
+    They are the test rows or, where there are none, those that folds hold out. targets: of training
+    and of test rows. predictions: of test rows. kfold: folds and predictions of training rows.
+    """
+    if len(targets[1]):
+        return "test", "seeds", targets[1], predictions
+    held_out = kfold["folds"][0] >= 0
+    of_fits = kfold["predictions"][:, :, held_out]
+    return "held-out", "fits", targets[0][held_out], of_fits.reshape(-1, *of_fits.shape[2:])
