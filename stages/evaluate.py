@@ -59,6 +59,14 @@ def curves_of(arrays, metric, prefix="") -> dict[str, np.ndarray]:
     return {key.replace("metric", metric): values for key, values in found.items()}
 
 
+def validation(history) -> dict:
+    """The best epoch of the exploring fit, from 1, and its loss; empty where there was none."""
+    if "val_loss" not in history:
+        return {}
+    best = int(history["val_loss"].argmin())
+    return {"validation": {"best_epoch": best + 1, "loss": history["val_loss"][best]}}
+
+
 def cautions(schema, metric, reached, base) -> dict:
     """What a reader of the metrics must know, where there is something to know.
 
@@ -159,14 +167,11 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
         found["reference"] = scores.reference(main, y_train, kfold["reference"], folds[0])
     base = scores.constant(schema, y_train, folds[0])
     found |= cautions(schema, main, of_folds[main.name]["mean"], base)
-    if "val_loss" in history:
-        best = int(history["val_loss"].argmin())
-        found["validation"] = {"best_epoch": best + 1, "loss": history["val_loss"][best]}
+    found |= validation(history)
     by_row = scores.by_held_out_row(main, y_train, folds, kfold["predictions"])
     title += "" if origin == "official" else " (SYNTHETIC stand-in)"
-    loss, trained = metrics[0], METRICS[task.trained]  # what training records, whatever was chosen
-    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in (loss, trained)}
-    fit = "exploring fit" if "val_loss" in history else "final fit"
+    recorded = metrics[0], METRICS[task.trained]  # by epoch in training, whatever was chosen
+    axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in recorded}
     kind, of, *judged = judged_rows(targets, predictions, kfold)
     pairs, ensemble = outcome(schema, *judged), f"{len(judged[1])} {of}"
     return rounded(found), {
@@ -177,7 +182,7 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
         "test.csv": csv(pairs),
         "test_rows.csv": csv(test_rows(main, y_test, predictions)),
         "network.txt": str(test["summary"]).encode(),
-        "history.png": pictures.history(f"{title}: {fit}", history, axes),
+        "history.png": drawn_history(title, history, axes),
         "folds.png": drawn_folds(title, curves, values["loss"].shape[1], axes),
         "test.png": drawn_outcome(title, unit, schema, pairs, kind, ensemble),
     }
@@ -200,6 +205,12 @@ def folds_judged(metrics, targets, kfold) -> tuple[dict, dict]:
         over[metric.name] = scores.over_folds(metric, values[metric.name], gaps)
     scores.check(main, over[main.name], "each fold")
     return values, over
+
+
+def drawn_history(title, history, axes) -> bytes:
+    """The picture of the exploring fit or, where there was none, of a final one."""
+    fit = "exploring fit" if "val_loss" in history else "final fit"
+    return pictures.history(f"{title}: {fit}", history, axes)
 
 
 def drawn_folds(title, curves, seeds, axes) -> bytes:
