@@ -167,7 +167,7 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
         found["reference"] = scores.reference(main, y_train, kfold["reference"], folds[0])
     base = scores.constant(schema, y_train, folds[0])
     found |= cautions(schema, main, of_folds[main.name]["mean"], base)
-    found |= validation(history)
+    found |= validation(history) | scores.chosen_epochs(task, kfold)
     by_row = scores.by_held_out_row(main, y_train, folds, kfold["predictions"])
     title += "" if origin == "official" else " (SYNTHETIC stand-in)"
     recorded = metrics[0], METRICS[task.trained]  # by epoch in training, whatever was chosen
@@ -196,8 +196,7 @@ def folds_judged(metrics, targets, kfold) -> tuple[dict, dict]:
     """
     folds, predictions, kept = kfold["folds"], kfold["predictions"], kfold["epochs"][:, None] - 1
     loss, main, *_ = metrics
-    at_epoch = np.take_along_axis(kfold["val_loss"], kept[..., None], axis=3)[..., 0]
-    values = {loss.name: at_epoch.astype("float64")}
+    values = {loss.name: scores.at(kfold["val_loss"], kept)}
     values |= scores.of_fits(metrics[1:], targets, folds, predictions)
     over = {}
     for metric in metrics:
@@ -245,6 +244,11 @@ def told(found, task, tests) -> Iterator[str]:
         for name in task.metrics:
             if why := scores.gaps(found.get(place, {}).get(name, {})):
                 yield f"{name} is undefined ({place}): {why}"
+    if chosen := found.get("chosen_epochs"):
+        epochs = f"{chosen['least']} to {chosen['most']}"
+        more = f"{chosen['optimism_loss']:.4f} in loss"
+        more += f", {chosen[f'optimism_{task.trained}']:.4f} in {task.trained}"
+        yield f"folds got epochs {epochs} from the others; chosen by itself looks better by {more}"
     for line in traps.sentences(found.get("traps", {})):
         yield f"TAKE CARE: {line}"
 
@@ -260,7 +264,7 @@ def main(name):
     try:
         found, files = evaluate(*about, schema, keys, targets, test, kfold)
     except scores.Undefined as error:
-        at = f"params.yaml: datasets.{name}.review.metrics"
+        at = f"params.yaml: datasets.{name}.data.metrics"
         raise SystemExit(f"{at}: {error}. Nothing was written.") from None
     contents = {Path("data/rows") / f"{name}.npz": files.pop("rows.npz")}
     contents |= {Path("metrics", name, file): content for file, content in files.items()}

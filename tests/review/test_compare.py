@@ -65,7 +65,7 @@ def test_experiments_stand_by_their_mean_with_the_base_among_them(experiments, r
 def test_the_best_group_has_what_the_best_does_not_beat(experiments, run):
     found = tables(run("main", *experiments))
     group = {name for name, cells in found["imdb"].items() if cells[0] == "●"}
-    assert group == {"much", "little", "noise"}
+    assert group == {"much", "little", "noise", "noisier"}  # the last varies too much to be beaten
     assert {name for name, cells in found["boston_housing"].items() if cells[0] == "●"} == {"noise"}
 
 

@@ -98,6 +98,29 @@ def over_folds(metric, values, gaps) -> dict:
     return {"high": found.high, "low": found.low, "mean": found.mean, "std": std}
 
 
+def at(curves, epochs) -> np.ndarray:
+    """Curves (repeats, seeds, k, epochs) at an epoch from 0 that is given for each fold, in a shape
+    that goes with (repeats, seeds, k): (repeats, seeds, k) float64.
+    """
+    kept = np.broadcast_to(epochs, curves.shape[:3])[..., None]
+    return np.take_along_axis(curves, kept, axis=3)[..., 0].astype("float64")
+
+
+def chosen_epochs(task, kfold) -> dict:
+    """The epochs that folds got from the others, and how much better the loss and the metric of
+    training would look had the same rows chosen and judged; empty where the epochs were given.
+    """
+    if "naive" not in kfold:
+        return {}
+    epochs, naive = kfold["epochs"], kfold["naive"][:, None, None] - 1
+    found = {"least": int(epochs.min()), "mean": epochs.mean(), "most": int(epochs.max())}
+    for name, key in (("loss", "val_loss"), (task.trained, "val_metric")):
+        gain = (at(kfold[key], naive) - at(kfold[key], epochs[:, None] - 1)).mean()
+        better = name != "loss" and METRICS[name].higher_is_better
+        found[f"optimism_{name}"] = gain if better else -gain
+    return {"chosen_epochs": found}
+
+
 def gaps(told: dict) -> str:
     """For people: why a metric is undefined, as `over_folds` or `over_seeds` tells it, or ""."""
     why = told.get("undefined", "")
