@@ -147,7 +147,8 @@ def main(name):
             found["reference"] = reference(planned[: settings.k], x, y, schema)
     with whole(Path("data/folds") / f"{name}.npz") as path, path.open("wb") as file:
         np.savez(file, folds=folds, **found)
-    said = f"{settings.k} folds x {settings.repeats} repeats x {settings.seeds} seeds"
+    said = f"{settings.k} folds x {settings.repeats} repeats"
+    said += f" x {settings.seeds} seeds" if settings.seeds > 1 else ""
     print(
         f"kfold {name}: {said} = {len(planned)} replicas, {epochs} epochs on {len(y):,} rows, in "
         f"{time.time() - start:.1f} s"

@@ -26,10 +26,9 @@ def test_one_run_makes_every_output_and_says_a_line_a_stage(clone):
     for name in SMALL:
         figures = clone.figures(name)
         assert figures["source"] == "synthetic"
-        assert (
-            figures["kfold"]["replicas"]
-            == SMALL[name]["kfold"]["k"] * SMALL[name]["kfold"]["repeats"]
-        )
+        kfold = SMALL[name]["kfold"]
+        fits = kfold["k"] * kfold["repeats"] * kfold["seeds"]
+        assert figures["kfold"]["replicas"] == fits
         for stage in ("download", "preprocess", "train", "kfold", "evaluate"):
             assert (
                 len(re.findall(rf"^{stage} {name}: .* in [0-9.]+ s$", clone.first, re.MULTILINE))

@@ -62,7 +62,8 @@ def by_loops(values, folds, kappa=KAPPA):
             terms[i] += (values[r, :, i].mean() - mean) / len(held) / len(sets)
     of_rows = rows / (rows - 1) * sum(terms**2)
 
-    of_seeds, of_sets = [], []
+    of_seeds, of_sets, noises = [], [], []
+    by_repeat = np.zeros((repeats, seeds))  # the mean over the folds
     for r, held in sets:
         m, others = len(held), [other for other in range(repeats) if other != r]
         left = values[r][:, held] - np.array([values[others][:, :, i].mean() for i in held])
@@ -70,20 +71,23 @@ def by_loops(values, folds, kappa=KAPPA):
         c = left - g[:, None]
         noise = sum(np.var(c[:, i], ddof=1) for i in range(m)) / (m * (m - 1))
         of_seeds.append(np.var(g, ddof=1) - noise)
+        noises.append(noise)
+        by_repeat[r] += g / k
         pairs = [(s, t) for s in range(seeds) for t in range(seeds) if s != t]
         products = [g[s] * g[t] - c[s] @ c[t] / (m * (m - 1)) for s, t in pairs]
         of_sets.append(np.mean(products))
-    between_seeds = np.mean(of_seeds)
-    between_sets = np.mean(of_sets) - between_seeds / seeds / (repeats - 1) / k
+    between_sets = np.mean(of_sets) - np.mean(of_seeds) / seeds / (repeats - 1) / k
+    between_seeds = np.mean([np.var(each, ddof=1) for each in by_repeat])
+    between_seeds -= np.sum(noises) / k**2 / repeats
     count = len(sets)
     parts = {
         "rows": of_rows,
-        "seeds": max(0, between_seeds) / count / seeds,
+        "seeds": max(0, between_seeds) / repeats / seeds,
         "training": (kappa + 1 / count) * max(0, between_sets),
     }
     over = [
         parts["rows"] ** 2 / (rows - 1),
-        parts["seeds"] ** 2 / (count * (seeds - 1)),
+        parts["seeds"] ** 2 / (repeats * (seeds - 1)),
         parts["training"] ** 2 / (count - 1),
     ]
     return {"mean": mean, **parts, "freedom": sum(parts.values()) ** 2 / sum(over)}
@@ -169,6 +173,19 @@ def test_intervals_hold_the_truth_as_often_as_they_say(made):
         found = by_parts(effects(random, folds, 3, **made), folds, kappa=0)
         held.append(found.low <= 0.1 <= found.high)
     assert 0.92 < np.mean(held) < 0.99
+
+
+def test_noise_that_folds_share_with_their_seed_is_in_the_interval():
+    random, held, short = np.random.default_rng(8), [], []
+    for _ in range(400):
+        folds = dealt(random, 5, 60, 4)
+        values = effects(random, folds, 3, row=0.1, rest=0.1)
+        values = values + random.normal(size=(5, 3, 1)) * 0.3  # the order of batches, say
+        found = by_parts(values, folds, kappa=0)
+        held.append(found.low <= 0.1 <= found.high)
+        short.append(abs(found.mean - 0.1) < 1.96 * (found.rows + found.seeds / 4) ** 0.5)
+    assert 0.92 < np.mean(held) < 0.99
+    assert np.mean(short) < 0.85  # as if each fold had such noise by itself
 
 
 def test_intervals_of_rows_that_are_right_or_wrong_hold_the_truth():

@@ -52,10 +52,10 @@ def by_parts(
 ) -> Estimate:
     """The mean over folds and seeds of a metric by row, or of its differences, from its parts.
 
-    values: (repeats, seeds, rows) float64, of each row where it is held out; no two fits share a
-    seed or an order of batches, not even those of a repeat. folds: (repeats, rows) ints from 0, the
-    fold that holds a row out; below 0 in all repeats: none does. groups: (rows,), alike for rows
-    that are drawn together and share a fold; without it each row is drawn by itself. within,
+    values: (repeats, seeds, rows) float64, of each row where it is held out; fits of different
+    repeats or seeds share neither weights nor orders of batches. folds: (repeats, rows) ints from
+    0, the fold that holds a row out; below 0 in all repeats: none does. groups: (rows,), alike for
+    rows that are drawn together and share a fold; without it each row is drawn by itself. within,
     bounds: as of `by_folds`. kappa: as KAPPA.
     Raises ValueError where the parts cannot be told apart: for fewer than 2 repeats or 2 seeds,
     repeats with the same folds, folds of a single row (or group).
@@ -67,10 +67,10 @@ def by_parts(
     between_seeds, between_sets = _between(totals, cut)
     parts = {
         "rows": _of_rows(totals, cut, mean),
-        "seeds": max(0.0, between_seeds) / (sets * seeds),
+        "seeds": max(0.0, between_seeds) / (repeats * seeds),
         "training": max(0.0, between_sets) * (kappa + 1 / sets),
     }
-    freedom = {"rows": totals.shape[2] - 1, "seeds": sets * (seeds - 1), "training": sets - 1}
+    freedom = {"rows": totals.shape[2] - 1, "seeds": repeats * (seeds - 1), "training": sets - 1}
     variance, student = sum(parts.values()), freedom["rows"]
     if variance:  # Satterthwaite (1946), by shares, since the square of a tiny variance is 0
         student = 1 / sum((part / variance) ** 2 / freedom[name] for name, part in parts.items())
@@ -152,7 +152,8 @@ def _of_rows(totals, cut, mean):
 
 
 def _between(totals, cut):
-    """Variances of the means of folds: between seeds, and between training sets; either can be < 0.
+    """Variance of the mean over the folds of a repeat between seeds, and of the mean of a fold
+    between training sets; either can be < 0.
 
     What the other repeats say of the same rows is taken off first, so that a fold of hard rows is
     not taken for a bad training set. What is left of single rows in a fold's mean is estimated from
@@ -162,17 +163,22 @@ def _between(totals, cut):
     rest = totals - (of_units.sum(axis=0) - of_units) / (len(totals) - 1)
     means = cut.means(rest)
     apart = rest - cut.rows * cut.at_units(means)
+    repeats, each, k = means.shape
 
     def net(squares):
         return float((squares(means) - cut.noise(squares(apart))).mean())
 
-    seeds = net(lambda each: each.var(axis=1, ddof=1, keepdims=True))
-    squared = net(lambda each: each.mean(axis=1, keepdims=True) ** 2)
+    def over_seeds(values):
+        return values.var(axis=1, ddof=1, keepdims=True)
+
+    # Folds of a repeat share the order of batches of a seed, and with it some noise.
+    noise = cut.noise(over_seeds(apart)).sum(axis=2) / k**2
+    seeds = float((over_seeds(means.mean(axis=2)) - noise).mean())
     # The square of a mean over seeds holds their variance: of this fold, and of all in the others.
     # The variance of training sets is not reduced likewise: those of other repeats have rows in
     # common with this fold's, and if they had none it would be too large by that share.
-    repeats, each, k = means.shape
-    return seeds, squared - seeds / each * (1 + 1 / ((repeats - 1) * k))
+    squared = net(lambda values: values.mean(axis=1, keepdims=True) ** 2)
+    return seeds, squared - net(over_seeds) / each * (1 + 1 / ((repeats - 1) * k))
 
 
 def _cut(values, folds, groups):
