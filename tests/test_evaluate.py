@@ -1,102 +1,20 @@
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 from samples import SCHEMAS, SOURCES, TASK_OF
-from scipy import stats
 
 from stages import evaluate
-from stages.core.declared.task import TASKS
-from stages.core.fit import networks
-from stages.core.judge import pictures
-from stages.core.run.lean_keras import keras
+from stages.core.data.splits import Keys
+from stages.core.declared.task import chosen
+from stages.core.judge import pictures, row_metrics, scores
+from stages.core.judge.metrics import METRICS
 from tools.review import drawings
-
-
-def scores(task, targets, predictions, quantity):
-    return evaluate.scores(evaluate.metrics_of(TASKS[task], quantity), targets, predictions)
-
-
-def test_binary_scores_are_those_worked_by_hand():
-    probabilities = np.array([[0.1], [0.6], [0.8], [0.9]], "float32")
-    found = scores("binary", np.array([0, 0, 1, 1]), probabilities, "cross-entropy")
-    assert found["accuracy"] == 0.75
-    assert found["roc_auc"] == 1.0
-    assert found["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert found["loss"] == pytest.approx(-np.log([0.9, 0.4, 0.8, 0.9]).mean(), rel=1e-6)
-
-
-def test_multiclass_scores_are_those_worked_by_hand():
-    probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]], "float32")
-    found = scores("multiclass", np.array([0, 1]), probabilities, "cross-entropy")
-    assert found["accuracy"] == 0.5
-    assert found["loss"] == pytest.approx(-np.log([0.7, 0.3]).mean(), rel=1e-6)
-    assert found["macro_f1"] == pytest.approx(1 / 3)
-    assert "roc_auc" not in found
-
-
-def test_regression_scores_are_those_worked_by_hand():
-    found = scores(
-        "regression", np.array([1.0, 3.0]), np.array([[2.0], [6.0]]), "mean squared error"
-    )
-    assert found == {"loss": 5.0, "mae": 2.0, "rmse": pytest.approx(np.sqrt(5))}
-
-
-@pytest.mark.parametrize("head", networks.LOSSES.values(), ids=networks.LOSSES)
-def test_the_loss_of_a_regression_is_that_of_keras(head):
-    random = np.random.default_rng(0)
-    actual, predictions = random.normal(20, 3, 200), random.normal(20, 3, (200, 1))
-    assert (
-        np.abs(predictions[:, 0] - actual).min() < 1 < np.abs(predictions[:, 0] - actual).max()
-    )  # where Huber bends
-    expected = keras.losses.get(head.loss)(actual[:, None], predictions).numpy().mean()
-    found = scores("regression", actual, predictions, head.quantity)
-    assert found["loss"] == pytest.approx(expected, rel=1e-5)
-    assert found["mae"] == pytest.approx(np.abs(predictions[:, 0] - actual).mean())
-
-
-@pytest.mark.parametrize(
-    "head", [networks.TWO_CLASSES, *networks.LABELS.values()], ids=["two classes", *networks.LABELS]
-)
-def test_the_loss_of_a_classifier_is_that_of_keras(head):
-    random, outputs = np.random.default_rng(0), 1 if head is networks.TWO_CLASSES else 4
-    predictions = random.dirichlet(np.ones(4), 50)[:, :outputs]
-    actual = random.integers(0, max(2, outputs), 50)
-    expected = (
-        keras.losses.get(head.loss)(head.targets(actual, outputs), predictions).numpy().mean()
-    )
-    task = "binary" if outputs == 1 else "multiclass"
-    assert scores(task, actual, predictions, head.quantity)["loss"] == pytest.approx(
-        expected, rel=1e-5
-    )
-
-
-def test_test_figures_have_mean_and_deviation_over_seeds_and_the_ensemble():
-    predictions = np.array([[[1.0], [1.0]], [[5.0], [5.0]]])  # (seeds, rows, outputs)
-    metrics = evaluate.metrics_of(TASKS["regression"], "mean absolute error")
-    figures = evaluate.over_seeds(metrics, np.array([3.0, 3.0]), predictions)
-    assert figures["mae"] == figures["loss"] == {"ensemble": 0.0, "mean": 2.0, "std": 0.0}
-
-
-def test_one_seed_has_no_deviation():
-    metrics = evaluate.metrics_of(TASKS["regression"], "mean squared error")
-    figures = evaluate.over_seeds(metrics, np.array([3.0]), np.array([[[1.0]]]))
-    assert figures["mae"] == {"ensemble": 2.0, "mean": 2.0}
-    assert figures["loss"] == {"ensemble": 4.0, "mean": 4.0}
-
-
-def test_the_interval_of_the_k_fold_mean_is_corrected_for_shared_training_rows():
-    values = np.array([1.0, 2.0, 3.0, 4.0])
-    figures = evaluate.over_folds(values, k=2, bounds=(-np.inf, np.inf))
-    half = stats.t.ppf(0.975, 3) * np.sqrt(values.var(ddof=1) * (1 / 4 + 1 / 1))
-    assert figures["mean"] == 2.5
-    assert figures["high"] - figures["mean"] == pytest.approx(half)
-    assert figures["mean"] - figures["low"] == pytest.approx(half)
-    naive = stats.t.interval(0.95, 3, 2.5, stats.sem(values))
-    assert figures["high"] > naive[1]
 
 
 @pytest.mark.parametrize("name", ["imdb", "boston_housing"])
@@ -104,9 +22,14 @@ def test_no_interval_of_a_metrics_file_goes_beyond_what_the_metric_can_be(name):
     # Half of the folds at the bound, the others far from it: unclipped, every interval would
     # leave the bounds.
     arguments = made(name)
-    at_the_bound, far = (1.0, 0.2) if name == "imdb" else (0.0, 30.0)
-    arguments["kfold"]["val_metric"][:, -1] = [at_the_bound, far] * 4
-    arguments["kfold"]["val_loss"][:, -1] = [0.0, 5.0] * 4
+    (targets, _), kfold = arguments["targets"], arguments["kfold"]
+    if name == "imdb":
+        right = np.where(np.arange(40) % 5, kfold["folds"] % 2, 1) == 1
+        answers = np.where(right, targets, 1 - targets)
+    else:
+        answers = targets + 30 * (kfold["folds"] % 2)
+    kfold["predictions"][..., 0] = answers[:, np.newaxis]
+    kfold["val_loss"][..., -1] = [0.0, 5.0] * 2
     figures, _ = evaluate.evaluate(**arguments)
     found = figures["kfold"]
     assert found["loss"]["low"] == 0
@@ -114,15 +37,6 @@ def test_no_interval_of_a_metrics_file_goes_beyond_what_the_metric_can_be(name):
         assert (found["accuracy"]["low"] >= 0, found["accuracy"]["high"]) == (True, 1)
     else:
         assert found["mae"]["low"] == 0
-
-
-def test_the_baseline_looks_at_no_feature():
-    assert evaluate.baseline(TASKS["binary"], np.array([0, 1, 1]), np.array([0, 1, 0, 0])) == {
-        "accuracy": 0.25
-    }
-    assert evaluate.baseline(TASKS["regression"], np.array([1.0, 3.0]), np.array([2.0, 5.0])) == {
-        "mae": 1.5
-    }
 
 
 def test_pairs_of_classes_are_counted_and_named_also_where_a_class_has_no_rows():
@@ -155,14 +69,18 @@ def made(name):
     test |= {"history.metric": np.array([0.0, 1.0]), "history.val_metric": np.array([0.25, 1.0])}
     test |= {"summary": np.array("layers\n")}
     test["predictions"] = test["predictions"][..., : schema.outputs].astype("float32")
-    kfold = {"folds": np.stack([np.arange(40) % 4] * 2)}
-    kfold |= {name: random.random((8, 3)) for name in ("loss", "metric", "val_loss", "val_metric")}
+    kfold = {"folds": np.stack([np.arange(40) // 10] * 2).astype("int16")}
+    kinds = "loss", "metric", "val_loss", "val_metric"
+    kfold |= {kind: random.random((2, 3, 4, 3)).astype("float32") for kind in kinds}
+    kfold["epochs"] = np.full((2, 4), 3)
+    shares = random.dirichlet(np.ones(schema.outputs + 1), (2, 3, 40))[..., : schema.outputs]
+    kfold["predictions"] = shares.astype("float32")
     return {
         "title": SOURCES[name].title,
         "unit": SOURCES[name].unit,
         "origin": "official",
         "schema": schema,
-        "rows": np.arange(40),
+        "keys": Keys(np.arange(40)),
         "targets": (y, y),
         "test": test,
         "kfold": kfold,
@@ -211,25 +129,32 @@ def test_the_metrics_file_has_the_same_shape_for_every_data_set(case):
         "test",
         "validation",
     ]
-    assert sorted(figures["kfold"]) == sorted([metric, "loss", "replicas"])
-    assert sorted(figures["kfold"][metric]) == ["high", "low", "mean", "std"]
+    assert sorted(figures["kfold"]) == sorted([*task.metrics, "loss", "replicas"])
+    for name in ("loss", *task.metrics):
+        assert sorted(figures["kfold"][name]) == ["high", "low", "mean", "std"]
     assert sorted(figures["test"][metric]) == ["ensemble", "mean", "std"]
-    assert figures["kfold"]["replicas"] == 8
+    assert figures["kfold"]["replicas"] == 24
     assert figures["network"] == {"epochs": 5, "loss": quantity, "parameters": 7}
     assert figures["source"] == "official"
     assert figures["validation"] == {"best_epoch": 1, "loss": 1.0}
     assert list(figures["baseline"]) == [metric]
 
 
-def test_the_files_have_a_line_for_each_epoch_and_fold(case):
+def lines(content):
+    """The cells of a file of comma-separated values, its header first."""
+    return [line.split(",") for line in content.decode().splitlines()]
+
+
+def test_the_files_have_a_line_for_each_epoch_and_fit(case):
     task, (_, files) = case
-    metric = task.metrics[0]
-    folds, curves = (files[name].decode().splitlines() for name in ("folds.csv", "fold_curves.csv"))
-    assert folds[0] == f"repeat,fold,rows,held_out,loss,{metric}"
-    assert [line.split(",")[:3] for line in folds[1:]] == [
-        [str(r), str(f), "10"] for r in (1, 2) for f in (1, 2, 3, 4)
+    metric = task.trained
+    folds, curves = lines(files["folds.csv"]), lines(files["fold_curves.csv"])
+    parts = ["repeat", "seed", "fold", "epoch", "rows", "held_out", "loss"]
+    assert folds[0] == [*parts, *task.metrics]
+    assert [line[:5] for line in folds[1:]] == [
+        [str(r), str(s), str(f), "3", "10"] for r in (1, 2) for s in (1, 2, 3) for f in (1, 2, 3, 4)
     ]
-    assert curves[0] == f"repeat,fold,epoch,loss,val_loss,{metric},val_{metric}"
+    assert curves[0] == ["repeat", "fold", "epoch", "loss", "val_loss", metric, f"val_{metric}"]
     assert len(curves) == 1 + 8 * 3
     history = f"epoch,loss,val_loss,{metric},val_{metric}\n1,2,1,0,0.25\n2,1,3,1,1\n"
     assert files["history.csv"].decode() == history
@@ -238,21 +163,134 @@ def test_the_files_have_a_line_for_each_epoch_and_fold(case):
 
 def test_folds_that_hold_out_the_same_rows_have_the_same_fingerprint(case):
     _, (_, files) = case
-    prints = [line.split(",")[3] for line in files["folds.csv"].decode().splitlines()[1:]]
-    assert prints[:4] == prints[4:]  # both repeats of the case deal the same folds
+    prints = [line[5] for line in lines(files["folds.csv"])[1:]]
+    assert prints == prints[:4] * 6  # both repeats of the case deal the same folds
     assert len(set(prints)) == 4
     assert all(len(print) == 8 for print in prints)
+
+
+def test_a_fit_is_judged_by_its_predictions_and_its_loss_at_the_epoch_that_they_are_of():
+    arguments = made("boston_housing")
+    kfold, (y, _) = arguments["kfold"], arguments["targets"]
+    kfold["epochs"] = np.array([[1, 2, 3, 1], [3, 3, 2, 1]])
+    figures, files = evaluate.evaluate(**arguments)
+    table = pd.read_csv(io.BytesIO(files["folds.csv"]))
+    for line in table.itertuples():
+        at = line.repeat - 1, line.seed - 1
+        rows = kfold["folds"][at[0]] == line.fold - 1
+        errors = np.abs(kfold["predictions"][at][rows, 0] - y[rows])
+        assert line.mae == pytest.approx(errors.mean(), rel=1e-5)
+        assert line.epoch == kfold["epochs"][at[0], line.fold - 1]
+        losses = kfold["val_loss"][(*at, line.fold - 1)]
+        assert line.loss == pytest.approx(losses[line.epoch - 1], rel=1e-5)
+    for name in ("mae", "loss"):
+        assert figures["kfold"][name]["mean"] == pytest.approx(table[name].mean(), abs=1e-4)
+        of_folds = table.groupby(["repeat", "fold"])[name].mean()
+        assert figures["kfold"][name]["std"] == pytest.approx(of_folds.std(), abs=1e-4)
+
+
+def test_curves_are_means_over_the_seeds():
+    arguments = made("imdb")
+    _, files = evaluate.evaluate(**arguments)
+    curves = pd.read_csv(io.BytesIO(files["fold_curves.csv"]))
+    expected = arguments["kfold"]["val_metric"].mean(axis=1).ravel()
+    np.testing.assert_allclose(curves.val_accuracy, expected, rtol=1e-5)
+
+
+def judged_by(name, *metrics):
+    """Arguments as `made` makes them, with these metrics."""
+    arguments = made(name)
+    schema = arguments["schema"]
+    arguments["schema"] = replace(schema, task=chosen(schema.task.name, metrics))
+    return arguments
+
+
+ASKED = [
+    pytest.param(name, metric, id=f"{name}-{metric}")
+    for name in ("imdb", "digits", "boston_housing")
+    for metric in TASK_OF[name].choices
+]
+
+
+@pytest.mark.parametrize(("name", "metric"), ASKED)
+def test_any_metric_of_the_task_can_be_the_main_one(name, metric):
+    arguments = judged_by(name, metric)
+    figures, files = evaluate.evaluate(**arguments)
+    assert sorted(figures["kfold"]) == sorted([metric, "loss", "replicas"])
+    assert {*figures["baseline"]} == {metric}
+    spread, (low, high) = figures["kfold"][metric], METRICS[metric].bounds
+    assert low <= spread["low"] <= spread["mean"] <= spread["high"] <= high
+    assert lines(files["folds.csv"])[0][7:] == [metric]
+    usual, usual_files = evaluate.evaluate(**made(name))
+    assert usual["kfold"]["loss"] == figures["kfold"]["loss"]
+    for file in ("history.csv", "fold_curves.csv", "history.png", "folds.png", "row_folds.npz"):
+        assert files[file] == usual_files[file], file
+    by_row = row_metrics.unpack(files["fold_rows.npz"])
+    tested = lines(files["test_rows.csv"])
+    assert tested[0] == ["seed_0", "seed_1", "seed_2"]
+    if METRICS[metric].by_row:
+        assert by_row.mean() == pytest.approx(spread["mean"], rel=1e-3, abs=1e-4)
+        assert len(tested) == 41
+        mean = np.mean(np.array(tested[1:], float))
+        assert mean == pytest.approx(figures["test"][metric]["mean"], rel=1e-3, abs=1e-4)
+    else:
+        assert by_row is None
+        assert row_metrics.absent(files["fold_rows.npz"]) == row_metrics.NOT_BY_ROW
+        assert len(tested) == 1
+
+
+def test_rows_and_folds_can_be_read_again():
+    arguments = made("digits")
+    arguments["keys"] = Keys(np.arange(40), np.arange(40) // 2)
+    _, files = evaluate.evaluate(**arguments)
+    folds, groups = row_metrics.unpack_folds(files["row_folds.npz"])
+    np.testing.assert_array_equal(folds, arguments["kfold"]["folds"])
+    np.testing.assert_array_equal(groups, np.arange(40) // 2)
+    right = arguments["kfold"]["predictions"].argmax(axis=-1) == arguments["targets"][0]
+    for file in ("fold_rows.npz", "rows.npz"):
+        np.testing.assert_array_equal(row_metrics.unpack(files[file]), right)
+
+
+def test_a_metric_that_is_undefined_in_a_fold_has_an_empty_cell_and_no_mean():
+    arguments = judged_by("imdb", "accuracy", "roc_auc")
+    arguments["targets"][0][:10] = 1  # fold 1 in both repeats
+    figures, files = evaluate.evaluate(**arguments)
+    gap = "no rows of class 0"
+    gaps = {"repeat 1, fold 1": gap, "repeat 2, fold 1": gap}
+    assert figures["kfold"]["roc_auc"] == {"undefined": gaps}
+    cells = [line[-1] for line in lines(files["folds.csv"])[1:]]
+    assert [cell == "" for cell in cells] == [True, False, False, False] * 6
+    assert sorted(figures["kfold"]["accuracy"]) == ["high", "low", "mean", "std"]
+    told = [*evaluate.told(figures, arguments["schema"].task, 40)]
+    assert [line for line in told if "roc_auc is undefined" in line and gap in line] == told[1:2]
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["folds", "test"])
+def test_a_main_metric_that_is_undefined_stops_the_stage(part):
+    arguments = judged_by("imdb", "roc_auc", "accuracy")
+    arguments["targets"][part][:] = 1
+    with pytest.raises(scores.Undefined, match=r"'roc_auc'.*no rows of class 0"):
+        evaluate.evaluate(**arguments)
+
+
+def test_without_test_rows_those_that_folds_hold_out_are_drawn():
+    arguments = made("imdb")
+    arguments["targets"] = arguments["targets"][0], arguments["targets"][1][:0]
+    arguments["test"]["predictions"] = arguments["test"]["predictions"][:, :0]
+    arguments["kfold"]["folds"][:] = np.arange(40) // 5 - 4  # in time
+    figures, files = evaluate.evaluate(**arguments)
+    assert "test" not in figures
+    assert sum(int(line[2]) for line in lines(files["test.csv"])[1:]) == 20
+    assert (row_metrics.unpack(files["fold_rows.npz"])[:, :, :20] == 0).all()
 
 
 def test_each_test_row_says_how_each_seed_fared():
     actual = np.array([0, 1, 1])
     classified = np.array([[[0.2], [0.9], [0.3]], [[0.7], [0.8], [0.9]]])
-    assert evaluate.by_row(TASKS["binary"], actual, classified).to_numpy().T.tolist() == [
-        [1, 1, 0],
-        [0, 1, 1],
-    ]
+    table = evaluate.test_rows(METRICS["accuracy"], actual, classified)
+    assert table.to_numpy().T.tolist() == [[1, 1, 0], [0, 1, 1]]
     numbers = np.array([[[1.5], [1.0], [3.25]]])
-    frame = evaluate.by_row(TASK_OF["boston_housing"], np.array([1.0, 2.0, 3.0]), numbers)
+    frame = evaluate.test_rows(METRICS["mae"], np.array([1.0, 2.0, 3.0]), numbers)
     assert frame.to_dict("list") == {"seed_0": [0.5, 1.0, 0.25]}
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 from samples import PROJECT, TASK_OF
 
+from stages.core.declared import strict_yaml
 from tools import results
 
 
@@ -40,11 +41,24 @@ def test_a_network_that_beats_no_baseline_is_named(metrics, capsys):
     assert f"NO BETTER THAN THE BASELINE in the K-fold: {', '.join(numbers)}." in said
 
 
+def test_the_main_metric_is_the_one_that_the_section_names_first(metrics, capsys):
+    path = metrics.parent / "params.yaml"
+    content = strict_yaml.read(path.read_bytes())
+    content["datasets"]["imdb"]["review"]["metrics"] = ["log_loss", "accuracy"]
+    path.write_text(strict_yaml.write(content))
+    file = metrics / "imdb.json"
+    file.write_text(file.read_text().replace("accuracy", "log_loss"))
+    results.main()
+    said = capsys.readouterr().out
+    assert "imdb log_loss 0.2500 0.5000" in " ".join(said.split())
+    assert "BASELINE in the K-fold: imdb, boston_housing" in said  # 0.5 is worse than 0.25
+
+
 def test_metrics_of_another_task_are_said_to_be_that(metrics):
     path = metrics / "imdb.json"
     path.write_text(path.read_text().replace("accuracy", "mae"))
     with pytest.raises(
-        SystemExit, match=r"imdb.json has no 'accuracy', which its task .*dvc repro"
+        SystemExit, match=r"imdb.json has no 'accuracy', which its section .*dvc repro"
     ):
         results.main()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from tabulate import tabulate
 
 from stages.core.declared import params, sources
-from stages.core.declared.task import TASKS
 from stages.core.judge.metrics import METRICS
 from stages.core.run.stage import parser_of, tool
 
@@ -41,7 +40,7 @@ def main():
     lines, stand_ins, useless, references = [], [], [], []
     notes = ["Baseline: looks at no feature; std: of the seeds"]
     for name, section in sections.items():
-        metric, unit = TASKS[section.data.task].metric, sources.read(name).unit
+        metric, unit = section.task.metric, sources.read(name).unit
         try:
             results = json.loads(paths[name].read_bytes())
             lines.append(line(name, metric, results))
@@ -52,7 +51,7 @@ def main():
             stand_ins += [name] if results["source"] != "official" else []
         except KeyError as error:
             raise SystemExit(
-                f"results: {paths[name]} has no {error}, which its task in params.yaml asks for; "
+                f"results: {paths[name]} has no {error}, which its section of params.yaml asks for; "
                 "`dvc repro` makes it anew"
             ) from None
         except (ValueError, TypeError):
