@@ -172,14 +172,15 @@ def bootstrap(base, head, draws=2000, seed=0) -> tuple[float, float, float]:
     anew for both together, seeds for each alone; it says nothing of other training rows.
     """
     random, rows = np.random.default_rng(seed), base.shape[1]
+    base, head = np.asarray(base, "float64"), np.asarray(head, "float64")
 
     def mean(values, counts):
-        drawn = random.integers(len(values), size=len(values))
-        return values[drawn].mean(axis=0) @ counts / rows
+        of_seeds = values @ counts / rows
+        return of_seeds[random.integers(len(values), size=len(values))].mean()
 
     differences = np.empty(draws)
     for draw in range(draws):
-        counts = np.bincount(random.integers(rows, size=rows), minlength=rows)
+        counts = np.bincount(random.integers(rows, size=rows), minlength=rows).astype("float64")
         before, after = mean(base, counts), mean(head, counts)
         differences[draw] = after - before
     low, high = np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2])

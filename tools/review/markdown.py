@@ -39,24 +39,32 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def metric_table(dataset: Reviewed) -> str:
-    """All that the two metrics files say of a data set, side by side."""
-    sides, rows = [_values(side.metrics) for side in dataset.sides], []
+    """What the two metrics files say of a data set, side by side, where they differ."""
+    sides, rows, same = [_values(side.metrics) for side in dataset.sides], [], []
     for key in sorted({*sides[0], *sides[1]}):
         values, deviations = zip(*(side.get(key, (None, "")) for side in sides), strict=True)
         group, _, name = key.partition(" ")
-        difference, p = _plain_change(*values), "-"
         found = dataset.comparisons.get(name) if group == "kfold" else None
+        if values[0] == values[1] and not (found and found.differs):
+            same.append(key)
+            continue
+        difference, p = _plain_change(*values), "-"
         if found and found.differs:
             difference, p = change(found), share(dataset.p[name][0])
         shown = map("".join, zip(map(number, values), deviations, strict=True))
-        rows.append([f"{key}{_arrow(name)}", *shown, difference, p])
-    return table(["metric", "base", "head", "difference (95 % interval)", "p (Holm)"], rows)
+        rows.append([f"{key}{_arrow(group, name)}", *shown, difference, p])
+    header = ["metric", "base", "head", "difference (95 % interval)", "p (Holm)"]
+    beside = f"The same in both: {'; '.join(same)}." if same else ""
+    return "\n\n".join(filter(None, [table(header, rows) if rows else "", beside]))
 
 
-def _arrow(name):
+def _arrow(group, name):
     """Which way is better, of what is a metric."""
-    known = METRICS.get(name.removesuffix(", ensemble")) or (loss("") if name == "loss" else None)
-    return "" if known is None else " ↑" if known.higher_is_better else " ↓"
+    name = name.removesuffix(", ensemble")
+    known = loss("") if name == "loss" else METRICS.get(name)
+    if group == "network" or known is None:
+        return ""
+    return " ↑" if known.higher_is_better else " ↓"
 
 
 def _values(metrics):
@@ -74,5 +82,5 @@ def _values(metrics):
 
 def _plain_change(base, head):
     if isinstance(base, (int, float)) and isinstance(head, (int, float)):
-        return number(head - base, "+") if base != head else "same"
+        return number(head - base, "+")
     return "-"

@@ -111,6 +111,9 @@ def _test_rows(dataset):
         yield "No test rows to compare: one of the two does not say how each row fared."
         return
     name, (base, head) = dataset.about.metric.name, dataset.rows
+    if np.array_equal(base, head):
+        yield "On the test rows nothing differs."
+        return
     difference, *interval = comparison.bootstrap(base, head)
     yield (
         f"On the fixed {base.shape[1]:,} test rows, {name} of single models changes by "
