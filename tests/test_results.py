@@ -44,7 +44,7 @@ def test_a_network_that_beats_no_baseline_is_named(metrics, capsys):
 def test_the_main_metric_is_the_one_that_the_section_names_first(metrics, capsys):
     path = metrics.parent / "params.yaml"
     content = strict_yaml.read(path.read_bytes())
-    content["datasets"]["imdb"]["review"]["metrics"] = ["log_loss", "accuracy"]
+    content["datasets"]["imdb"]["data"]["metrics"] = ["log_loss", "accuracy"]
     path.write_text(strict_yaml.write(content))
     file = metrics / "imdb.json"
     file.write_text(file.read_text().replace("accuracy", "log_loss"))

@@ -51,7 +51,7 @@ def main():
             stand_ins += [name] if results["source"] != "official" else []
         except KeyError as error:
             raise SystemExit(
-                f"results: {paths[name]} has no {error}, which its section of params.yaml asks for; "
+                f"results: {paths[name]} has no {error}, which params.yaml asks for; "
                 "`dvc repro` makes it anew"
             ) from None
         except (ValueError, TypeError):
