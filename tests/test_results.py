@@ -58,7 +58,7 @@ def test_metrics_of_another_task_are_said_to_be_that(metrics):
     path = metrics / "imdb.json"
     path.write_text(path.read_text().replace("accuracy", "mae"))
     with pytest.raises(
-        SystemExit, match=r"imdb.json has no 'accuracy', which its section .*dvc repro"
+        SystemExit, match=r"imdb.json has no 'accuracy', which params.yaml .*dvc repro"
     ):
         results.main()
 
