@@ -153,16 +153,17 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
     history, predictions = curves_of(test, task.trained, "history."), test["predictions"]
     curves = {name: each.mean(axis=1) for name, each in curves_of(kfold, task.trained).items()}
     values, of_folds = folds_judged(metrics, y_train, kfold)
+    kind, of, *judged = judged_rows(targets, predictions, kfold)
+    scores.check(main, {"undefined": main.undefined(judged[0], predictions[0])}, f"the {kind} rows")
     sizes = {key: int(test[key]) for key in ("epochs", "parameters")}
     found = {
-        "baseline": scores.baseline(schema, y_train, y_test),
+        "baseline": scores.baseline(schema, y_train, judged[0]),
         "kfold": of_folds | {"replicas": values["loss"].size},
         "network": sizes | {"loss": quantity},
         "source": origin,
     }
     if len(y_test):
         found["test"] = scores.over_seeds(metrics, y_test, predictions)
-        scores.check(main, found["test"][main.name], "the test rows")
     if "reference" in kfold:
         found["reference"] = scores.reference(main, y_train, kfold["reference"], folds[0])
     base = scores.constant(schema, y_train, folds[0])
@@ -172,7 +173,6 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
     title += "" if origin == "official" else " (SYNTHETIC stand-in)"
     recorded = metrics[0], METRICS[task.trained]  # by epoch in training, whatever was chosen
     axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in recorded}
-    kind, of, *judged = judged_rows(targets, predictions, kfold)
     pairs, ensemble = outcome(schema, *judged), f"{len(judged[1])} {of}"
     return rounded(found), {
         "history.csv": csv(pd.DataFrame({"epoch": range(1, len(history["loss"]) + 1)} | history)),

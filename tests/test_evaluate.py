@@ -1,20 +1,25 @@
 import io
 import json
+import shutil
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
-from samples import SCHEMAS, SOURCES, TASK_OF
+from samples import PROJECT, SCHEMAS, SOURCES, TASK_OF, npz
 
 from stages import evaluate
 from stages.core.data.splits import Keys
+from stages.core.declared import strict_yaml
 from stages.core.declared.task import chosen
 from stages.core.judge import pictures, row_metrics, scores
 from stages.core.judge.metrics import METRICS
 from tools.review import drawings
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("name", ["imdb", "boston_housing"])
@@ -81,7 +86,7 @@ def made(name):
         "origin": "official",
         "schema": schema,
         "keys": Keys(np.arange(40)),
-        "targets": (y, y),
+        "targets": (y, y.copy()),
         "test": test,
         "kfold": kfold,
     }
@@ -271,6 +276,54 @@ def test_a_main_metric_that_is_undefined_stops_the_stage(part):
     arguments["targets"][part][:] = 1
     with pytest.raises(scores.Undefined, match=r"'roc_auc'.*no rows of class 0"):
         evaluate.evaluate(**arguments)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project in which imdb was trained; project(metrics): runs the stage for these metrics."""
+    shutil.copytree(PROJECT, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+
+    def run(metrics, **changes):
+        content = strict_yaml.read(Path("params.yaml").read_bytes())
+        content["datasets"]["imdb"]["review"]["metrics"] = metrics
+        Path("params.yaml").write_text(strict_yaml.write(content))
+        arguments = made("imdb")
+        y_train, y_test = arguments["targets"]
+        prepared = arguments["schema"].pack() | arguments["keys"].pack()
+        prepared |= {"y_train": y_train, "y_test": y_test} | changes
+        files = {"arrays/imdb": prepared, "models/imdb/test": arguments["test"]}
+        files["folds/imdb"] = arguments["kfold"]
+        for name, columns in files.items():
+            path = Path(f"data/{name}.npz")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(npz(**columns))
+        evaluate.main("imdb")
+
+    return run
+
+
+def test_the_stage_writes_what_its_section_asks_for(project, capsys):
+    project(["brier", "accuracy"])
+    written = json.loads(Path("metrics/imdb.json").read_text())
+    assert sorted(written["kfold"]) == ["accuracy", "brier", "loss", "replicas"]
+    line, *_ = capsys.readouterr().out.splitlines()
+    assert "K-fold brier" in line
+    declared = (ROOT / "dvc.yaml").read_text().replace("${key}", "imdb")
+    paths = [*Path("metrics/imdb").iterdir(), Path("metrics/imdb.json"), Path("data/rows/imdb.npz")]
+    assert len(paths) == 13
+    for path in paths:
+        assert f"- {path}" in declared
+
+
+def test_a_stage_that_cannot_judge_writes_nothing(project):
+    at = r"datasets\.imdb\.review\.metrics: .*'roc_auc'"
+    with pytest.raises(SystemExit, match=at + ".*repeat 1, fold 2: no rows of class 1"):
+        project(["roc_auc"], y_train=np.repeat([0, 1, 0, 0, 0, 1], [9, 1, 10, 10, 5, 5]))
+    with pytest.raises(SystemExit, match="the test rows.*no rows of class 0"):
+        project(["roc_auc"], y_test=np.ones(40, int))
+    assert not Path("metrics").exists()
+    assert not Path("data/rows").exists()
 
 
 def test_without_test_rows_those_that_folds_hold_out_are_drawn():

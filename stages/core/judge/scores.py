@@ -160,18 +160,17 @@ def by_held_out_row(metric, targets, folds, predictions) -> np.ndarray | None:
     return found
 
 
-def baseline(schema, y_train, y_test) -> dict[str, float]:
+def baseline(schema, y_train, y) -> dict[str, float]:
     """The main metric where each answer is the shares of the classes, or the mean, of the training
     rows; so the class that is predicted is the most frequent one.
 
-    It is judged on the test rows or, where there are none, on the training rows.
+    y_train: of the training rows. y: of those that judge, for which the metric must be defined.
     """
-    metric, judged = main_metric(schema.task), y_test if len(y_test) else y_train
-    answer = np.array([y_train.mean()])
+    metric, answer = main_metric(schema.task), np.array([y_train.mean()])
     if schema.task.classifies:
         shares = np.bincount(y_train, minlength=len(schema.classes)) / len(y_train)
         answer = shares[-schema.outputs :]
-    return {metric.name: float(metric.of(judged, np.tile(answer, (len(judged), 1))))}
+    return {metric.name: float(metric.of(y, np.tile(answer, (len(y), 1))))}
 
 
 def constant(schema, y, folds) -> float:
