@@ -320,7 +320,7 @@ def test_a_stage_that_cannot_judge_writes_nothing(project):
     at = r"datasets\.imdb\.review\.metrics: .*'roc_auc'"
     with pytest.raises(SystemExit, match=at + ".*repeat 1, fold 2: no rows of class 1"):
         project(["roc_auc"], y_train=np.repeat([0, 1, 0, 0, 0, 1], [9, 1, 10, 10, 5, 5]))
-    with pytest.raises(SystemExit, match="the test rows.*no rows of class 0"):
+    with pytest.raises(SystemExit, match=r"the test rows.*no rows of class 0"):
         project(["roc_auc"], y_test=np.ones(40, int))
     assert not Path("metrics").exists()
     assert not Path("data/rows").exists()
