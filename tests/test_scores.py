@@ -112,6 +112,13 @@ def test_each_fit_is_judged_on_the_rows_that_it_holds_out():
         assert values["log_loss"] == pytest.approx(scikit.log_loss(actual, shares))
 
 
+def test_there_can_be_as_many_folds_as_params_allow():
+    folds, predictions = np.array([[0, 2**15 - 1]], "int16"), np.zeros((1, 1, 2, 1))
+    found = scores.of_fits([METRICS["mae"]], np.array([1.0, 3.0]), folds, predictions)["mae"]
+    assert found.shape == (1, 1, 2**15)
+    assert (found[0, 0, 0], found[0, 0, -1]) == (1, 3)
+
+
 def test_blocks_of_time_before_the_first_fold_are_judged_by_none():
     folds, targets = np.array([[-2, -1, 0, 0, 1, 1]]), np.arange(6.0)
     predictions = np.where(folds[0] >= 0, targets + 0.5, 0)[None, None, :, None]

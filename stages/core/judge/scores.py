@@ -51,7 +51,7 @@ def over_seeds(metrics, targets, predictions) -> dict[str, dict]:
 def held_out(folds) -> Iterator[tuple[int, int, np.ndarray]]:
     """Repeat and fold, from 0, and the rows that it holds out as (rows,) bool, of each fold."""
     for repeat, dealt in enumerate(folds):
-        for fold in range(folds.max() + 1):
+        for fold in range(int(folds.max()) + 1):
             yield repeat, fold, dealt == fold
 
 
@@ -61,7 +61,7 @@ def of_fits(metrics, targets, folds, predictions) -> dict[str, np.ndarray]:
 
     targets: (rows,). folds: (repeats, rows). predictions: (repeats, seeds, rows, outputs).
     """
-    shape = (*predictions.shape[:2], folds.max() + 1)
+    shape = (*predictions.shape[:2], int(folds.max()) + 1)  # wider than int16
     found = {metric.name: np.full(shape, np.nan) for metric in metrics}
     for repeat, fold, rows in held_out(folds):
         for seed, of_seed in enumerate(predictions[repeat]):
