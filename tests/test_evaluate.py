@@ -286,7 +286,7 @@ def project(tmp_path, monkeypatch):
 
     def run(metrics, **changes):
         content = strict_yaml.read(Path("params.yaml").read_bytes())
-        content["datasets"]["imdb"]["review"]["metrics"] = metrics
+        content["datasets"]["imdb"]["data"]["metrics"] = metrics
         Path("params.yaml").write_text(strict_yaml.write(content))
         arguments = made("imdb")
         y_train, y_test = arguments["targets"]
@@ -317,7 +317,7 @@ def test_the_stage_writes_what_its_section_asks_for(project, capsys):
 
 
 def test_a_stage_that_cannot_judge_writes_nothing(project):
-    at = r"datasets\.imdb\.review\.metrics: .*'roc_auc'"
+    at = r"datasets\.imdb\.data\.metrics: .*'roc_auc'"
     with pytest.raises(SystemExit, match=at + ".*repeat 1, fold 2: no rows of class 1"):
         project(["roc_auc"], y_train=np.repeat([0, 1, 0, 0, 0, 1], [9, 1, 10, 10, 5, 5]))
     with pytest.raises(SystemExit, match=r"the test rows.*no rows of class 0"):
