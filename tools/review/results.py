@@ -127,4 +127,5 @@ class Results:
                 return ByRow("has too many rows for Git; `dvc pull` or `dvc repro` brings them")
             return ByRow("", row_metrics.unpack(files[0]), *row_metrics.unpack_folds(files[1]))
         except ValueError as error:
-            raise Unreadable(f"{folder} of {self.revision.name}: {error}") from None
+            files = f"{folder}/fold_rows.npz or row_folds.npz of {self.revision.name}"
+            raise Unreadable(f"{files}: {error}; `dvc repro` makes them anew") from None
