@@ -16,7 +16,7 @@ from stages.core.declared import params
 from stages.core.run.stage import parser_of, tool
 from studies.common import load, table, task_of, write
 from tools import variants
-from tools.review import markdown, revisions, verdicts
+from tools.review import headlines, revisions, verdicts
 
 PROPOSED = "balanced", "softer", "smoother"
 NARROW = ("bottleneck",)
@@ -45,9 +45,7 @@ def reviewed(name, dataset) -> str:
     means = diff[f"metrics/{dataset}.json"][metric]
     pairs = verdicts.review(revisions.resolve("HEAD"), revisions.resolve(name))
     (pair,) = verdicts.corrected([pair for pair in pairs if pair.name == dataset])
-    found, verdict = pair.comparisons[pair.about.metric.name], pair.verdict()
-    wins = f"better in {found.wins} of {found.folds} folds"
-    says = f"**{verdict}**: {markdown.change(found)}, {wins}"
+    says = headlines.headline(pair)
     return f"{name} | {dataset} {metric} {means['old']} → {means['new']} | {says}"
 
 

@@ -113,7 +113,8 @@ def whole_runs() -> dict[str, float]:
             shutil.copy(file, official)
         del tree["datasets"]["digits"]
         for section in tree["datasets"].values():
-            section["kfold"]["repeats"] = section["final"]["seeds"] = 1
+            for group, keys in {"kfold": ("repeats", "seeds"), "final": ("seeds",)}.items():
+                section[group] |= dict.fromkeys(keys, 1)
         stages = "train@imdb", "train@reuters", "kfold@boston_housing"
         home = {"KERAS_HOME": str(clone.parent)}
         where = {"folder": clone, "DATASETS_MIRROR": str(official)}
