@@ -5,6 +5,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from stages.core.judge import pictures
+from stages.core.judge.metrics import METRICS
 from stages.core.judge.pictures import BLUE, GREY, ORANGE, WIDTH, Arrays, Axis
 from stages.core.judge.predictions import class_names, confusion_counts
 from tools.review.verdicts import Reviewed
@@ -19,7 +20,9 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
     base, head, metric, title = *dataset.sides, dataset.about.metric, dataset.about.source.title
     sides = {f"base: {base.revision.name}": base, f"head: {head.revision.name}": head}
     unit = dataset.about.source.unit
-    axes = {m.name: Axis(m.axis(unit), m.higher_is_better) for m in reversed(dataset.metrics)}
+    losses = [each for each in dataset.metrics if each.name == "loss"]
+    recorded = [*losses, METRICS[dataset.about.task.trained]]  # by epoch, in training
+    axes = {m.name: Axis(m.axis(unit), m.higher_is_better) for m in recorded}
     found, differences = dataset.comparisons[metric.name], dataset.differences(metric)
     result = {
         "Each fold's difference": fold_differences(
@@ -27,7 +30,7 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
             differences,
             (found.low, found.high),
             head.equivalent_within,
-            axes[metric.name],
+            Axis(metric.axis(unit), metric.higher_is_better),
         )
     }
     if all(side.curves is not None for side in sides.values()):
