@@ -199,9 +199,11 @@ def folds_judged(metrics, targets, kfold) -> tuple[dict, dict]:
     values = {loss.name: scores.at(kfold["val_loss"], kept)}
     values |= scores.of_fits(metrics[1:], targets, folds, predictions)
     over = {}
+    alike = (folds == folds[0]).all()  # repeats, as in time: they are further seeds
     for metric in metrics:
-        gaps = scores.undefined(metric, targets, folds, predictions)
-        over[metric.name] = scores.over_folds(metric, values[metric.name], gaps)
+        gaps, found = scores.undefined(metric, targets, folds, predictions), values[metric.name]
+        judged = found.reshape(1, -1, found.shape[2]) if alike else found
+        over[metric.name] = scores.over_folds(metric, judged, gaps)
     scores.check(main, over[main.name], "each fold")
     return values, over
 
