@@ -116,7 +116,7 @@ def compare(base, head, higher_is_better, within=None, bounds=ANY, rows=None) ->
         found = by_parts(by_row, *of_rows, higher_is_better, within, span)
         sets = repeats * k
         limit = np.sqrt(found.rows + found.training * KAPPA * sets / (KAPPA * sets + 1))
-        kept["differing"] = _differing(by_row, rows.groups)
+        kept["differing"] = _differing(by_row, rows)
         if kept["differing"]:
             p = max(found.p, 2.0 ** (1 - kept["differing"]))
             found = Estimate(**(vars(found) | {"p": p}))
@@ -126,10 +126,10 @@ def compare(base, head, higher_is_better, within=None, bounds=ANY, rows=None) ->
     return Comparison(**vars(found), limit=float(limit), **counts, **kept)
 
 
-def _differing(by_row, groups):
-    """How many rows (or groups) have any difference."""
-    differ = (by_row != 0).any(axis=(0, 1))
-    return int(differ.sum()) if groups is None else len(np.unique(groups[differ]))
+def _differing(by_row, rows):
+    """How many rows (or groups) that a fold holds out have any difference."""
+    differ = (by_row != 0).any(axis=(0, 1)) & (rows.folds >= 0).all(axis=0)
+    return int(differ.sum()) if rows.groups is None else len(np.unique(rows.groups[differ]))
 
 
 def verdict(comparison: Comparison, p: float, typical_p: float | None, higher_is_better) -> str:
