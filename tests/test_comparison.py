@@ -16,7 +16,6 @@ from tools.review.comparison import (
     compare,
     flips,
     holm,
-    seed_share,
     typical,
     verdict,
 )
@@ -34,8 +33,14 @@ def student(t):
     return 1 / 2 + (x / (1 + x**2) + np.arctan(x)) / np.pi
 
 
+def compared(base, head, k, *settings, **named) -> Comparison:
+    """Of fits with a single seed, fold by fold: (k x repeats,) in each experiment."""
+    sides = (np.reshape(side, (-1, 1, k)) for side in (base, head))
+    return compare(*sides, *settings, **named)
+
+
 def by_hand(higher_is_better=True, within=None) -> Comparison:
-    return compare([5, 5, 5, 5], DIFFERENCES + 5, 2, higher_is_better, within)
+    return compared([5, 5, 5, 5], DIFFERENCES + 5, 2, higher_is_better, within)
 
 
 def alternating(mean, noise) -> tuple[np.ndarray, np.ndarray]:
@@ -104,10 +109,10 @@ def test_no_interval_goes_beyond_what_a_metric_can_be(metric, data):
     }  # each of which the metric can be
     for truth in truths:
         assert (unclipped[0] <= truth <= unclipped[1]) == (clipped[0] <= truth <= clipped[1])
-    found, most = compare(base, head, 4, True, bounds=bounds), high - low
+    found, most = compared(base, head, 4, True, bounds=bounds), high - low
     for part in (found, found.typical):
         assert -most <= part.low <= part.high <= most
-    free = compare(base, head, 4, True)
+    free = compared(base, head, 4, True)
     assert (found.mean, found.p, found.typical.p) == (free.mean, free.p, free.typical.p)
     assert verdict(found, found.p, found.typical.p, True) == verdict(
         free, free.p, free.typical.p, True
@@ -139,7 +144,7 @@ def test_a_comparison_is_that_worked_by_hand():
 def test_p_is_that_of_scipys_paired_test_once_the_correction_is_taken_back(sides):
     base, head = sides
     naive, widened = stats.ttest_rel(head, base), np.sqrt(1 + 15 / (5 - 1))
-    assert compare(base, head, 5, True).p == pytest.approx(
+    assert compared(base, head, 5, True).p == pytest.approx(
         2 * stats.t.sf(abs(naive.statistic) / widened, 14)
     )
 
@@ -147,15 +152,15 @@ def test_p_is_that_of_scipys_paired_test_once_the_correction_is_taken_back(sides
 def test_p_is_under_the_level_where_the_interval_leaves_out_0():
     for shift in np.linspace(-0.05, 0.05, 101):
         base, head = alternating(shift, 0.01)
-        found = compare(base, head, 4, True)
+        found = compared(base, head, 4, True)
         assert (found.p < LEVEL) == (found.low > 0 or found.high < 0)
 
 
 def test_wins_follow_the_direction_and_ties_are_nobodys():
     base, head = [1, 1, 1, 1, 1, 1], [2, 3, 4, 0, 1, 1]
-    assert compare(base, head, 3, True).wins == 3
-    assert compare(base, head, 3, False).wins == 1
-    assert compare(base, head, 3, True).folds == 6
+    assert compared(base, head, 3, True).wins == 3
+    assert compared(base, head, 3, False).wins == 1
+    assert compared(base, head, 3, True).folds == 6
 
 
 def test_the_difference_is_head_minus_base_in_either_direction():
@@ -175,15 +180,13 @@ def test_probabilities_are_those_worked_by_hand():
 
 @pytest.mark.parametrize("within", [0.001, 0.01, 0.1])
 def test_probabilities_add_up_to_1_and_are_those_of_scipy(sides, within):
-    found = compare(*sides, 5, True, within)
+    found = compared(*sides, 5, True, within)
     assert found.worse + found.equivalent + found.better == pytest.approx(1)
     assert found.worse == pytest.approx(stats.t.cdf((-within - found.mean) / found.error, 14))
     assert found.better == pytest.approx(stats.t.sf((within - found.mean) / found.error, 14))
 
 
 def test_probabilities_know_which_side_is_better():
-    # baycomp's differences are second - first: with the arguments in the wrong order these two
-    # would change places.
     assert by_hand(higher_is_better=True, within=0.1).better > 0.9
     assert by_hand(higher_is_better=False, within=0.1).worse > 0.9
 
@@ -192,8 +195,8 @@ def test_probabilities_know_which_side_is_better():
 def test_all_is_mirrored_when_base_and_head_swap(sides, higher_is_better):
     base, head = sides
     there, back = (
-        compare(base, head, 5, higher_is_better, 0.005),
-        compare(head, base, 5, higher_is_better, 0.005),
+        compared(base, head, 5, higher_is_better, 0.005),
+        compared(head, base, 5, higher_is_better, 0.005),
     )
     assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -there.high, -there.low))
     assert (back.worse, back.equivalent, back.better) == pytest.approx(
@@ -204,26 +207,26 @@ def test_all_is_mirrored_when_base_and_head_swap(sides, higher_is_better):
 
 
 @pytest.mark.parametrize(
-    ("base", "head", "k"),
+    ("base", "head"),
     [
-        ([1, 2, 3, 4], [1, 2], 2),
-        ([1, 2, 3], [1, 2, 3], 2),
-        ([1, 2], [1, 2], 4),
-        ([[1, 2], [3, 4]], [[1, 2], [3, 4]], 2),
-        ([], [], 2),
+        ((2, 1, 2), (1, 1, 2)),
+        ((2, 1, 2), (2, 1, 3)),
+        ((4, 1, 1), (4, 1, 1)),
+        ((2, 2), (2, 2)),
+        ((0, 1, 2), (0, 1, 2)),
     ],
-    ids=["unequal", "no whole repeat", "less than a repeat", "not a value a fold", "none"],
+    ids=["repeats", "folds", "a single fold", "no seeds", "none"],
 )
-def test_uneven_shapes_are_refused(base, head, k):
-    with pytest.raises(ValueError, match="expected a metric for each of k x repeats folds"):
-        compare(base, head, k, True)
+def test_uneven_shapes_are_refused(base, head):
+    with pytest.raises(ValueError, match=r"repeats, seeds, 2 folds or more"):
+        compare(np.ones(base), np.ones(head), True)
 
 
 def all_finite(found):
-    figures = asdict(found)
-    return np.isfinite(
-        [*figures.pop("typical").values(), *figures.values(), found.detectable, found.floor]
-    ).all()
+    told = asdict(found)
+    values = [*told.pop("typical").values(), *told.values(), found.detectable, found.floor]
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    return len(numbers) > 15 and np.isfinite(numbers).all()
 
 
 def test_the_typical_difference_is_a_trimmed_mean_as_worked_by_hand():
@@ -248,7 +251,7 @@ def test_the_trimmed_mean_and_its_winsorized_variance_are_those_of_scipy():
 
 def test_with_too_few_folds_to_leave_any_out_the_typical_difference_is_the_mean():
     base, head = np.array([0.5, 0.6, 0.7, 0.4]), np.array([0.6, 0.65, 0.8, 0.55])
-    found = compare(base, head, 4, True)
+    found = compared(base, head, 4, True)
     assert (found.typical.mean, found.typical.low, found.typical.p) == pytest.approx(
         (found.mean, found.low, found.p)
     )
@@ -259,11 +262,11 @@ def test_a_difference_in_all_folds_but_a_few_that_failed_is_seen_in_the_typical_
     base = random.normal(2, 0.1, 40)
     head = base + random.normal(1, 0.2, 40)
     head[[3, 17]] = 20.0  # fits that never learned
-    found = compare(base, head, 4, False)
+    found = compared(base, head, 4, False)
     assert found.p > 0.05
     assert verdict(found, found.p, found.typical.p, False) == "worse in the typical fold"
     head[[3, 17]] = base[[3, 17]]
-    found = compare(base, head, 4, False)
+    found = compared(base, head, 4, False)
     assert verdict(found, found.p, found.typical.p, False) == "worse"
 
 
@@ -280,13 +283,13 @@ VERDICTS = {  # of (mean, noise) with differences up to 0.005 taken as none
 
 @pytest.mark.parametrize(("expected", "made"), VERDICTS.items())
 def test_each_verdict_has_data_that_give_it(expected, made):
-    found = compare(*alternating(*made), 4, True, 0.005)
+    found = compared(*alternating(*made), 4, True, 0.005)
     assert verdict(found, found.p, found.typical.p, True) == expected
 
 
 @pytest.mark.parametrize(("expected", "made"), VERDICTS.items())
 def test_verdicts_turn_round_where_lower_is_better(expected, made):
-    found = compare(*alternating(*made), 4, False, 0.005)
+    found = compared(*alternating(*made), 4, False, 0.005)
     turned = {"better": "worse", "worse": "better"}
     first, *others = expected.split(",")
     assert verdict(found, found.p, found.typical.p, False) == ",".join(
@@ -295,7 +298,7 @@ def test_verdicts_turn_round_where_lower_is_better(expected, made):
 
 
 def test_the_verdict_is_on_the_p_that_it_is_given():
-    found = compare(*alternating(0.03, 0.002), 4, True, 0.005)
+    found = compared(*alternating(0.03, 0.002), 4, True, 0.005)
     assert found.p < 0.001
     assert verdict(found, 0.06, 0.06, True) == "no evidence"
     assert verdict(found, 0.06, 0.01, True) == "better in the typical fold"
@@ -303,7 +306,7 @@ def test_the_verdict_is_on_the_p_that_it_is_given():
 
 def test_without_a_width_nothing_is_equivalent_or_negligible():
     for mean, noise in VERDICTS.values():
-        found = compare(*alternating(mean, noise), 4, True)
+        found = compared(*alternating(mean, noise), 4, True)
         assert verdict(found, found.p, found.typical.p, True) in (
             "the same",
             "better",
@@ -320,7 +323,7 @@ def test_equal_differences_are_no_division_by_zero(change, expected):
     base = np.array(
         [0.5, 0.25, 0.75, 0.5]
     )  # halves and quarters: the differences are equal to the last bit
-    found = compare(base, base + change, 2, True, 0.005)
+    found = compared(base, base + change, 2, True, 0.005)
     assert found.error == 0
     assert all_finite(found)
     assert (found.low, found.high) == (change, change)
@@ -331,7 +334,7 @@ def test_equal_differences_are_no_division_by_zero(change, expected):
 
 def test_differences_equal_but_for_the_last_bit_are_finite_too():
     base = np.array([0.81, 0.72, 0.93, 0.64])
-    found = compare(base, base + 0.1, 2, True, 0.005)
+    found = compared(base, base + 0.1, 2, True, 0.005)
     assert all_finite(found)
     assert verdict(found, found.p, found.typical.p, True) == "better"
 
@@ -375,7 +378,7 @@ def test_repeats_bring_what_can_be_detected_down_to_the_floor_and_no_further(k):
     found = []
     for repeats in (1, 5, 50, 5000):
         values = stats.norm.ppf((np.arange(k * repeats) + 0.5) / (k * repeats))
-        found.append(compare(np.zeros(k * repeats), values / values.std(ddof=1), k, True))
+        found.append(compared(np.zeros(k * repeats), values / values.std(ddof=1), k, True))
     detectable = [each.detectable for each in found]
     assert detectable == sorted(detectable, reverse=True)
     assert all(each.floor < each.detectable for each in found)
@@ -391,11 +394,11 @@ def test_the_detectable_difference_is_found_4_times_out_of_5():
     assert np.mean(corrected_p(found, k) < 0.05) == pytest.approx(0.8, abs=0.03)
 
 
-def test_more_repeats_could_tell_where_the_mean_is_beyond_what_they_leave():
+def test_more_could_tell_where_the_mean_is_beyond_what_they_leave():
     # by hand: any number of repeats leaves 1.959964 x sqrt(5 / 3) = 2.530, and the mean is 2.5
-    assert not by_hand().repeats_could_tell
+    assert not by_hand().more_could_tell
     for shift, tells in ((0.03, False), (0.04, True), (-5.03, False), (-5.04, True)):
-        assert compare(np.zeros(4), DIFFERENCES + shift, 2, True).repeats_could_tell == tells
+        assert compared(np.zeros(4), DIFFERENCES + shift, 2, True).more_could_tell == tells
 
 
 def simulated(random, k, repeats, pairs, correlation):
@@ -408,7 +411,7 @@ def simulated(random, k, repeats, pairs, correlation):
 
 
 def corrected_p(differences, k):
-    return np.array([compare(np.zeros(len(row)), row, k, True).p for row in differences])
+    return np.array([compared(np.zeros(len(row)), row, k, True).p for row in differences])
 
 
 def test_folds_that_move_together_alarm_the_naive_test_and_not_this_one():
@@ -504,22 +507,3 @@ def test_80_percent_of_the_seeds_are_enough_for_a_flip_on_both_sides(seeds):
 def test_less_than_80_percent_of_the_seeds_are_no_flip():
     lost, won = flips(np.array([[1], [1], [0]]), np.array([[0], [0], [0]]))
     assert (lost.tolist(), won.tolist()) == ([], [])
-
-
-def test_the_share_of_seeds_is_that_worked_by_hand():
-    # variances 0.01 and 5 / 3; quantiles of chi-squared with 2 degrees of freedom: -2 ln(1 - p)
-    share, low, high = seed_share([1, 2, 3, 4], [2.0, 2.1, 2.2])
-    assert share == pytest.approx(0.006)
-    assert low == pytest.approx(0.006 * 2 / (-2 * np.log(0.025)))
-    assert high == pytest.approx(0.006 * 2 / (-2 * np.log(0.975)))
-
-
-def test_the_share_of_seeds_is_at_most_all():
-    share, low, high = seed_share([1, 2, 3, 4], [0, 50, 100])
-    assert (share, low, high) == (1, 1, 1)
-
-
-def test_a_single_seed_and_equal_folds_have_no_share():
-    assert seed_share([1, 2, 3, 4], [2.0]) is None
-    assert seed_share([1, 1, 1, 1], [2.0, 2.1]) is None
-    assert seed_share([1, 2, 3, 4], [2.0, 2.0]) == (0, 0, 0)
