@@ -1,5 +1,6 @@
-"""Tiny repositories with made-up metrics, for the review: 4 folds x 2 repeats, 3 seeds, 10 test
-rows, 2 epochs; and what a review of them says, taken apart.
+"""Tiny repositories with made-up metrics, for the review: 4 folds x 2 repeats, one fit of each
+unless a test asks for seeds, 3 final fits, 10 test rows, 2 epochs; and what a review of them says,
+taken apart.
 """
 
 import hashlib
@@ -15,7 +16,8 @@ import pandas as pd
 import yaml
 from samples import PROJECT, SOURCES, TASK_OF
 
-from tools.review import revisions, verdicts
+from stages.core.declared.task import Task
+from tools.review import comparison, revisions, verdicts
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["imdb", "reuters", "boston_housing"]
@@ -23,7 +25,11 @@ MEASURED = {
     "accuracy": "cross-entropy",
     "mae": "mean squared error",
 }  # main metric -> what the loss measures
-MAINS = {"accuracy": (0.8, 0.9), "mae": (2, 3)}  # the least and the most of a fold
+MAINS = {  # the least and the most of a fold
+    "accuracy": (0.8, 0.9),
+    "mae": (2, 3),
+    "loss": (0.3, 0.4),
+}
 SEEDS, ROWS, EPOCHS = 3, 10, 2
 RIGHT = np.array(
     [[1, 1, 1, 1, 1, 1, 0, 0, 0, 0]] * SEEDS
@@ -53,6 +59,30 @@ def params() -> dict:
         sections[name]["data"] = {"task": TASK_OF[name].name}
     sections["boston_housing"]["review"]["equivalent_within"] = 0.05
     return {"source": "official", "seed": 0, "split_seed": 0, "datasets": sections}
+
+
+def of_folds(k, repeats, held_out, changes):
+    """folds.csv without seeds. changes: {metric: (mean, noise)} of what is added to it."""
+    count = k * repeats
+    noise = np.where(np.arange(count) % 2, 1, -1)
+    folds = pd.DataFrame(
+        {"repeat": np.repeat(np.arange(repeats) + 1, k), "fold": [*range(1, k + 1)] * repeats}
+    )
+    folds["rows"] = 100
+    folds["held_out"] = [f"{held_out}{fold:04d}" for fold in range(count)]
+    for metric, (mean, spread) in changes.items():
+        folds[metric] = np.linspace(*MAINS.get(metric, (0.6, 0.7)), count) + mean + spread * noise
+    return folds
+
+
+def with_seeds(folds, seeds):
+    """folds.csv with fits that differ by 0.001, around the same mean over the seeds."""
+    fits = pd.concat([folds.assign(seed=seed, epoch=EPOCHS) for seed in range(1, seeds + 1)])
+    metrics = folds.columns[folds.columns.get_loc("held_out") + 1 :]
+    apart = 0.001 * (fits.seed - (seeds + 1) / 2)
+    fits[metrics] = fits[metrics].add(apart, axis=0)
+    order = ["repeat", "seed", "fold"]
+    return fits.sort_values(order)[[*order, "epoch", "rows", "held_out", *metrics]]
 
 
 class Project:
@@ -117,6 +147,16 @@ class Project:
             }
         self.put("dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
+    def told(self, name) -> Task:
+        """The task with the metrics of params.yaml."""
+        return TASK_OF[name].told(self.params["datasets"][name]["data"].get("metrics"))
+
+    def change(self, name, edit, file="folds.csv"):
+        """Write a table of a data set as edit(table) gives it."""
+        path = self.folder / f"metrics/{name}/{file}"
+        table = pd.read_csv(path, dtype={"held_out": str})
+        self.put(f"metrics/{name}/{file}", edit(table))
+
     def results(
         self,
         name,
@@ -126,27 +166,24 @@ class Project:
         held_out="00ff",
         parameters=1000,
         measured=None,
+        seeds=None,
+        more=(),
     ):
         """Write the metrics of a data set.
 
         main, loss: (mean, noise) of what is added to the metrics of the folds.
 
-        measured: by the loss, where it is not what MEASURED says.
+        measured: by the loss, where it is not what MEASURED says. seeds: fits of each fold; without
+        it folds.csv is of the layout that knew no seeds. more: {another metric: (mean, noise)}; NaN
+        leaves its cells empty.
         """
-        metric, settings = TASK_OF[name].metric, self.params["datasets"][name]["kfold"]
-        k, repeats = settings["k"], settings["repeats"]
-        noise = np.where(np.arange(k * repeats) % 2, 1, -1)
-        folds = pd.DataFrame(
-            {"repeat": np.repeat(np.arange(repeats) + 1, k), "fold": [*range(1, k + 1)] * repeats}
-        )
-        folds["rows"] = 100
-        folds["held_out"] = [f"{held_out}{fold:04d}" for fold in range(k * repeats)]
-        folds["loss"] = np.linspace(0.3, 0.4, k * repeats) + loss[0] + loss[1] * noise
-        folds[metric] = np.linspace(*MAINS[metric], k * repeats) + main[0] + main[1] * noise
+        told, settings = self.told(name), self.params["datasets"][name]["kfold"]
+        metric, k, repeats = told.metric, settings["k"], settings["repeats"]
+        folds = of_folds(k, repeats, held_out, {"loss": loss, metric: main, **dict(more)})
         curves = folds[["repeat", "fold"]].loc[folds.index.repeat(EPOCHS)].reset_index(drop=True)
         curves["epoch"] = [*range(1, EPOCHS + 1)] * (k * repeats)
-        for column in ("loss", metric):
-            curves[column] = curves[f"val_{column}"] = np.repeat(folds[column].to_numpy(), EPOCHS)
+        for column, values in {"loss": folds.loss, TASK_OF[name].metric: folds[metric]}.items():
+            curves[column] = curves[f"val_{column}"] = np.repeat(values.to_numpy(), EPOCHS)
         if TASK_OF[name].classifies:
             outcome = pd.DataFrame({"actual": [0, 0, 1, 1], "predicted": [0, 1, 0, 1]})
             outcome["rows"] = [5, 0, ROWS - 5 - int(right[0].sum()) % 5, int(right[0].sum()) % 5]
@@ -162,7 +199,7 @@ class Project:
                 "mean": round(float(folds[column].mean()), 4),
                 "std": 0.01,
             }
-            for column in (metric, "loss")
+            for column in (metric, "loss", *dict(more))
         }
         tested = {"ensemble": 0.9, "mean": round(float(right.mean()), 4), "std": 0.0}
         content = {
@@ -170,14 +207,14 @@ class Project:
             "kfold": {**spread, "replicas": k * repeats},
             "network": {
                 "epochs": EPOCHS,
-                "loss": measured or MEASURED[metric],
+                "loss": measured or MEASURED[TASK_OF[name].metric],
                 "parameters": parameters,
             },
             "source": self.params["source"],
             "test": {metric: tested},
         }
         self.put(f"metrics/{name}.json", json.dumps(content))
-        self.put(f"metrics/{name}/folds.csv", folds)
+        self.put(f"metrics/{name}/folds.csv", with_seeds(folds, seeds) if seeds else folds)
         self.put(f"metrics/{name}/fold_curves.csv", curves)
         self.put(f"metrics/{name}/test.csv", outcome)
         self.put(
@@ -211,6 +248,13 @@ def made(folder, monkeypatch) -> Project:
     return project
 
 
+def comparison_of(change, **settings) -> comparison.Comparison:
+    """What is found where 4 folds x 2 repeats change by this (mean, noise)."""
+    mean, noise = change
+    head = mean + noise * np.array([-1, 1] * 4).reshape(2, 1, 4)
+    return comparison.compare(np.zeros((2, 1, 4)), head, **{"higher_is_better": True, **settings})
+
+
 def compared() -> list[verdicts.Reviewed]:
     """The review of the workspace against main."""
     return verdicts.review(revisions.resolve("main"), revisions.Revision("workspace"))
@@ -241,7 +285,7 @@ def section(text, name) -> str:
 def metrics(text) -> dict[str, list[str]]:
     """{metric: base, head, difference, p} from the table of one data set."""
     rows = [cells(line) for line in text.splitlines() if line.startswith("| ")]
-    return {name: others for name, *others in rows}
+    return {re.sub(" [↑↓]$", "", name): others for name, *others in rows}
 
 
 # Mean and noise of the change of accuracy, where 0.005 is taken as none; of the error ten times as
