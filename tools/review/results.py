@@ -78,7 +78,7 @@ class Results:
 
     def has(self, metric: str) -> bool:
         """Whether every fit has this metric."""
-        values = self.folds.get(metric)
+        values = None if self.folds is None else self.folds.get(metric)
         numbers = values is not None and pd.api.types.is_numeric_dtype(values)
         return numbers and bool(np.isfinite(values).all())
 
