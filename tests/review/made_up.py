@@ -277,6 +277,13 @@ def top(text) -> dict[str, list[str]]:
     return found
 
 
+def reason(said) -> str:
+    """Why a data set is not comparable, from what `top` gives of it."""
+    verdict, rest = said
+    assert verdict == "not comparable"
+    return rest.split(" → ")[1].partition(": ")[2]
+
+
 def section(text, name) -> str:
     """The part of the review on one data set."""
     return text.split(f"## {SOURCES[name].title}\n")[1].split("\n## ")[0]

@@ -13,6 +13,8 @@ from made_up import (
     top,
 )
 
+from tools.review import comparison
+
 
 def no_constant(name):
     raise AssertionError(f"{name} is no JSON")
@@ -42,16 +44,16 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
     assert (accuracy["verdict"], accuracy["base"], accuracy["head"]) == ("better", 0.85, 0.88)
     raw, *_ = compared()
     expected = dataclasses.asdict(raw.comparisons["accuracy"])
-    holm, typical_holm = (
-        accuracy["difference"].pop("p_holm"),
-        accuracy["difference"]["typical"].pop("p_holm"),
-    )
-    assert accuracy["difference"] == expected
-    assert (holm > expected["p"], typical_holm > expected["typical"]["p"]) == (True, True)
+    difference = accuracy["difference"]
+    found = difference.pop("p_holm"), difference["typical"].pop("p_holm")
+    assert found == tuple(comparison.holm([expected["p"], expected["typical"]["p"]]))
+    assert difference == expected
     assert (reuters["verdict"], reuters["obstacle"]) == (
         "not comparable",
         "the folds hold out different rows",
     )
+    assert (reuters["alone"], imdb["alone"]) == (None, raw.alone)
+    assert raw.alone
     assert [found["difference"] for found in reuters["metrics"].values()] == [None, None]
 
 

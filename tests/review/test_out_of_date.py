@@ -7,9 +7,8 @@ from made_up import top
 
 
 def out_of_date(text) -> list[str]:
-    return re.findall(
-        r"^> \*\*Out of date:\*\* in (\S+), .* the results of (.*)\.$", text, re.MULTILINE
-    )
+    lines = re.findall(r"^> \*\*Out of date\*\*, .+?: (.*)\.$", text, re.MULTILINE)
+    return [tuple(part.split(": ")) for line in lines for part in line.split("; ")]
 
 
 def test_params_newer_than_the_results_are_pointed_out(project, run):

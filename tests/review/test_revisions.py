@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import program, top
+from made_up import program, reason, top
 
 from tools.review import revisions
 
@@ -117,11 +117,13 @@ def test_a_task_that_was_changed_hides_no_other_data_set(project, run, tmp_path,
     assert rows["imdb"][0] == ("the same" if task == "multiclass" else "not comparable")
     if task == "multiclass":  # judged by the same metric
         return
-    assert rows["imdb"][3].startswith("the folds of workspace have no numbers under mae")
-    assert "`dvc repro`" in rows["imdb"][3]
+    assert reason(rows["imdb"]).startswith("the folds of workspace have no numbers under mae")
+    assert "`dvc repro`" in reason(rows["imdb"])
     path = project.folder / "metrics/imdb/folds.csv"
     path.write_text(path.read_text().replace("accuracy", "mae"))  # as `dvc repro` would
-    assert "the main metric is accuracy in main and mae in workspace" in top(run("main"))["imdb"][3]
+    assert "the main metric is accuracy in main and mae in workspace" in reason(
+        top(run("main"))["imdb"]
+    )
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -130,16 +132,15 @@ def test_folds_without_numbers_of_the_metric_are_not_compared(project, run, ther
     table = table.assign(accuracy="x") if there else table.drop(columns="accuracy")
     project.put("metrics/imdb/folds.csv", table)
     rows = top(run("main"))
-    assert rows["imdb"][3].startswith("the folds of workspace have no numbers under accuracy")
+    why = reason(rows["imdb"])
+    assert why.startswith("the folds of workspace have no numbers under accuracy")
     assert rows["reuters"][0] == "the same"
 
 
-def test_folds_whose_metrics_are_no_numbers_are_not_compared(project, run):
-    path = project.folder / "metrics/imdb/folds.csv"
-    table = pd.read_csv(path, dtype={"held_out": str})
-    table.loc[0, "accuracy"] = np.nan
-    project.put("metrics/imdb/folds.csv", table)
-    assert top(run("main"))["imdb"][3] == "workspace has folds whose metrics are no numbers"
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_folds_whose_metrics_are_no_numbers_are_not_compared(project, run, metric):
+    project.change("imdb", lambda table: table.assign(**{metric: [np.nan, *table[metric][1:]]}))
+    assert reason(top(run("main"))["imdb"]) == f"workspace has folds whose {metric} is no number"
 
 
 def test_as_a_program_it_exits_with_1_and_one_message(project):

@@ -1,16 +1,15 @@
 """What can be compared, and the verdicts."""
 
 import dataclasses
+import re
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
-from made_up import NAMES, VERDICTS, metrics, section, top
+from made_up import NAMES, VERDICTS, comparison_of, metrics, reason, section, top
 from samples import TASK_OF
 
-from stages.core.judge.comparison import interval
-from tools.review import comparison, revisions
+from tools.review import comparison, markdown, revisions
 
 
 @pytest.mark.parametrize(("verdict", "change"), VERDICTS.items())
@@ -20,25 +19,6 @@ def test_the_top_line_has_the_verdict_on_each_data_set(project, run, verdict, ch
         factor = 1 if TASK_OF[name].classifies else -10
         project.results(name, main=(factor * mean, factor * noise))
     assert {name: row[0] for name, row in top(run("main")).items()} == dict.fromkeys(NAMES, verdict)
-
-
-def test_the_top_line_has_the_metrics(project, run):
-    project.results("imdb", main=(0.03, 0.002))
-    project.results("boston_housing", main=(0.3, 0.02))
-    rows = top(run("main"))
-    change = np.where(np.arange(8) % 2, 0.032, 0.028)
-    low, high = interval(change, 4)
-    told = f"+0.0300 (+{low:.4f} to +{high:.4f})"
-    assert rows["imdb"] == ["better", "accuracy", "0.8500 → 0.8800", told, "8 of 8"]
-    assert rows["reuters"] == [
-        "the same",
-        "accuracy",
-        "0.8500 → 0.8500",
-        "+0.0000 (+0.0000 to +0.0000)",
-        "0 of 8",
-    ]
-    assert rows["boston_housing"][:3] == ["worse", "mae (thousand dollars)", "2.5000 → 2.8000"]
-    assert rows["boston_housing"][4] == "0 of 8"
 
 
 def test_lower_is_better_for_errors_and_higher_for_accuracy(project, run):
@@ -51,12 +31,12 @@ def test_lower_is_better_for_errors_and_higher_for_accuracy(project, run):
         )
 
 
-def test_two_revisions_that_are_the_same_need_no_table(project, run):
+def test_two_revisions_that_are_the_same_need_no_section(project, run):
     text = run("main", "HEAD")
     assert text.startswith("# Review: main → HEAD\n")
-    assert {row[0] for row in top(text).values()} == {"the same"}
-    for name in NAMES:
-        assert section(text, name).strip() == "Every metric is the same in both."
+    assert re.findall(r"^- .+", text, re.MULTILINE) == [f"- **the same**: {', '.join(NAMES)}"]
+    assert re.findall(r"^## .+", text, re.MULTILINE) == ["## What changed"]
+    assert "|" not in text
 
 
 def test_the_workspace_is_reviewed_where_no_head_is_named(project, run):
@@ -71,8 +51,7 @@ def test_the_workspace_is_reviewed_where_no_head_is_named(project, run):
 
 
 def held_out_missing(project):
-    path = project.folder / "metrics/imdb/folds.csv"
-    path.write_text(pd.read_csv(path).drop(columns="held_out").to_csv(index=False))
+    project.change("imdb", lambda folds: folds.drop(columns="held_out"))
 
 
 OBSTACLES = {  # what is changed in the workspace -> the reason
@@ -96,25 +75,23 @@ OBSTACLES = {  # what is changed in the workspace -> the reason
 }
 
 
-@pytest.mark.parametrize(("change", "reason"), OBSTACLES.values(), ids=OBSTACLES)
-def test_what_cannot_be_compared_says_why(project, run, change, reason):
+@pytest.mark.parametrize(("change", "why"), OBSTACLES.values(), ids=OBSTACLES)
+def test_what_cannot_be_compared_says_why(project, run, change, why):
     change(project)
     project.results("imdb", main=(0.03, 0.002))
     project.save()
     text = run("main")
-    verdict, _, means, difference, wins = top(text)["imdb"]
-    assert (verdict, means, wins) == ("not comparable", "0.8500 → 0.8800", "-")
-    assert reason in difference
-    assert f"Not comparable fold by fold: {difference}." in section(text, "imdb")
+    found = top(text)["imdb"]
+    assert "accuracy 0.8500 → 0.8800" in found[1]
+    assert why in reason(found)
+    assert f"Not comparable fold by fold: {reason(found)}." in section(text, "imdb")
     assert metrics(section(text, "imdb"))["kfold accuracy"][2:] == ["+0.0300", "-"]
 
 
 def test_folds_that_stand_out_do_not_hide_what_happened_in_the_others(project, run):
     project.results("boston_housing", main=(0.3, 0.02))
-    path = project.folder / "metrics/boston_housing/folds.csv"
-    folds = pd.read_csv(path)
-    folds.loc[2, "mae"] += 20  # a fit that never learned
-    path.write_text(folds.to_csv(index=False))
+    failed = 20 * (np.arange(8) == 2)  # a fit that never learned
+    project.change("boston_housing", lambda folds: folds.assign(mae=folds.mae + failed))
     text = run("main")
     assert top(text)["boston_housing"][0] == "worse in the typical fold"
     assert "Some folds stand out, by +20.2800 at most" in section(text, "boston_housing")
@@ -126,10 +103,7 @@ def test_folds_that_stand_out_do_not_hide_what_happened_in_the_others(project, r
 def test_folds_that_hold_out_other_rows_cannot_be_compared(project, run):
     project.results("imdb", main=(0.03, 0.002), held_out="ff00")
     rows = top(run("main"))
-    assert (rows["imdb"][0], rows["imdb"][3]) == (
-        "not comparable",
-        "the folds hold out different rows",
-    )
+    assert reason(rows["imdb"]) == "the folds hold out different rows"
     assert rows["reuters"][0] == "the same"
 
 
@@ -139,7 +113,7 @@ def test_fingerprints_that_look_like_numbers_are_not_read_as_numbers(project, ru
         project.results("imdb", main=(0.03, 0.002), held_out=before)
         project.commit()
         project.results("imdb", main=(0.03, 0.002), held_out=after)
-        assert top(run("HEAD"))["imdb"][3] == "the folds hold out different rows"
+        assert reason(top(run("HEAD"))["imdb"]) == "the folds hold out different rows"
 
 
 @pytest.mark.parametrize("side", ["main", "workspace"])
@@ -151,10 +125,8 @@ def test_a_side_without_fingerprints_is_named(project, run, side):
     project.results("imdb", main=(0.03, 0.002))
     if side == "workspace":
         held_out_missing(project)
-    assert (
-        top(run("main"))["imdb"][3]
-        == f"{side} does not say which rows its folds hold out; run `dvc repro` there"
-    )
+    missing = "does not say which rows its folds hold out; run `dvc repro` there"
+    assert reason(top(run("main"))["imdb"]) == f"{side} {missing}"
 
 
 def test_a_data_set_that_one_side_lacks_is_not_comparable(project, run):
@@ -164,8 +136,7 @@ def test_a_data_set_that_one_side_lacks_is_not_comparable(project, run):
     project.commit()
     for base, head in (("HEAD~1", "HEAD"), ("HEAD", "HEAD~1")):
         text = run(base, head)
-        assert top(text)["reuters"][0] == "not comparable"
-        assert top(text)["reuters"][3] == "HEAD has no metrics for it"
+        assert reason(top(text)["reuters"]) == "HEAD has no metrics for it"
         assert top(text)["imdb"][0] == "the same"
 
 
@@ -174,27 +145,48 @@ def test_a_base_of_an_older_layout_is_said_so(project, run):
     project.put("params.yaml", yaml.safe_dump(project.params | {"datasets": NAMES} | sections))
     project.commit()
     project.put("params.yaml", yaml.safe_dump(project.params))
-    assert "older layout" in top(run("HEAD"))["imdb"][3]
+    assert "older layout" in reason(top(run("HEAD"))["imdb"])
 
 
-def test_p_is_corrected_for_all_metrics_of_all_data_sets_that_differ(project, run):
-    change = (0.0195, 0.01)
-    raw = comparison.compare(np.zeros(8), change[0] + change[1] * np.array([-1, 1] * 4), 4, True).p
-    assert 0.025 < raw < 0.04
+def test_main_metrics_are_corrected_for_their_number_and_all_others_for_theirs(project, run):
+    change, noise = (0.0195, 0.01), (0, 0.01)
+    main, other = comparison_of(change), comparison_of(noise)
+    tests = [main.p, main.typical.p]  # of a fold with a single fit
+    others = [other.p, other.typical.p]
+    assert main.p < 0.05 < 2 * main.p
 
-    def seen():
-        text = run("main")
-        return top(text)["imdb"][0], metrics(section(text, "imdb"))["kfold accuracy"][3]
+    def seen(metric="accuracy"):
+        return metrics(section(run("main"), "imdb"))[f"kfold {metric}"][3]
 
+    def first(tests):
+        return markdown.share(comparison.holm(tests)[0])
+
+    # Metrics that are the same are no further chances of an alarm.
     project.results("imdb", main=change)
-    assert seen() == (
-        "better",
-        f"{raw:.3f}",
-    )  # metrics that are the same are no further chances of an alarm
-    project.results("imdb", main=change, loss=(0, 0.01))
-    assert seen() == ("no evidence", f"{2 * raw:.3f}")
-    project.results("reuters", main=(0, 0.01), loss=(0, 0.01))
-    assert seen() == ("no evidence", f"{4 * raw:.3f}")
+    assert seen() == first(tests)
+    project.results("imdb", main=change, loss=noise, more={"macro_f1": change})
+    assert seen() == first(tests)
+    project.results("reuters", main=noise)
+    assert seen() == first(tests + others) != first(tests)
+    # Of several seeds there is no typical fold.
+    project.results("reuters")
+    project.results("imdb", seeds=2)
+    project.commit()
+    project.results("imdb", main=change, seeds=2)
+    assert metrics(section(run("HEAD"), "imdb"))["kfold accuracy"][3] == markdown.share(main.p)
+
+
+def test_other_metrics_are_corrected_for_the_number_of_others(project, run):
+    change, noise = (0.0195, 0.01), (0, 0.01)
+    more = {"macro_f1": (0, 0), "roc_auc": (0, 0)}
+    project.results("imdb", more=more)
+    project.commit()
+    project.results("imdb", main=(0.03, 0.01), loss=noise, more=more | {"macro_f1": change})
+    found, lost = comparison_of(change), comparison_of(noise)
+    tests = [found.p, found.typical.p, lost.p, lost.typical.p]
+    shown = metrics(section(run("HEAD"), "imdb"))
+    assert shown["kfold macro_f1"][3] == markdown.share(comparison.holm(tests)[0])
+    assert shown["kfold roc_auc"][2:] == ["same", "-"]
 
 
 def test_another_main_metric_is_not_compared(project, run, monkeypatch):
@@ -206,9 +198,5 @@ def test_another_main_metric_is_not_compared(project, run, monkeypatch):
 
     monkeypatch.setattr(revisions, "described", by_loss_in_head)
     project.results("imdb", main=(0.03, 0.002), measured="new")
-    rows = top(run("main"))
-    assert rows["imdb"][0] == "not comparable"
-    assert rows["imdb"][3] == (
-        "the main metric is accuracy in main and loss in workspace; "
-        "name a BASE with the same `data.task`"
-    )
+    why = reason(top(run("main"))["imdb"])
+    assert why.startswith("the main metric is accuracy in main and loss in workspace; ")
