@@ -17,7 +17,8 @@ def headlines(reviewed: list[Reviewed]) -> str:
 
 def headline(dataset: Reviewed) -> str:
     """The verdict, by how much, in how many folds and how sure."""
-    metric, unit, verdict = dataset.about.metric, dataset.about.source.unit, dataset.verdict()
+    metric, verdict = dataset.about.metric, dataset.verdict()
+    unit = dataset.about.source.unit if "{unit}" in metric.units else ""
     label = f"{metric.name} ({unit})" if unit else metric.name
     means = f"{label} {' → '.join(map(number, dataset.means(metric)))}"
     if dataset.obstacle:
