@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 from samples import PROJECT, SOURCES, TASK_OF
 
-from stages.core.declared.task import Task
+from stages.core.declared.task import Task, chosen
 from tools.review import comparison, revisions, verdicts
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +149,7 @@ class Project:
 
     def told(self, name) -> Task:
         """The task with the metrics of params.yaml."""
-        return TASK_OF[name].told(self.params["datasets"][name]["data"].get("metrics"))
+        return chosen(TASK_OF[name].name, self.params["datasets"][name]["data"].get("metrics", ()))
 
     def change(self, name, edit, file="folds.csv"):
         """Write a table of a data set as edit(table) gives it."""

@@ -16,7 +16,7 @@ from made_up import (
 from samples import SOURCES
 
 from tools.predict import texts
-from tools.review import revisions, sentences
+from tools.review import results, sentences
 
 
 def changed(text) -> str:
@@ -91,8 +91,8 @@ def test_rows_without_a_text_are_not_missed(project, run, monkeypatch):
     project.results("imdb", main=(0.03, 0.002))
     assert section(run("main"), "imdb").rstrip().endswith("0 to right, 0 to wrong.")
     images = partial(dataclasses.replace, source=IMAGES)
-    known = revisions.described
-    monkeypatch.setattr(revisions, "described", lambda *name: images(known(*name)))
+    known = results.described
+    monkeypatch.setattr(results, "described", lambda *name: images(known(*name)))
     project.results("imdb", main=(0.03, 0.002), right=FLIPPED)
     assert section(run("main"), "imdb").rstrip().endswith("1 to right, 1 to wrong.")
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from made_up import program, reason, top
 
-from tools.review import revisions
+from tools.review import results, revisions
 
 
 def test_an_experiment_of_dvc_is_found_by_its_name(project, run):
@@ -160,7 +160,7 @@ def test_names_of_classes_are_text_whatever_they_look_like(project):
     names = ["NA", "01"]
     frame = pd.DataFrame({"actual": [0, 1], "predicted": [0, 1], "rows": [6, 4]})
     project.put("metrics/imdb/test.csv", frame.assign(actual_name=names, predicted_name=names))
-    found = revisions.Results(revisions.Revision("workspace"), "imdb").outcome
+    found = results.Results(revisions.Revision("workspace"), "imdb").outcome
     assert found.actual_name.tolist() == found.predicted_name.tolist() == names
 
 
