@@ -33,10 +33,10 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
             Axis(metric.axis(unit), metric.higher_is_better),
         )
     }
-    if all(side.curves is not None for side in sides.values()):
-        columns = [f"val_{name}" for name in axes]
+    if shown := {name: axis for name, axis in axes.items() if _has_curves(dataset, name)}:
+        columns = [f"val_{name}" for name in shown]
         curves = {name: _curves(side.curves, columns) for name, side in sides.items()}
-        result["K-fold curves"] = compared_folds(f"{title}: held-out rows by epoch", curves, axes)
+        result["K-fold curves"] = compared_folds(f"{title}: held-out rows by epoch", curves, shown)
     if base.outcome is None or head.outcome is None:
         return result
     if dataset.about.task.classifies:
@@ -52,6 +52,11 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
         )
         result["Predicted against actual"] = drawing
     return result
+
+
+def _has_curves(dataset, metric):
+    tables = [side.curves for side in dataset.sides]
+    return all(table is not None and f"val_{metric}" in table for table in tables)
 
 
 def _curves(frame, columns):
