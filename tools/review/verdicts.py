@@ -151,11 +151,11 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
         if not side.section:
             return f"params.yaml of {name} has no section for it, or is of an older layout"
         if mains[-1] not in side.folds.select_dtypes("number"):
-            lacks = f"the folds of {name} have no numbers under {mains[-1]}, the metric of its task"
-            return f"{lacks}; run `dvc repro` there, or put `data.task` back"
+            lacks = f"the folds of {name} have no numbers under {mains[-1]}, its main metric"
+            return f"{lacks}; run `dvc repro` there, or put `data.task` and `data.metrics` back"
     if mains[0] != mains[1]:
         differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
-        return f"{differ}; name a BASE with the same `data.task`"
+        return f"{differ}; name a BASE with the same `data.task` and `data.metrics`"
     in_head = _conditions(head)
     for what, value in _conditions(base).items():
         if value != in_head[what]:
