@@ -82,21 +82,23 @@ class Results:
         numbers = values is not None and pd.api.types.is_numeric_dtype(values)
         return numbers and bool(np.isfinite(values).all())
 
+    @property
+    def complete(self) -> bool:
+        """Whether each fold of each repeat has as many fits as any other."""
+        counts = self.folds.groupby(["repeat", "fold"]).size()
+        sizes = self.folds["repeat"].nunique() * self.folds["fold"].nunique()
+        seeds = self.folds["seed"].nunique() if "seed" in self.folds else 1
+        return len(counts) == sizes and bool((counts == seeds).all())
+
     def of_fits(self, metric: str) -> np.ndarray:
         """A metric of each fit: (repeats, seeds, k).
 
         Where all repeats hold out the same rows, as in time, they are seeds of a single one.
-        Raises Unreadable where a fit is missing.
         """
         order = [key for key in ("repeat", "seed", "fold") if key in self.folds]
         sizes = {"seed": 1} | {key: self.folds[key].nunique() for key in order}
         shape = [sizes[key] for key in ("repeat", "seed", "fold")]
-        values = self.folds.sort_values(order)[metric].to_numpy("float64")
-        if len(values) != np.prod(shape):
-            what = f"metrics/{self._name}/folds.csv of {self.revision.name}"
-            wanted = f"{np.prod(shape)} lines, one for each {', '.join(order)}"
-            raise Unreadable(f"{what}: expected {wanted}; got {len(values)}")
-        values = values.reshape(shape)
+        values = self.folds.sort_values(order)[metric].to_numpy("float64").reshape(shape)
         return values.reshape(1, -1, shape[2]) if self.in_time else values
 
     @property
