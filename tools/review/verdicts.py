@@ -163,6 +163,8 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
     if base.data != head.data or not base.data:
         return "the data files differ, as far as dvc.lock tells"
     for side in (base, head):
+        if not side.complete:
+            return f"{side.revision.name} does not have each fold of each repeat and seed once"
         for column in (mains[0], "loss"):
             if not side.has(column):
                 return f"{side.revision.name} has folds whose {column} is no number"
