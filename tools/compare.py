@@ -55,10 +55,14 @@ def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
     rows = [line(pairs[0], 0 in group, base=True)]
     rows += [line(pair, n in group) for n, pair in enumerate(pairs, start=1)]
     means = {n: side.mean(metric) for n, side in results.items()}
+    same = [n for n, pair in enumerate(pairs, start=1) if pair.verdict() == "the same"]
     order = sorted(means, key=lambda n: (means[n] is None, -upwards * (means[n] or 0)))
+    shown = table([*HEADER], [rows[n] for n in order if n not in same])
     better = "higher is better ↑" if metric.higher_is_better else "lower is better ↓"
     says = f"{metric.name}{f' ({unit})' if unit else ''}, {better}"
-    return f"## {name}: {says}\n\n{table([*HEADER], [rows[n] for n in order])}"
+    equal = ", ".join(results[n].revision.name for n in same)
+    beside = f"\n\nThe same as the base: {equal}." if same else ""
+    return f"## {name}: {says}\n\n{shown}{beside}"
 
 
 def document(base: Revision, heads: list[Revision]) -> str:
