@@ -200,6 +200,7 @@ class Project:
                 "std": 0.01,
             }
             for column in (metric, "loss", *dict(more))
+            if folds[column].notna().all()
         }
         tested = {"ensemble": 0.9, "mean": round(float(right.mean()), 4), "std": 0.0}
         content = {
