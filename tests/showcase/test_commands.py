@@ -112,11 +112,18 @@ def test_the_tests_run(clone):
     assert re.search(r"\d+ passed", said(clone, "make test"))
 
 
-def test_the_review_of_the_readme_has_the_columns_that_it_shows(clone):
+def test_the_review_of_the_readme_begins_as_it_shows(clone):
     output = clone.said[QUICK[1]]
     assert "metrics/boston_housing.json" in output
-    (header,) = re.findall(r"^\| data set \| verdict .+", PAGES[0].read_text(), re.MULTILINE)
-    assert header in output.splitlines()
+    # The words of a line without its numbers: another machine has others.
+    form = r"^(?:> )?- \*\*boston_housing: .+"
+    words = [
+        re.sub(r"[\d.]+", "", line).removeprefix("> ")
+        for text in (PAGES[0].read_text(), output)
+        for line in re.findall(form, text, re.MULTILINE)
+    ]
+    assert len(words) == 2
+    assert words[0].split(",")[1] == words[1].split(",")[1]
 
 
 def test_dvcs_own_commands_compare_an_experiment_with_the_last_commit(clone):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -171,17 +172,17 @@ def test_a_changed_param_without_its_results_is_out_of_date(clone):
 
 def test_the_review_of_a_branch_names_what_changed(clone):
     folds = clone / "metrics/boston_housing/folds.csv"
-    lines = folds.read_text().splitlines()
-    better = [
-        f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) - 1:.6g}" for line in lines[1:]
-    ]
-    folds.write_text("\n".join([lines[0], *better]) + "\n")
+    table = pd.read_csv(folds, dtype={"held_out": str})
+    table.assign(mae=table.mae - 1).to_csv(folds, index=False)
     git(clone, "commit", "-qam", "every fold of Boston Housing is better by one")
     done = make(clone, "review", "BASE=main", "HEAD=change", "PAGE=review.html")
     assert done.returncode == 0, done.stderr
+    said = done.stdout, re.MULTILINE
     assert done.stdout.startswith("# Review: main → change\n")
-    assert re.search(r"\| boston_housing \| \*\*better\*\* \|.*\| 40 of 40 \|", done.stdout)
-    assert re.search(r"\| imdb \| \*\*the same\*\* \|", done.stdout)
+    assert re.search(
+        r"^- \*\*boston_housing: better by 1.0000\*\* .*, in all 40 folds; sure$", *said
+    )
+    assert re.search(r"^- \*\*the same\*\*: imdb, reuters, digits$", *said)
     assert "<img" in (clone / "review.html").read_text()
     done = make(
         clone, "review", "BASE=change", "HEAD=main", "JSON=1", "FAIL_ON=worse not-comparable"
