@@ -83,22 +83,24 @@ class Results:
         return numbers and bool(np.isfinite(values).all())
 
     @property
+    def _keys(self):
+        """Columns that tell fits apart; results of an older layout have no seeds."""
+        return [key for key in ("repeat", "seed", "fold") if key in self.folds]
+
+    @property
     def complete(self) -> bool:
-        """Whether each fold of each repeat has as many fits as any other."""
-        counts = self.folds.groupby(["repeat", "fold"]).size()
-        sizes = self.folds["repeat"].nunique() * self.folds["fold"].nunique()
-        seeds = self.folds["seed"].nunique() if "seed" in self.folds else 1
-        return len(counts) == sizes and bool((counts == seeds).all())
+        """Whether each fold of each repeat and seed is there once."""
+        fits = self.folds[self._keys]
+        return not fits.duplicated().any() and len(fits) == fits.nunique().prod()
 
     def of_fits(self, metric: str) -> np.ndarray:
         """A metric of each fit: (repeats, seeds, k).
 
         Where all repeats hold out the same rows, as in time, they are seeds of a single one.
         """
-        order = [key for key in ("repeat", "seed", "fold") if key in self.folds]
-        sizes = {"seed": 1} | {key: self.folds[key].nunique() for key in order}
+        sizes = {"seed": 1} | self.folds[self._keys].nunique().to_dict()
         shape = [sizes[key] for key in ("repeat", "seed", "fold")]
-        values = self.folds.sort_values(order)[metric].to_numpy("float64").reshape(shape)
+        values = self.folds.sort_values(self._keys)[metric].to_numpy("float64").reshape(shape)
         return values.reshape(1, -1, shape[2]) if self.in_time else values
 
     @property
