@@ -125,7 +125,7 @@ def _test_rows(dataset):
 
 def flipped(dataset: Reviewed) -> str:
     """Test rows that changed sides in most seeds, with their texts where data/ is, in Markdown."""
-    if dataset.obstacle or not dataset.about.task.classifies or not dataset.rows:
+    if dataset.obstacle or dataset.about.metric.needs != "class" or not dataset.rows:
         return ""
     lost, won = comparison.flips(*dataset.rows)
     count = "Test rows that changed sides in at least 80 % of the seeds: "
