@@ -127,6 +127,16 @@ def test_equivalent_names_both_ends_of_the_interval(project, run, name, label, h
 
 
 @both_directions
+def test_an_end_that_rounds_to_0_has_no_direction(project, run, name, label, higher):
+    half = comparison_of((0, 0.002)).high  # of the interval's width
+    project.results(name, main=(half + 1e-6 if higher else -half - 1e-6, 0.002))
+    project.results("reuters", main=(0, 0.01))
+    assert f"**{name}: " in line(run("main"), name)
+    assert "(0 to " in line(run("main"), name)
+    assert "0.0000" not in line(run("main"), name)
+
+
+@both_directions
 @pytest.mark.parametrize("word", ["better", "worse"])
 def test_a_difference_that_is_too_small_to_matter_says_so(project, run, name, label, higher, word):
     mean, noise = scaled(name, (0.002 if word == "better" else -0.002, 0.0002))

@@ -1,11 +1,12 @@
 """Metrics that params.yaml names, and fits with several seeds: what of them is compared."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made_up import compared, comparison_of, metrics, reason, section, top
+from made_up import FLIPPED, compared, comparison_of, metrics, reason, section, top
 
 from tools.review import comparison, drawings, verdicts
 from tools.review.results import ByRow
@@ -107,6 +108,18 @@ def test_a_main_metric_that_is_not_defined_is_an_obstacle(project, run):
     project.results("imdb", main=NONE)
     expected = "workspace has folds whose roc_auc is no number"
     assert top(run("HEAD"))["imdb"][1].endswith(f"roc_auc 0.6500 → -: {expected}")
+
+
+@pytest.mark.parametrize(("name", "told"), [("accuracy", True), ("log_loss", False)])
+def test_test_rows_change_sides_where_they_are_right_or_wrong(project, run, name, told):
+    named(project, name)
+    project.results("imdb")
+    project.commit()
+    rows = FLIPPED if told else 3 * FLIPPED  # 3 nats are far from right
+    project.results("imdb", main=(0.03, 0.002), right=rows)
+    part = section(run("HEAD"), "imdb")
+    assert ("1 to right, 1 to wrong" in part) == ("changed sides" in part) == told
+    assert f"On the fixed 10 test rows, {name} of single models" in part
 
 
 @pytest.mark.parametrize("wrong", ["accuracy", ["acuracy"], [["accuracy"]], 5, ["mae"]])
@@ -283,6 +296,11 @@ def test_rows_tell_where_the_noise_comes_from(with_rows, run):
     assert (main.test, loss.test, found.alone) == ("parts", "folds", "")
     text = section(run("main"), "imdb")
     assert "by the folds alone" not in text
+    (shares,) = re.findall(r"the rows (\S+)%, training sets (\S+)%, seeds (\S+)%", text)
+    parts = [main.rows, main.training, main.seeds]
+    for said, part in zip(shares, parts, strict=True):
+        percent = 100 * part / main.error**2
+        assert float(said.strip("<>")) == pytest.approx(np.clip(percent, 1, 99), abs=0.51)
     told = json.loads(run("main", "--json"))["datasets"]["imdb"]
     assert told["alone"] is None
     difference = told["metrics"]["accuracy"]["difference"]
