@@ -22,6 +22,7 @@ from stages.core.declared import params, sources
 from stages.core.judge import pictures, row_metrics, scores
 from stages.core.judge.metrics import METRICS, main_metric
 from stages.core.judge.predictions import classes, confusion_counts, judged_rows
+from stages.core.judge.variance import inseparable
 from stages.core.run.files import whole
 from stages.core.run.stage import run
 
@@ -152,7 +153,7 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
     metrics, main, folds = scores.metrics_of(task, quantity), main_metric(task), kfold["folds"]
     history, predictions = curves_of(test, task.trained, "history."), test["predictions"]
     curves = {name: each.mean(axis=1) for name, each in curves_of(kfold, task.trained).items()}
-    values, of_folds = folds_judged(metrics, y_train, kfold)
+    values, of_folds = folds_judged(metrics, y_train, keys.group, kfold)
     kind, of, *judged = judged_rows(targets, predictions, kfold)
     scores.check(main, {"undefined": main.undefined(judged[0], predictions[0])}, f"the {kind} rows")
     sizes = {key: int(test[key]) for key in ("epochs", "parameters")}
@@ -188,22 +189,26 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
     }
 
 
-def folds_judged(metrics, targets, kfold) -> tuple[dict, dict]:
+def folds_judged(metrics, targets, groups, kfold) -> tuple[dict, dict]:
     """Each metric of each fit, {name: (repeats, seeds, k)}, and over all folds; the loss by the
     curve, at the epoch that a fold's predictions are of.
 
-    Raises Undefined where that is the main metric, which follows the loss.
+    groups: (rows,), or None. Raises Undefined where that is the main metric, which follows the
+    loss.
     """
     folds, predictions, kept = kfold["folds"], kfold["predictions"], kfold["epochs"][:, None] - 1
     loss, main, *_ = metrics
     values = {loss.name: scores.at(kfold["val_loss"], kept)}
     values |= scores.of_fits(metrics[1:], targets, folds, predictions)
+    apart = not inseparable(folds, predictions.shape[1], groups)
+    alike = bool((folds == folds[0]).all())
     over = {}
-    alike = (folds == folds[0]).all()  # repeats, as in time: they are further seeds
     for metric in metrics:
         gaps, found = scores.undefined(metric, targets, folds, predictions), values[metric.name]
-        judged = found.reshape(1, -1, found.shape[2]) if alike else found
-        over[metric.name] = scores.over_folds(metric, judged, gaps)
+        rows = None
+        if apart and metric.by_row and not gaps:
+            rows = scores.by_held_out_row(metric, targets, folds, predictions), folds, groups
+        over[metric.name] = scores.over_folds(metric, found, gaps, rows, alike)
     scores.check(main, over[main.name], "each fold")
     return values, over
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from stages.core.judge.comparison import interval
-from stages.core.judge.variance import KAPPA, by_folds, by_parts
+from stages.core.judge.variance import KAPPA, by_folds, by_parts, inseparable
 
 PARTS = "rows", "seeds", "training"
 
@@ -352,3 +352,19 @@ def test_equal_folds_do_not_differ():
 def test_folds_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match="repeats, seeds, 2 folds"):
         by_folds(np.zeros(shape))
+
+
+def test_what_can_be_told_apart(case):
+    _, folds = case
+    assert inseparable(folds, 3) == inseparable(folds, 4, np.arange(12)) == ""
+    assert "2 repeats and 3 seeds" in inseparable(folds, 2)
+    assert "2 repeats and 3 seeds" in inseparable(folds[:1], 3)
+    assert "the same rows" in inseparable(folds[[0, 0, 0]], 3)
+    assert "single row (or group)" in inseparable(folds, 3, folds[0])
+
+
+def test_more_fits_leave_rows_and_what_training_sets_have_in_common(case):
+    found = by_parts(*case, kappa=0.5)
+    between = found.training / (0.5 + 1 / 9)
+    assert found.limit**2 == pytest.approx(found.rows + 0.5 * between)
+    assert by_folds(np.zeros((2, 1, 4))).limit is None

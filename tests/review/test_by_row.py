@@ -79,7 +79,7 @@ def test_a_difference_by_row_is_found_and_its_noise_told_in_parts(pair, run):
     assert "12 folds x 3 seeds" in part
     found = json.loads(run("HEAD", "--json"))["datasets"]["imdb"]
     difference = found["metrics"]["accuracy"]["difference"]
-    assert found["alone"] is None
+    assert found["folds_alone"] is None
     assert difference["test"] == "parts"
     assert difference["typical"] is None
     parts = [difference[name] for name in ("rows", "seeds", "training")]
@@ -90,7 +90,7 @@ def test_folds_alone_see_less(pair, run):
     sharp = json.loads(run("HEAD", "--json"))["datasets"]["imdb"]["metrics"]["accuracy"]
     (pair.folder / "metrics/imdb/fold_rows.npz").unlink()
     blunt = json.loads(run("HEAD", "--json"))["datasets"]["imdb"]
-    assert "workspace does not say how each row fared" in blunt["alone"]
+    assert "workspace does not say how each row fared" in blunt["folds_alone"]
     sharp, blunt = sharp["difference"], blunt["metrics"]["accuracy"]["difference"]
     assert blunt["test"] == "folds"
     assert blunt["error"] > sharp["error"]
@@ -159,7 +159,7 @@ def test_a_few_rows_that_differ_are_no_evidence(pair, run, values, folds):
 def test_other_numbers_of_seeds_are_compared_by_folds(pair, run, values, folds):
     put(pair, values[:, :2], folds)
     part = section(run("HEAD"), "imdb")
-    assert "a fold has 3 and 2 fits; with the same `kfold.seeds`" in part
+    assert "a fold has 3 and 2 fits; the same `kfold.seeds` in both would be sharper" in part
 
 
 def test_a_damaged_file_of_rows_is_named(pair, refused):
@@ -175,3 +175,30 @@ def test_a_metric_that_is_no_mean_over_rows_is_judged_by_folds(pair, run, folds)
     assert "workspace is judged by a metric that is no mean over rows" in section(
         run("HEAD"), "imdb"
     )
+
+
+def test_rows_that_are_not_those_of_the_folds_are_left_out(pair, run, values, folds):
+    for file, packed in row_metrics.pack(values[::-1], folds).items():
+        if file != "rows.npz":
+            pair.put(f"metrics/imdb/{file}", packed)
+    part = section(run("HEAD"), "imdb")
+    assert "workspace's metrics by row are not those of its folds.csv" in part
+
+
+def test_results_that_are_judged_by_another_metric_are_not_compared(pair, run):
+    pair.params["datasets"]["imdb"]["data"]["metrics"] = ["log_loss", "accuracy"]
+    pair.save()
+    frame = pd.read_csv(pair.folder / "metrics/imdb/folds.csv", dtype={"held_out": str})
+    pair.put("metrics/imdb/folds.csv", frame.assign(log_loss=0.5))  # evaluated before
+    pair.commit()
+    said = top(run("HEAD"))["imdb"]
+    assert said[0] == "not comparable"
+    assert "the results of HEAD are judged by accuracy, its params by log_loss" in said[1]
+
+
+def test_a_mark_in_one_of_the_two_files_alone_asks_for_both(pair, run, monkeypatch):
+    monkeypatch.setattr(row_metrics, "LIMIT", 1)
+    mark = row_metrics.pack(None, np.zeros((1, 4), int))["row_folds.npz"]
+    pair.put("metrics/imdb/row_folds.npz", mark)
+    (pair.folder / "data/rows/imdb.npz").unlink()
+    assert "workspace has too many rows for Git" in section(run("HEAD"), "imdb")

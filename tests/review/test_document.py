@@ -52,8 +52,8 @@ def test_programs_get_the_review_as_json(project, run, tmp_path):
         "not comparable",
         "the folds hold out different rows",
     )
-    assert (reuters["alone"], imdb["alone"]) == (None, raw.alone)
-    assert raw.alone
+    assert (reuters["folds_alone"], imdb["folds_alone"]) == (None, raw.folds_alone)
+    assert raw.folds_alone
     assert [found["difference"] for found in reuters["metrics"].values()] == [None, None]
 
 

@@ -3,14 +3,14 @@
 The noise of a mean is that of `stages.core.judge.variance`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from stages.core.judge.comparison import ANY, LEVEL, Mean, standard_error, t_test
-from stages.core.judge.variance import KAPPA, Estimate, by_folds, by_parts
+from stages.core.judge.variance import Estimate, by_folds, by_parts
 
 POWER = 0.8  # with which the smallest detectable difference would be found
 TRIM = 0.2  # of the folds that a trimmed mean leaves out, at either end
@@ -50,15 +50,13 @@ def typical(differences, k, bounds=ANY) -> Mean:
 class Comparison(Estimate):
     """What two experiments say about the difference head - base of a metric.
 
-    limit: what the standard error would shrink to with any number of repeats and seeds. wins,
-    losses: folds in which head is better, and worse, over all seeds. folds: all of them. fits: of
-    each fold, with other seeds. typical: the same without the folds that stand out, where a fold
-    has a single fit; with several, one that failed hides less.
+    wins, losses: folds in which head is better, and worse, over all seeds. folds: all of them.
+    fits: of each fold, with other seeds. typical: the same without the folds that stand out, where
+    a fold has a single fit; with several, one that failed hides less.
     differing: rows (or groups) on which the two differ at all, where that is known; p is at least
     that of a sign test of so many that all agree.
     """
 
-    limit: float
     wins: int
     losses: int
     folds: int
@@ -78,14 +76,18 @@ class Comparison(Estimate):
         return float((student.ppf(1 - LEVEL / 2) + student.ppf(POWER)) * self.error)
 
     @property
-    def floor(self) -> float:
+    def floor(self) -> float | None:
         """The smallest that any number of repeats and seeds could find with a power of 80 %."""
+        if self.limit is None:
+            return None
         return float((stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)) * self.limit)
 
     @property
     def more_could_tell(self) -> bool:
         """Whether the difference, if it stayed, would leave the noise after enough fits."""
-        return bool(abs(self.mean) > stats.norm.ppf(1 - LEVEL / 2) * self.limit)
+        return self.limit is None or bool(
+            abs(self.mean) > stats.norm.ppf(1 - LEVEL / 2) * self.limit
+        )
 
 
 def compare(base, head, higher_is_better, within=None, bounds=ANY, rows=None) -> Comparison:
@@ -101,29 +103,25 @@ def compare(base, head, higher_is_better, within=None, bounds=ANY, rows=None) ->
     if base.ndim != 3 or base.shape[::2] != head.shape[::2] or base.shape[2] < 2:
         shapes = f"{base.shape}, {head.shape}"
         raise ValueError(f"expected a metric of (repeats, seeds, 2 folds or more), got {shapes}")
+    fits = max(base.shape[1], head.shape[1])
     if base.shape != head.shape:
         base, head = base.mean(axis=1, keepdims=True), head.mean(axis=1, keepdims=True)
     differences, most = head - base, bounds[1] - bounds[0]
-    (repeats, seeds, k), span = differences.shape, (-most, most)
-    folds, kept = differences.mean(axis=1).ravel(), {}
+    folds, span = differences.mean(axis=1).ravel(), (-most, most)
+    settings, more = {"within": within, "bounds": span}, {}
     if rows is None:
-        found = by_folds(differences, higher_is_better, within, span)
-        limit = np.std(folds, ddof=1) * np.sqrt(1 / (k - 1))
-        kept["typical"] = typical(folds, k, span) if seeds == 1 else None
+        found = by_folds(differences, higher_is_better, **settings)
+        if fits == 1:
+            more["typical"] = typical(folds, differences.shape[2], span)
     else:
         by_row = rows.head - rows.base
-        of_rows = rows.folds, rows.groups
-        found = by_parts(by_row, *of_rows, higher_is_better, within, span)
-        sets = repeats * k
-        limit = np.sqrt(found.rows + found.training * KAPPA * sets / (KAPPA * sets + 1))
-        kept["differing"] = _differing(by_row, rows)
-        if kept["differing"]:
-            p = max(found.p, 2.0 ** (1 - kept["differing"]))
-            found = Estimate(**(vars(found) | {"p": p}))
+        found = by_parts(by_row, rows.folds, rows.groups, higher_is_better, **settings)
+        more["differing"] = differing = _differing(by_row, rows)
+        found = replace(found, p=max(found.p, 2.0 ** (1 - differing)) if differing else found.p)
     better = folds if higher_is_better else -folds
-    counts = {"wins": int((better > 0).sum()), "losses": int((better < 0).sum())}
-    counts |= {"folds": len(folds), "fits": seeds}
-    return Comparison(**vars(found), limit=float(limit), **counts, **kept)
+    wins, losses = int((better > 0).sum()), int((better < 0).sum())
+    counts = {"wins": wins, "losses": losses, "folds": len(folds), "fits": fits}
+    return Comparison(**vars(found), **counts, **more)
 
 
 def _differing(by_row, rows):

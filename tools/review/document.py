@@ -15,8 +15,8 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
     newer than their results). params: those that differ. datasets: {name: verdict on the main
     metric, its name as metric, obstacle or null, metrics}. Of each metric of a fold: verdict,
     higher_is_better, K-fold means of base and head, and difference, which is a `Comparison` by its
-    fields, with p_holm, p after Holm; null where there is an obstacle. alone: why the main metric
-    is judged by folds alone, or null where rows, seeds and training sets are told apart.
+    fields, with p_holm, p after Holm; null where there is an obstacle. folds_alone: why the main
+    metric is judged by folds alone, or null where rows, seeds and training sets are told apart.
     """
     sides = {
         key: {"name": side.name, "commit": side.commit, "stale": stale(side)}
@@ -27,7 +27,7 @@ def document(base: Revision, head: Revision, reviewed: list[Reviewed]) -> dict:
             "verdict": dataset.verdict(),
             "metric": dataset.about.metric.name,
             "obstacle": dataset.obstacle or None,
-            "alone": dataset.alone or None,
+            "folds_alone": dataset.folds_alone or None,
             "metrics": {metric.name: _judged(dataset, metric) for metric in dataset.metrics},
         }
         for dataset in reviewed

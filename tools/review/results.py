@@ -66,7 +66,7 @@ class Results:
         self.outcome = revision.table(f"{folder}/test.csv")
         rows = revision.table(f"{folder}/test_rows.csv")
         # The main metric of each test row: (seeds, rows).
-        self.rows = None if rows is None else rows.to_numpy().T
+        self.test_rows = None if rows is None else rows.to_numpy().T
         self.network = (revision.read(f"{folder}/network.txt") or b"").decode()
         inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
         hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
@@ -96,18 +96,41 @@ class Results:
     def of_fits(self, metric: str) -> np.ndarray:
         """A metric of each fit: (repeats, seeds, k).
 
-        Where all repeats hold out the same rows, as in time, they are seeds of a single one.
+        Where all repeats are alike, as in time, they are seeds of a single one.
         """
         sizes = {"seed": 1} | self.folds[self._keys].nunique().to_dict()
         shape = [sizes[key] for key in ("repeat", "seed", "fold")]
         values = self.folds.sort_values(self._keys)[metric].to_numpy("float64").reshape(shape)
-        return values.reshape(1, -1, shape[2]) if self.in_time else values
+        return values.reshape(1, -1, shape[2]) if self.alike else values
+
+    def agrees(self, rows: ByRow) -> bool:
+        """Whether metrics by row are those of the folds, but for their rounding."""
+        values = self.folds.sort_values(self._keys)[self.judged].to_numpy("float64")
+        shape = *rows.values.shape[:2], rows.folds.max() + 1
+        if values.size != np.prod(shape):
+            return False
+        held_out = [
+            [[of_seed[dealt == fold].mean() for fold in range(shape[2])] for of_seed in of_repeat]
+            for of_repeat, dealt in zip(rows.values, rows.folds, strict=True)
+        ]
+        return bool(np.allclose(np.ravel(held_out), values, rtol=1e-3, atol=1e-12))
 
     @property
     def held_out(self) -> pd.DataFrame:
         """The fingerprint of each fold's rows: repeat, fold, held_out."""
         columns = ["repeat", "fold", "held_out"]
         return self.folds[columns].drop_duplicates(ignore_index=True)
+
+    @property
+    def alike(self) -> bool:
+        """Whether all repeats hold out the same rows, fold by fold."""
+        return bool((self.folds.groupby("fold")["held_out"].nunique() == 1).all())
+
+    @property
+    def judged(self) -> str:
+        """The metric by which these results were judged: the first after the loss."""
+        columns = [*self.folds.columns, ""]
+        return columns[columns.index("loss") + 1]
 
     @property
     def in_time(self) -> bool:
@@ -122,10 +145,10 @@ class Results:
         if None in files:
             return ByRow("does not say how each row fared in the folds")
         try:
-            why = row_metrics.absent(files[0])
-            if why == row_metrics.NOT_BY_ROW:
+            why = [row_metrics.absent(file) for file in files]
+            if row_metrics.NOT_BY_ROW in why:
                 return ByRow("is judged by a metric that is no mean over rows")
-            if why:
+            if any(why):
                 files = [self.revision.cached(f"data/rows/{self._name}.npz")] * 2
             if None in files:
                 return ByRow("has too many rows for Git; `dvc pull` or `dvc repro` brings them")

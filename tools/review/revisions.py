@@ -105,7 +105,8 @@ class Revision:
         if self.commit is None:
             return self.read(path)
         stages = self.yaml("dvc.lock").get("stages", {}).values()
-        outputs = {out["path"]: out.get("md5", "") for stage in stages for out in stage["outs"]}
+        listed = [out for stage in stages for out in stage.get("outs", ())]
+        outputs = {out["path"]: out.get("md5", "") for out in listed}
         folder, md5 = output("dvc", "cache", "dir").decode().strip(), outputs.get(path, "")
         file = Path(folder, "files/md5", md5[:2], md5[2:])
         return file.read_bytes() if md5 and file.is_file() else None

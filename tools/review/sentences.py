@@ -22,6 +22,7 @@ SPLITS = {  # what folds can tell, by how rows are split
     ),
 }
 FEW = 6  # rows: fewer that all change in one direction are no evidence yet (sign test)
+MANY = 100  # fits, among which failures of single ones are seen
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 
 
@@ -41,7 +42,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     if all(metric.name != "loss" for metric in dataset.metrics):
         different = f"{dataset.base.measured}, {dataset.head.measured}"
         yield f"The losses measure different things ({different}) and are not compared."
-    yield from _noise(found, dataset.alone)
+    yield from _noise(found, dataset.folds_alone)
     if not dataset.head.in_time:  # there, more repeats are more seeds
         yield from _power(found, verdict)
     if verdict.endswith("in the typical fold"):
@@ -56,16 +57,21 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
     yield from _cautions(dataset)
 
 
-def _noise(found, alone):
+def _noise(found, folds_alone):
     """Where the noise of the difference comes from."""
     if found.test == "folds":
-        yield f"Judged by the folds alone, which is less sharp: {alone}."
+        yield f"Judged by the folds alone, which is less sharp: {folds_alone}."
     elif found.error:
         parts = {"the rows": found.rows, "training sets": found.training, "seeds": found.seeds}
         shares = (
             f"{what} {share(part / found.error**2, '.0%', 0.01)}" for what, part in parts.items()
         )
         yield f"Where the noise of the difference comes from: {', '.join(shares)} of its variance."
+    if found.test == "parts" and found.folds * found.fits < MANY:
+        yield (
+            f"{found.folds * found.fits} fits: one that fails in 25 may be unseen. `kfold.repeats` "
+            f"and `kfold.seeds` for {MANY} fits see more."
+        )
     if found.differing is not None and found.differing < FEW:
         yield f"The two differ on {found.differing} rows (or groups) at all: too few for evidence."
 
@@ -93,6 +99,8 @@ def _power(found, verdict):
     fits = f"{found.folds} folds x {found.fits} seeds" if found.fits > 1 else f"{found.folds} folds"
     would = f"These {fits} would find (4 times out of 5) a difference of"
     yield f"{would} {_size(found.detectable)} or more."
+    if found.floor is None:
+        return
     further = f"bring that down to {_size(found.floor)} at best; more rows go further"
     yield f"More repeats and seeds {further}."
     if verdict == "no evidence":
@@ -107,10 +115,10 @@ def _size(value):
 
 def _test_rows(dataset):
     """What the test rows say."""
-    if not dataset.rows:
+    if not dataset.test_rows:
         yield "No test rows to compare: one of the two does not say how each row fared."
         return
-    name, (base, head) = dataset.about.metric.name, dataset.rows
+    name, (base, head) = dataset.about.metric.name, dataset.test_rows
     if np.array_equal(base, head):
         yield "On the test rows nothing differs."
         return
@@ -125,14 +133,14 @@ def _test_rows(dataset):
 
 def flipped(dataset: Reviewed) -> str:
     """Test rows that changed sides in most seeds, with their texts where data/ is, in Markdown."""
-    if dataset.obstacle or dataset.about.metric.needs != "class" or not dataset.rows:
+    if dataset.obstacle or dataset.about.metric.needs != "class" or not dataset.test_rows:
         return ""
-    lost, won = comparison.flips(*dataset.rows)
+    lost, won = comparison.flips(*dataset.test_rows)
     count = "Test rows that changed sides in at least 80 % of the seeds: "
     count += f"{len(won):,} to right, {len(lost):,} to wrong."
     if dataset.about.source.kind not in ("text", "text_folders") or not len(won) + len(lost):
         return count
-    total = dataset.rows[1].shape[1]
+    total = dataset.test_rows[1].shape[1]
     words = texts.spelled(dataset.name, dataset.about.source, [*won[:SHOWN], *lost[:SHOWN]], total)
     if words is None:
         return f"{count} Their texts are not here: `dvc pull` or `dvc repro` brings data/."

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.core.judge.metrics import METRICS, Metric
+from stages.core.judge.variance import inseparable
 from tools.review import comparison
 from tools.review.results import Description, Results
 from tools.review.revisions import Revision, Unreadable
@@ -20,8 +21,8 @@ class Reviewed:
     """A data set in both revisions.
 
     metrics: those of a fold that mean the same in both, the main one first. comparisons: {name of a
-    metric: Comparison}, empty where `obstacle` says why. alone: why the folds alone decide, or "".
-    p: {name of a metric: p of its mean and, if there is one, of its typical fold after Holm}.
+    metric: Comparison}, empty where `obstacle` says why. folds_alone: why the folds alone decide,
+    or "". p: {name of a metric: p of its mean and, if there is one, of its typical fold, by Holm}.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Reviewed:
     metrics: list[Metric]
     obstacle: str
     comparisons: dict[str, comparison.Comparison]
-    alone: str
+    folds_alone: str
     p: dict[str, tuple[float, float | None]]
 
     @property
@@ -40,9 +41,9 @@ class Reviewed:
         return self.base, self.head
 
     @property
-    def rows(self) -> tuple[np.ndarray, np.ndarray] | None:
+    def test_rows(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The main metric of each test row, (seeds, rows), in both; None where one lacks it."""
-        base, head = self.base.rows, self.head.rows
+        base, head = self.base.test_rows, self.head.test_rows
         if base is None or head is None or base.shape[1] != head.shape[1] or not base.size:
             return None
         splits = [side.metrics.get("split") for side in self.sides]
@@ -97,20 +98,18 @@ def compared(name: str, base: Results, head: Results) -> Reviewed:
     The band of equivalence is that of the main metric.
     """
     about = head.about or base.about
-    reason = obstacle(base, head, about.metric.name)
-    metrics, found, alone = [about.metric, *_others(base, head, about)], {}, ""
-    if not reason:
-        rows, alone = by_row(base, head)
-    for metric in [] if reason else metrics:
-        main = metric is about.metric
-        values, direction = [side.of_fits(metric.name) for side in (base, head)], metric.bounds
-        settings = metric.higher_is_better, head.equivalent_within if main else None, direction
-        try:
-            found[metric.name] = comparison.compare(*values, *settings, rows if main else None)
-        except ValueError as error:  # the parts of the noise cannot be told apart
-            alone = f"{error}"
-            found[metric.name] = comparison.compare(*values, *settings)
-    return Reviewed(name, about, base, head, metrics, reason, found, alone, {})
+    main, reason = about.metric, obstacle(base, head, about.metric.name)
+    metrics = [main, *_others(base, head, about)]
+    if reason:
+        return Reviewed(name, about, base, head, metrics, reason, {}, "", {})
+    rows, folds_alone = by_row(base, head)
+    found = {}
+    for metric in metrics:
+        judged = {"within": head.equivalent_within, "rows": rows} if metric is main else {}
+        values = [side.of_fits(metric.name) for side in (base, head)]
+        settings = {"bounds": metric.bounds} | judged
+        found[metric.name] = comparison.compare(*values, metric.higher_is_better, **settings)
+    return Reviewed(name, about, base, head, metrics, "", found, folds_alone, {})
 
 
 def _others(base, head, about):
@@ -126,19 +125,21 @@ def _others(base, head, about):
 
 def by_row(base: Results, head: Results) -> tuple[comparison.Rows | None, str]:
     """The main metric of each row in both, or None and why the folds alone decide."""
-    if head.in_time:
-        return None, "in time, there is a single way to deal the rows into folds"
     found = [side.by_row for side in (base, head)]
     for side, rows in zip((base, head), found, strict=True):
         if rows.absent:
             return None, f"{side.revision.name} {rows.absent}"
     before, after = (rows.values for rows in found)
-    if before.shape != after.shape:
+    if before.shape[1] != after.shape[1]:
         seeds = f"a fold has {before.shape[1]} and {after.shape[1]} fits"
-        return None, f"{seeds}; with the same `kfold.seeds` in both it would be sharper"
-    if min(before.shape[:2]) < 2:
-        return None, "rows, seeds and training sets are told apart by 2 repeats x 3 seeds or more"
-    return comparison.Rows(before, after, found[1].folds, found[1].groups), ""
+        return None, f"{seeds}; the same `kfold.seeds` in both would be sharper"
+    for side, rows in zip((base, head), found, strict=True):
+        if not side.agrees(rows):
+            what = "metrics by row are not those of its folds.csv; `dvc repro` makes them anew"
+            return None, f"{side.revision.name}'s {what}"
+    rows = comparison.Rows(before, after, found[1].folds, found[1].groups)
+    why = inseparable(rows.folds, after.shape[1], rows.groups)
+    return (None, why) if why else (rows, "")
 
 
 def obstacle(base: Results, head: Results, metric: str) -> str:
@@ -156,6 +157,10 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
     if mains[0] != mains[1]:
         differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
         return f"{differ}; name a BASE with the same `data.task` and `data.metrics`"
+    for side, name in zip((base, head), names, strict=True):
+        if side.judged != metric:
+            other = f"the results of {name} are judged by {side.judged}, its params by {metric}"
+            return f"{other}; run `dvc repro` there"
     in_head = _conditions(head)
     for what, value in _conditions(base).items():
         if value != in_head[what]:

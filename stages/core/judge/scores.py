@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stages.core.judge.metrics import LOSSES, METRICS, Metric, main_metric
-from stages.core.judge.variance import by_folds
+from stages.core.judge.variance import by_folds, by_parts
 
 FEW = 5  # folds in which a metric is undefined that are told one by one
 
@@ -82,20 +82,24 @@ def undefined(metric, targets, folds, predictions) -> dict[str, str]:
     return {place: gap for place, gap in gaps.items() if gap}
 
 
-def over_folds(metric, values, gaps) -> dict:
+def over_folds(metric, values, gaps, rows=None, alike=False) -> dict:
     """Mean over all fits, its 95 % interval, and the standard deviation of folds: of a metric.
 
-    values: (repeats, seeds, k). The interval is that of `by_folds`. gaps: of `undefined`; where
-    there are some, {"undefined": some of them and how many more} is all.
+    values: (repeats, seeds, k). gaps: of `undefined`; where there are some, {"undefined": some of
+    them and how many more} is all. rows: the metric by row, folds and groups, as `by_parts` takes
+    them; without it the interval is that of `by_folds`. alike: whether all repeats hold out the
+    same rows, as in time: they are further seeds.
     """
     if gaps:
         if len(gaps) == values[:, 0].size and len(set(gaps.values())) == 1:
             return {"undefined": {"every fold": next(iter(gaps.values()))}}
         more = {"more folds": len(gaps) - FEW} if len(gaps) > FEW else {}
         return {"undefined": dict(islice(gaps.items(), FEW)) | more}
-    found = by_folds(values, metric.higher_is_better, bounds=metric.bounds)
-    std = np.std(values.mean(axis=1), ddof=1)
-    return {"high": found.high, "low": found.low, "mean": found.mean, "std": std}
+    mean, std = values.mean(), np.std(values.mean(axis=1), ddof=1)
+    values = values.reshape(1, -1, values.shape[2]) if alike else values
+    bounds = {"bounds": metric.bounds}
+    found = by_parts(*rows, **bounds) if rows else by_folds(values, **bounds)
+    return {"high": found.high, "low": found.low, "mean": mean, "std": std}
 
 
 def at(curves, epochs) -> np.ndarray:

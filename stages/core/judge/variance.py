@@ -2,9 +2,10 @@
 
 Each of K folds x M repeats is trained with S seeds, and the metric of each row that a fit holds out
 is known. The mean varies for three reasons: other rows to be judged on, other seeds, and other rows
-to be trained on. Seeds are independent, so what they bring shrinks with every fit; folds share
-training rows, so what training sets bring shrinks no further than KAPPA says. `by_parts` measures
-each by itself. Where the metric is no mean over rows, `by_folds` bounds all of them together.
+to be trained on. Seeds are independent, so what they bring shrinks with repeats and seeds; folds
+share training rows, so what training sets bring shrinks no further than KAPPA says. `by_parts`
+measures each by itself. Where the metric is no mean over rows, `by_folds` bounds all of them
+together.
 """
 
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from stages.core.judge.comparison import ANY, Mean, standard_error, t_test
 # training rows act one by one it is K - 1; where they act in pairs, as near an optimum of
 # the loss, rho^2 / (1 - rho^2) with rho = (K - 1) / K, so 1.3 for K = 4; where fits fail by chance,
 # 0. It stands, too, for a row being judged and trained on at once: estimated by itself, that
-# covariance is all noise. In 13 simulated pairs of learners (K = 4, 5 repeats, 5 seeds) intervals
-# missed the truth 4 % of the time with 1 (8 % in the worst pair, 1.5 of the best possible width),
-# 4 % with 0.5 (9 %, 1.3) and 6 % with 0 (13 %, 1.0).
-KAPPA = 1.0
+# covariance is all noise. So it is chosen by what came true: docs/calibration.md for real data. In
+# 13 simulated pairs of learners (K = 4, 5 repeats, 3 seeds) intervals missed the truth 3.7 % of the
+# time with 0.5 (7 % in the worst pair, 1.4 of the best possible width), 5.9 % with 0 (12 %, 1.1),
+# 4.2 % with 0.25 (8 %, 1.2) and 3.4 % with 1 (6.5 %, 1.6).
+KAPPA = 0.5
+REPEATS, SEEDS = 2, 3  # fewest that tell parts apart; with 2 seeds fits that fail go unseen
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class Estimate(Mean):
     """A mean, its 95 % interval, p of the two-sided test that it is 0, and what they rest on.
 
     error: standard error of the mean. freedom: degrees of freedom of Student's t. test: "parts" or
-    "folds", after the function. rows, seeds, training: the parts of error^2; None from folds alone,
-    which cannot tell them apart.
+    "folds", after the function. rows, seeds, training: the parts of error^2, and limit: what the
+    error shrinks to with any number of repeats and seeds; None from folds alone, which cannot tell.
     worse, equivalent, better: probabilities that a difference head - base is of that kind, in the
     direction of the metric; None where nobody said which difference is too small to matter.
     """
@@ -42,6 +45,7 @@ class Estimate(Mean):
     rows: float | None = None
     seeds: float | None = None
     training: float | None = None
+    limit: float | None = None
     worse: float | None = None
     equivalent: float | None = None
     better: float | None = None
@@ -74,9 +78,25 @@ def by_parts(
     variance, student = sum(parts.values()), freedom["rows"]
     if variance:  # Satterthwaite (1946), by shares, since the square of a tiny variance is 0
         student = 1 / sum((part / variance) ** 2 / freedom[name] for name, part in parts.items())
+    parts["limit"] = (parts["rows"] + kappa * max(0.0, between_sets)) ** 0.5
     return _estimate(
         mean, variance**0.5, student, "parts", higher_is_better, within, bounds, **parts
     )
+
+
+def inseparable(folds, seeds, groups=None) -> str:
+    """Why rows, seeds and training sets cannot be told apart, for people; "" where they can.
+
+    folds, groups: as of `by_parts`. seeds: of each fold.
+    """
+    if len(folds) > 1 and (folds == folds[0]).all():
+        return "all repeats hold out the same rows"
+    if len(folds) < REPEATS or seeds < SEEDS:
+        needed = f"{REPEATS} repeats and {SEEDS} seeds (`kfold` of params.yaml) or more"
+        return f"rows, seeds and training sets are told apart by {needed}"
+    units = np.arange(folds.shape[1]) if groups is None else groups
+    counts = [len(np.unique(units[folds[0] == fold])) for fold in range(folds.max() + 1)]
+    return "" if min(counts) > 1 else "a fold has a single row (or group)"
 
 
 def by_folds(values, higher_is_better=True, within=None, bounds=ANY) -> Estimate:
