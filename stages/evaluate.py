@@ -252,10 +252,10 @@ def told(found, task, tests) -> Iterator[str]:
             if why := scores.gaps(found.get(place, {}).get(name, {})):
                 yield f"{name} is undefined ({place}): {why}"
     if chosen := found.get("chosen_epochs"):
-        epochs = f"{chosen['least']} to {chosen['most']}"
+        epochs = f"{chosen['least']} to {chosen['most']} epochs, chosen on the other folds"
         more = f"{chosen['optimism_loss']:.4f} in loss"
         more += f", {chosen[f'optimism_{task.trained}']:.4f} in {task.trained}"
-        yield f"folds got epochs {epochs} from the others; chosen by itself looks better by {more}"
+        yield f"judged after {epochs}; choosing on its own rows would look better by {more}"
     for line in traps.sentences(found.get("traps", {})):
         yield f"TAKE CARE: {line}"
 

@@ -64,15 +64,14 @@ def reference(planned, x, y, schema) -> np.ndarray:
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    loss = {"mae": "absolute_error"}.get(schema.task.metric, "squared_error")
     settings = {"early_stopping": False, "random_state": 0}
     found = np.zeros((len(y), schema.outputs), "float32")
     for member in planned:
         train, held_out = member.training_rows, member.held_out_rows
         seen = np.where(np.isnan(x[train]).all(axis=0), 0, x)  # trees take no empty column
         if not schema.task.classifies:
-            trees = HistGradientBoostingRegressor(loss=loss, **settings).fit(seen[train], y[train])
-            found[held_out, 0] = trees.predict(seen[held_out])
+            trees = HistGradientBoostingRegressor(loss="absolute_error", **settings)
+            found[held_out, 0] = trees.fit(seen[train], y[train]).predict(seen[held_out])
             continue
         probabilities = np.zeros((len(held_out), len(schema.classes)))
         present = np.unique(y[train])

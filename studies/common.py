@@ -8,14 +8,14 @@ import scipy.sparse as sp
 
 from stages.core.data import arrays
 from stages.core.declared import params
-from stages.core.declared.task import TASKS, Task
+from stages.core.declared.task import Task
 
 ROOT = Path(__file__).parent.parent
 
 
 def task_of(name: str) -> Task:
     """What is predicted of a data set, as params.yaml says."""
-    return TASKS[params.load().datasets[name].data.task]
+    return params.load().datasets[name].task
 
 
 def load(name: str, *parts: str) -> tuple:

@@ -89,7 +89,7 @@ def optimism(revisions) -> str:
     """How much better results would look had the same rows chosen the epoch and judged it."""
     said = []
     for dataset in DATASETS:
-        key = f"optimism_{task_of(dataset).metric}"
+        key = f"optimism_{task_of(dataset).trained}"
         gains = [each.json(f"metrics/{dataset}.json")["chosen_epochs"][key] for each in revisions]
         said.append(f"{dataset} {np.mean(gains):+.4f} (at most {max(gains):+.4f})")
     return ", ".join(said)

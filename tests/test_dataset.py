@@ -60,3 +60,10 @@ def test_words_in_order_need_a_single_column_of_text():
     fit = {"weighting": "binary"}
     with pytest.raises(Wrong, match=r"data\.drop: expected it to leave a single column of text"):
         chosen(preprocess=text, fit=fit)
+
+
+def test_in_time_no_fold_gets_its_epoch_from_later_ones():
+    best = {"epochs": "best"}
+    assert chosen(kfold=best).kfold.epochs == "best"
+    with pytest.raises(Wrong, match=r"kfold\.epochs: expected a number beside data\.time"):
+        chosen(data={"time": "day"}, kfold=best)

@@ -7,6 +7,7 @@ set on which any of them differs, the best first. p is corrected for the number 
 data sets (Holm). The best group has the best mean and all that it does not beat.
 """
 
+from stages.core.judge.metrics import Metric
 from stages.core.run.stage import parser_of, tool
 from tools.review import verdicts
 from tools.review.markdown import change, number, share, table
@@ -17,61 +18,61 @@ from tools.review.revisions import Revision, Unreadable, resolve, stale
 HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p (Holm)"
 
 
-def best_group(name: str, results: dict[int, Results], upwards: int) -> set[int]:
-    """Keys of the results with the best mean of the main metric and of those it does not beat.
+def best_group(name: str, sides: list[Results], metric: Metric) -> list[Results]:
+    """Of sides that compare: the one with the best mean of a metric, and those it does not beat."""
+    if not sides:
+        return []
+    best = sides[0]
+    for side in sides[1:]:
+        best = side if metric.beats(side.mean(metric), best.mean(metric)) else best
+    others = [side for side in sides if side is not best]
+    pairs = verdicts.corrected([verdicts.compared(name, side, best) for side in others])
+    return [best, *(pair.base for pair in pairs if not pair.verdict().startswith("better"))]
 
-    results: of experiments that compare. upwards: 1 where higher is better, otherwise -1.
-    """
-    means = {key: side.mean(side.about.metric) for key, side in results.items()}
-    best = max(means, key=lambda key: upwards * means[key])
-    others = [key for key in means if key != best]
-    pairs = [verdicts.compared(name, results[key], results[best]) for key in others]
-    judged = zip(others, verdicts.corrected(pairs), strict=True)
-    return {best, *(key for key, pair in judged if not pair.verdict().startswith("better"))}
 
-
-def line(pair: verdicts.Reviewed, in_group: bool, base: bool = False) -> list[str]:
-    """A row of the table: an experiment, or the base, which is compared with nothing."""
-    metric = pair.about.metric
-    side = pair.base if base else pair.head
-    cells = [side.revision.name, "●" if in_group else ""]
-    mean = number(pair.means(metric)[0 if base else 1])
-    if base:
-        return [*cells, "base", mean, "-", "-"]
-    found = pair.comparisons.get(metric.name)
-    if not found:
-        return [*cells, f"**{pair.verdict()}**", mean, pair.obstacle, "-"]
-    p = share(pair.p[metric.name][0]) if found.differs else "-"
-    return [*cells, f"**{pair.verdict()}**", mean, change(found), p]
+def line(side: Results, pair: verdicts.Reviewed | None, metric: Metric, best: bool) -> list[str]:
+    """A row of the table: an experiment against the base, or the base, which has no pair."""
+    cells = [side.revision.name, "●" if best else ""]
+    if pair is None:
+        return [*cells, "base", number(side.mean(metric)), "-", "-"]
+    difference, p = pair.obstacle, "-"
+    if not pair.obstacle:
+        found = pair.comparisons[metric.name]
+        difference, p = change(found), share(pair.p[metric.name][0])
+    return [*cells, f"**{pair.verdict()}**", number(side.mean(metric)), difference, p]
 
 
 def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
     """The table of a data set. pairs: each experiment against the base, corrected."""
-    metric, unit = pairs[0].about.metric, pairs[0].about.source.unit
-    upwards = 1 if metric.higher_is_better else -1
-    results = {0: pairs[0].base} | {n: pair.head for n, pair in enumerate(pairs, start=1)}
-    comparable = {n: side for n, side in results.items() if not (n and pairs[n - 1].obstacle)}
-    group = best_group(name, comparable, upwards)
-    rows = [line(pairs[0], 0 in group, base=True)]
-    rows += [line(pair, n in group) for n, pair in enumerate(pairs, start=1)]
-    means = {n: side.mean(metric) for n, side in results.items()}
-    same = [n for n, pair in enumerate(pairs, start=1) if pair.verdict() == "the same"]
-    order = sorted(means, key=lambda n: (means[n] is None, -upwards * (means[n] or 0)))
-    shown = table([*HEADER], [rows[n] for n in order if n not in same])
+    base = pairs[0].base
+    about = base.about or pairs[0].about
+    metric, compare = about.metric, [pair.head for pair in pairs if not pair.obstacle]
+    group = best_group(name, [base, *compare] if compare else [], metric)
+    entries = [(base, None), *((pair.head, pair) for pair in pairs)]
+    same = [pair.head for pair in pairs if pair.verdict() == "the same"]
+    shown = [(side, pair) for side, pair in entries if side not in same]
+
+    def place(entry):
+        mean = entry[0].mean(metric)
+        worse = 0 if mean is None else -mean if metric.higher_is_better else mean
+        return mean is None, worse
+
+    rows = [line(*entry, metric, entry[0] in group) for entry in sorted(shown, key=place)]
     better = "higher is better ↑" if metric.higher_is_better else "lower is better ↓"
-    says = f"{metric.name}{f' ({unit})' if unit else ''}, {better}"
-    equal = ", ".join(results[n].revision.name for n in same)
-    beside = f"\n\nThe same as the base: {equal}." if same else ""
-    return f"## {name}: {says}\n\n{shown}{beside}"
+    title = f"## {name}: {metric.named(about.source.unit)}, {better}"
+    equal = ", ".join(side.revision.name for side in same)
+    beside = [f"The same as the base: {equal}."] if same else []
+    return "\n\n".join([title, table([*HEADER], rows), *beside])
 
 
 def document(base: Revision, heads: list[Revision]) -> str:
     """All tables, in Markdown. Raises Unreadable."""
-    found = [pair for head in heads for pair in verdicts.review(base, head)]
     by_name = {}
-    for pair in verdicts.corrected(found):
+    for pair in verdicts.corrected(
+        [pair for head in heads for pair in verdicts.review(base, head)]
+    ):
         by_name.setdefault(pair.name, []).append(pair)
-    parts, same = [f"# {len(heads)} experiments against {base.name}"], []
+    parts, same = [f"# {', '.join(head.name for head in heads)} against {base.name}"], []
     if late := [side.name for side in (base, *heads) if stale(side)]:
         parts.append(f"> **Out of date**, params or code are newer: {', '.join(late)}.")
     for name, pairs in by_name.items():
@@ -86,7 +87,10 @@ def document(base: Revision, heads: list[Revision]) -> str:
 
 def _settings(base, head):
     differ = params_that_differ(base, head)
-    settings = [f"`{key}={sides.get('head', 'removed')}`" for key, sides in differ.items()]
+    settings = [
+        f"`{key}={sides['head']}`" if "head" in sides else f"`{key}` is not there"
+        for key, sides in differ.items()
+    ]
     return ", ".join(settings) or "none"
 
 

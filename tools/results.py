@@ -58,7 +58,8 @@ def main():
             raise SystemExit(
                 f"results: {paths[name]} is damaged, or in a merge; `dvc repro` makes it anew"
             ) from None
-        notes += [f"{metric} of {name} in {unit}"] if unit else []
+        in_unit = METRICS[metric].named(unit) != metric
+        notes += [f"{metric} of {name} in {unit}"] if in_unit else []
     print(tabulate(lines, headers="keys", tablefmt=style, disable_numparse=True))
     print(f"\n{'; '.join(notes)}.")
     if references:

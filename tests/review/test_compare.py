@@ -93,3 +93,26 @@ def test_an_experiment_that_does_not_compare_says_why_and_is_in_no_group(project
 def test_an_unknown_experiment_is_named(project, run):
     with pytest.raises(SystemExit, match="compare: nobody is neither"):
         run("main", "nobody")
+
+
+def test_a_data_set_that_the_base_lacks_is_compared_by_nobody(project, run):
+    project.git("rm", "-rq", "metrics/reuters.json", "metrics/reuters")
+    project.commit()
+    found = tables(run("HEAD", "HEAD~1"))["reuters"]
+    assert (found["HEAD~1"][0], found["HEAD~1"][1]) == ("", "**not comparable**")
+    del project.params["datasets"]["reuters"]
+    project.save()
+    project.commit()
+    assert tables(run("HEAD", "HEAD~2"))["reuters"]["HEAD~2"][1] == "**not comparable**"
+
+
+def test_the_metric_is_that_of_the_base(project, experiments, run):
+    project.git("switch", "-q", "much")
+    project.params["datasets"]["imdb"]["data"]["metrics"] = ["log_loss"]
+    project.save()
+    project.commit()
+    text = run("main", "HEAD", "little")
+    assert "## imdb: accuracy, higher is better ↑" in text
+    found = tables(text)["imdb"]
+    assert (found["little"][0], found["main"][0], found["HEAD"][0]) == ("●", "", "")
+    assert "not comparable" in found["HEAD"][1]

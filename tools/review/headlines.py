@@ -18,8 +18,7 @@ def headlines(reviewed: list[Reviewed]) -> str:
 def headline(dataset: Reviewed) -> str:
     """The verdict, by how much, in how many folds and how sure."""
     metric, verdict = dataset.about.metric, dataset.verdict()
-    unit = dataset.about.source.unit if "{unit}" in metric.units else ""
-    label = f"{metric.name} ({unit})" if unit else metric.name
+    label = metric.named(dataset.about.source.unit)
     means = f"{label} {' → '.join(map(number, dataset.means(metric)))}"
     if dataset.obstacle:
         return f"**{dataset.name}: {verdict}**, {means}: {dataset.obstacle}"

@@ -251,6 +251,9 @@ def misfits(section: DataSet, source: sources.Source) -> Iterator[str]:
     if takes and takes != gives:
         wanted, given = f"{network} takes ({', '.join(takes)})", ", ".join(gives)
         yield f"model.network: {wanted}, but the encoding {encoding} gives ({given})"
+    if section.kfold.epochs == "best" and getattr(section.data, "time", None):
+        why = "beside data.time: later folds would choose"
+        yield f"kfold.epochs: expected a number {why}, got 'best'"
     if final.epochs == "best" and not final.validation:
         yield "final.epochs: expected a number where final.validation is 0, got 'best'"
     if fit.momentum and fit.optimizer != "sgd":

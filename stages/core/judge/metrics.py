@@ -64,6 +64,11 @@ class Metric:
         """Whether a value is better than another."""
         return value > other if self.higher_is_better else value < other
 
+    def named(self, unit: str = "") -> str:
+        """Its name and, where it is in the unit of the target, which may be "", that unit."""
+        in_unit = unit and "{unit}" in self.units
+        return f"{self.name} ({self.units.format(unit=unit)})" if in_unit else self.name
+
     def axis(self, unit: str = "") -> str:
         """What an axis says, with the unit. unit: of the target, if it has one."""
         known = self.units if unit or "{unit}" not in self.units else ""
