@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stages.core.judge.metrics import LOSSES, METRICS, Metric, main_metric
-from stages.core.judge.variance import by_folds, by_parts
+from stages.core.judge.variance import SINGLE, by_folds, by_parts
 
 FEW = 5  # folds in which a metric is undefined that are told one by one
 
@@ -98,7 +98,7 @@ def over_folds(metric, values, gaps, rows=None, alike=False) -> dict:
     mean, std = values.mean(), np.std(values.mean(axis=1), ddof=1)
     values = values.reshape(1, -1, values.shape[2]) if alike else values
     bounds = {"bounds": metric.bounds}
-    found = by_parts(*rows, **bounds) if rows else by_folds(values, **bounds)
+    found = by_parts(*rows, kappa=SINGLE, **bounds) if rows else by_folds(values, **bounds)
     return {"high": found.high, "low": found.low, "mean": mean, "std": std}
 
 
