@@ -1,0 +1,1 @@
+"""Does the review keep its word? Trains what is compared, judges it, and writes the page."""
