@@ -108,7 +108,8 @@ def choice(scenarios) -> str:
         f"{done.equal:,} verdicts on equals are false; intervals are {done.single:.2f} as wide as "
         f"those from the folds of a seed. The smallest kappa that keeps all bounds (at most 7 % "
         f"missed, 10 % in a scenario of {FEWEST} pairs or more, 7 % false verdicts, 5 % with seeds "
-        f"alone): {smallest}."
+        f"alone): {smallest}. Simulated pairs of learners ask for more: see `KAPPA` in "
+        "stages/core/judge/variance.py."
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from test_params_file import NAMED, PLAIN, with_settings
 
 pytest.importorskip("studies", reason="studies/ was deleted")
-from studies import calibrate, common, demo, study
+from studies import demo, study
 
 
 def test_the_study_has_the_changes_of_the_tutorials_chapter():
@@ -58,32 +58,12 @@ def test_the_picture_has_the_same_bytes_each_time_and_shows_each_variant():
     assert study.against_the_first(curves) != first
 
 
-def test_alarms_are_intervals_that_leave_out_the_truth():
-    noise = np.random.default_rng(0).normal(size=(20, 40))
-    assert (calibrate.alarms(zip(noise[::2], noise[1::2], strict=True), 4)[:2] == 0).all()
-    pairs = [(row, row + 5 + 0.1 * other) for row, other in zip(noise, noise[::-1], strict=True)]
-    assert calibrate.alarms(pairs, 4).tolist() == [20, 20, 20]
-    assert calibrate.alarms(pairs, 4, truth=5.0)[0] == 0
-    heads = np.array([head for _, head in pairs])
-    assert calibrate.found(noise, heads, 4).tolist() == [20, 20, 20]
-    assert calibrate.found(heads, noise, 4).tolist() == [0, 0, 0], "these are smaller"
-
-
-def test_the_page_of_the_calibration_has_a_share_for_each_way_to_judge(monkeypatch, tmp_path):
-    monkeypatch.setattr(common, "ROOT", tmp_path)
-    differences = np.array([[1.0, 20.0], [-1.0, 2.0]])
-    calibrate.page([0, 0, 200], [1, 2, 3], -0.01, {"a": ([50, 25, 0], differences)})
-    page = (tmp_path / "docs/calibration.md").read_text()
-    assert "| false alarms | 0.0% (0.0% to 1.8%) | 0.0% (0.0% to 1.8%) | 100.0% (" in page
-    assert "| 50, Boston Housing, a | found worse | 100.0% (92.9% to 100.0%) | 50.0% (" in page
-    assert "a: mean difference +5.500" in page
-    assert "75.0% of the folds worse, 25.0% by more than 10." in page
-
-
 def test_a_row_of_the_demo_says_what_dvc_and_the_review_say(monkeypatch):
     shown = {"metrics/reuters.json": {"kfold.accuracy.mean": {"old": 0.5, "new": 0.75}}}
     monkeypatch.setattr(demo.variants, "output", lambda *command: json.dumps(shown))
     same = demo.revisions.Revision("HEAD", demo.revisions.resolve("HEAD").commit)
     monkeypatch.setattr(demo.revisions, "resolve", lambda name: same)
     row = demo.reviewed("balanced", "reuters")
-    assert row.startswith("balanced | reuters kfold.accuracy.mean 0.5 → 0.75 | **the same**: ")
+    assert row.startswith(
+        "balanced | reuters kfold.accuracy.mean 0.5 → 0.75 | **reuters: the same** "
+    )
