@@ -361,3 +361,9 @@ def test_more_fits_leave_rows_and_what_training_sets_have_in_common(case):
     between = found.training / (0.5 + 1 / 9)
     assert found.limit**2 == pytest.approx(found.rows + 0.5 * between)
     assert by_folds(np.zeros((2, 1, 4))).limit is None
+
+
+def test_a_fold_with_a_single_group_is_told_whatever_repeat_it_is_in():
+    groups = np.arange(12) // 2
+    folds = np.array([[0, 0, 1, 1, 2, 2], [0, 1, 1, 2, 2, 2]])[:, groups]
+    assert "single row (or group)" in inseparable(folds, 3, groups)

@@ -96,7 +96,8 @@ def inseparable(folds, seeds, groups=None) -> str:
         needed = f"{REPEATS} repeats and {SEEDS} seeds (`kfold` of params.yaml) or more"
         return f"rows, seeds and training sets are told apart by {needed}"
     units = np.arange(folds.shape[1]) if groups is None else groups
-    counts = [len(np.unique(units[folds[0] == fold])) for fold in range(folds.max() + 1)]
+    k = int(folds.max()) + 1  # groups are dealt in other numbers in each repeat
+    counts = [len(np.unique(units[dealt == fold])) for dealt in folds for fold in range(k)]
     return "" if min(counts) > 1 else "a fold has a single row (or group)"
 
 
