@@ -185,6 +185,16 @@ def test_rows_that_are_not_those_of_the_folds_are_left_out(pair, run, values, fo
     assert "workspace's metrics by row are not those of its folds.csv" in part
 
 
+@pytest.mark.parametrize("part", ["rows", "repeats", "groups"])
+def test_files_of_other_rows_or_repeats_are_left_out(pair, run, values, folds, part):
+    groups = np.arange(ROWS - 1) if part == "groups" else None
+    other = {"rows": folds[:, :-1], "repeats": folds[:-1], "groups": folds}[part]
+    packed = row_metrics.pack(values[: len(other), :, : other.shape[1]], other, groups)
+    pair.put("metrics/imdb/row_folds.npz", packed["row_folds.npz"])
+    part = section(run("HEAD"), "imdb")
+    assert "workspace's metrics by row are not those of its folds.csv" in part
+
+
 def test_results_that_are_judged_by_another_metric_are_not_compared(pair, run):
     pair.params["datasets"]["imdb"]["data"]["metrics"] = ["log_loss", "accuracy"]
     pair.save()

@@ -106,9 +106,12 @@ class Results:
     def agrees(self, rows: ByRow) -> bool:
         """Whether metrics by row are those of the folds, but for their rounding."""
         values = self.folds.sort_values(self._keys)[self.judged].to_numpy("float64")
-        shape = *rows.values.shape[:2], rows.folds.max() + 1
-        if values.size != np.prod(shape):
-            return False
+        shape, groups = (*rows.values.shape[:2], rows.folds.max() + 1), rows.groups
+        same_rows = rows.folds.shape == rows.values[:, 0].shape
+        if groups is not None:
+            same_rows = same_rows and groups.shape == rows.folds[0].shape
+        if not same_rows or values.size != np.prod(shape):
+            return False  # such as a file that a merge took from another revision
         held_out = [
             [[of_seed[dealt == fold].mean() for fold in range(shape[2])] for of_seed in of_repeat]
             for of_repeat, dealt in zip(rows.values, rows.folds, strict=True)
