@@ -147,6 +147,22 @@ def test_a_side_without_test_rows_is_still_judged_by_its_folds(project, run, sid
     assert "changed sides" not in section(text, "imdb")
 
 
+def test_without_test_rows_in_both_nothing_is_said_of_them(project, run):
+    path = project.folder / "metrics/imdb.json"
+
+    def untested():
+        path.write_text(
+            json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "test"})
+        )
+        project.put("metrics/imdb/test_rows.csv", "seed_0,seed_1,seed_2\n")
+
+    untested()
+    project.commit()
+    project.results("imdb", main=(0.03, 0.002))
+    untested()
+    assert "test rows" not in section(run("main"), "imdb").lower()
+
+
 @pytest.mark.parametrize("file", ["fold_curves.csv", "test.csv", "network.txt"])
 def test_a_base_without_a_file_is_still_judged_and_drawn(project, run, tmp_path, file):
     (project.folder / "metrics/imdb" / file).unlink()

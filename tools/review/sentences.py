@@ -116,7 +116,8 @@ def _size(value):
 def _test_rows(dataset):
     """What the test rows say."""
     if not dataset.test_rows:
-        yield "No test rows to compare: one of the two does not say how each row fared."
+        if dataset.tested:
+            yield "No test rows to compare: one of the two does not say how each row fared."
         return
     name, (base, head) = dataset.about.metric.name, dataset.test_rows
     if np.array_equal(base, head):

@@ -50,6 +50,11 @@ class Reviewed:
         return (base, head) if splits[0] == splits[1] else None
 
     @property
+    def tested(self) -> bool:
+        """Whether a side has test rows, and the main metric is a mean over rows."""
+        return bool(self.about.metric.by_row) and any("test" in side.metrics for side in self.sides)
+
+    @property
     def unchanged(self) -> bool:
         """Whether nothing at all differs."""
         differs = any(found.differs for found in self.comparisons.values())
