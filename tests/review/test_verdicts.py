@@ -201,3 +201,12 @@ def test_another_main_metric_is_not_compared(project, run, monkeypatch):
     project.results("imdb", main=(0.03, 0.002), measured="new")
     why = reason(top(run("main"))["imdb"])
     assert why.startswith("the main metric is accuracy in main and loss in workspace; ")
+
+
+@pytest.mark.parametrize("within", ["0,005", -0.005, 0])
+def test_a_band_of_equivalence_that_is_no_number_above_0_is_refused(project, refused, within):
+    project.params["datasets"]["imdb"]["review"]["equivalent_within"] = within
+    project.save()
+    said = refused("main")
+    assert "params.yaml of workspace: datasets.imdb.review.equivalent_within" in said
+    assert repr(within) in said

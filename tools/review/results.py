@@ -57,8 +57,6 @@ class Results:
         self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
         self.section = revision.sections.get(name, {})  # of params.yaml
         self.split_seed = revision.yaml("params.yaml").get("split_seed")
-        # Half the band of differences that are too small to matter.
-        self.equivalent_within = (self.section.get("review") or {}).get("equivalent_within")
         source = revision.read(f"data/sources/{name}.yaml")
         self.about = described(source, self.section.get("data"), self.measured)
         self.folds = revision.table(f"{folder}/folds.csv", ("repeat", "fold", "loss"))
@@ -71,6 +69,15 @@ class Results:
         inputs = revision.yaml("dvc.lock").get("stages", {}).get(f"preprocess@{name}") or {}
         hashes = {dep["path"]: dep.get("md5", "") for dep in inputs.get("deps", [])}
         self.data = hashes.get(f"data/raw/{name}", "")
+
+    @property
+    def equivalent_within(self) -> float | None:
+        """Half the band of differences that are too small to matter. Raises Unreadable."""
+        within = (self.section.get("review") or {}).get("equivalent_within")
+        if within is None or (isinstance(within, (int, float)) and within > 0):
+            return within
+        place = f"params.yaml of {self.revision.name}: datasets.{self._name}.review"
+        raise Unreadable(f"{place}.equivalent_within: expected a number above 0, got {within!r}")
 
     def mean(self, metric: Metric) -> float | None:
         """The K-fold mean of a metric; None where there is none."""
