@@ -185,6 +185,7 @@ def test_of_many_folds_a_few_are_named_and_the_others_counted():
     (told,) = scores.over_folds(MAE, values, gaps).values()
     assert len(told) == 6
     assert told["more folds"] == 7
+    assert scores.gaps({"undefined": dict(sorted(told.items()))}).endswith("; more folds: 7")
     everywhere = dict.fromkeys(map(str, range(20)), "only 3 classes")
     told = scores.over_folds(MAE, values, everywhere)
     assert told == {"undefined": {"every fold": "only 3 classes"}}

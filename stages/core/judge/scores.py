@@ -11,7 +11,7 @@ import pandas as pd
 from stages.core.judge.metrics import LOSSES, METRICS, Metric, main_metric
 from stages.core.judge.variance import SINGLE, by_folds, by_parts
 
-FEW = 5  # folds in which a metric is undefined that are told one by one
+FEW, MORE = 5, "more folds"  # in which a metric is undefined: told one by one, and how many others
 
 
 class Undefined(ValueError):
@@ -93,7 +93,7 @@ def over_folds(metric, values, gaps, rows=None, alike=False) -> dict:
     if gaps:
         if len(gaps) == values[:, 0].size and len(set(gaps.values())) == 1:
             return {"undefined": {"every fold": next(iter(gaps.values()))}}
-        more = {"more folds": len(gaps) - FEW} if len(gaps) > FEW else {}
+        more = {MORE: len(gaps) - FEW} if len(gaps) > FEW else {}
         return {"undefined": dict(islice(gaps.items(), FEW)) | more}
     mean, std = values.mean(), np.std(values.mean(axis=1), ddof=1)
     values = values.reshape(1, -1, values.shape[2]) if alike else values
@@ -128,7 +128,10 @@ def chosen_epochs(task, kfold) -> dict:
 def gaps(told: dict) -> str:
     """For people: why a metric is undefined, as `over_folds` or `over_seeds` tells it, or ""."""
     why = told.get("undefined", "")
-    return why if isinstance(why, str) else "; ".join(f"{at}: {gap}" for at, gap in why.items())
+    if isinstance(why, str):
+        return why
+    last = sorted(why.items(), key=lambda gap: gap[0] == MORE)  # names are sorted in the file
+    return "; ".join(f"{at}: {gap}" for at, gap in last)
 
 
 def check(metric, told, rows):
