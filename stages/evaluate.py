@@ -119,7 +119,7 @@ def rounded(values):
         return {name: rounded(values[name]) for name in sorted(values)}
     if isinstance(values, (float, np.floating)):
         stop_if_not_finite(values)
-        return round(float(values), DECIMALS)
+        return round(float(values), DECIMALS) + 0.0  # no -0.0
     return values
 
 

@@ -122,6 +122,10 @@ def test_the_metrics_file_has_scalars_alone_sorted_and_rounded(case):
     assert json.dumps(figures) == json.dumps(figures, sort_keys=True)
 
 
+def test_no_metric_is_minus_zero():
+    assert str(evaluate.rounded({"loss": -1e-9})) == "{'loss': 0.0}"
+
+
 def test_the_metrics_file_has_the_same_shape_for_every_data_set(case):
     task, (figures, _) = case
     quantity = "cross-entropy" if task.classifies else "Huber loss"
