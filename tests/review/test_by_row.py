@@ -185,6 +185,17 @@ def test_rows_that_are_not_those_of_the_folds_are_left_out(pair, run, values, fo
     assert "workspace's metrics by row are not those of its folds.csv" in part
 
 
+def test_small_errors_beside_an_outlier_are_those_of_the_folds(project, run, folds):
+    random = np.random.default_rng(0)
+    errors = random.random((REPEATS, SEEDS, ROWS))
+    errors[0, 0, 7] = 1e12  # a fit that failed; beside it 16 bits tell no errors around 1
+    for factor, commit in ((1, True), (1.1, False)):
+        put(project, factor * errors, folds, name="boston_housing", metric="mae")
+        if commit:
+            project.commit()
+    assert json.loads(run("HEAD", "--json"))["datasets"]["boston_housing"]["folds_alone"] is None
+
+
 @pytest.mark.parametrize("part", ["rows", "repeats", "groups"])
 def test_files_of_other_rows_or_repeats_are_left_out(pair, run, values, folds, part):
     groups = np.arange(ROWS - 1) if part == "groups" else None
