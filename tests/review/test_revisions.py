@@ -23,6 +23,12 @@ def test_an_experiment_of_dvc_is_found_by_its_name(project, run):
     assert top(text)["imdb"][0] == "better"
 
 
+@pytest.mark.parametrize("name", ["*", "my-???", "[m]y-exp", "^main"])
+def test_what_is_no_name_means_no_experiment(project, refused, name):
+    project.git("update-ref", "refs/exps/ab/cdef/my-exp", "HEAD")
+    assert f"{name} is neither a Git revision nor" in refused("main", name)
+
+
 @pytest.mark.parametrize("arguments", [("nowhere",), ("main", "nowhere")], ids=["base", "head"])
 def test_an_unknown_revision_says_how_to_find_one(project, refused, arguments):
     message = refused(*arguments)

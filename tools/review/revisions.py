@@ -127,11 +127,13 @@ def resolve(name: str) -> Revision:
     """The Git revision or DVC experiment of this name. Raises Unreadable."""
     try:
         commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        return Revision(name, commit.decode().strip())
+        if not commit.startswith(b"^"):  # all but a commit, which is none
+            return Revision(name, commit.decode().strip())
     except Unreadable:
         git("rev-parse", "--git-dir")  # says so where this is no repository
     newest_first = "--sort=-committerdate", "--format=%(objectname)"
-    if experiments := git("for-each-ref", *newest_first, f"refs/exps/*/*/{name}").decode().split():
+    experiments = git("for-each-ref", *newest_first, f"refs/exps/*/*/{name}").decode().split()
+    if experiments and name and not set(name) & set("*?["):  # a pattern would mean any of them
         return Revision(name, experiments[0])
     what = f"{name} is neither a Git revision nor a DVC experiment that is here"
     raise Unreadable(f"{what}. {_hint(name)}")
