@@ -101,10 +101,7 @@ def main():
     parser.add_argument("heads", nargs="+", metavar="experiment", help="the same, or workspace")
     chosen = parser.parse_args()
     try:
-        base, *heads = (
-            Revision(name) if name == "workspace" else resolve(name)
-            for name in (chosen.base, *dict.fromkeys(chosen.heads))
-        )
+        base, *heads = map(resolve, (chosen.base, *dict.fromkeys(chosen.heads)))
         print(document(base, heads))
     except Unreadable as error:
         raise SystemExit(f"compare: {error}") from None

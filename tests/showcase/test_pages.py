@@ -201,7 +201,9 @@ WIDTHS = [375, 800, 1280, 1920]
 
 def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
     workspace = revisions.Revision("workspace")
-    shown = markdown.metric_table(verdicts.review(workspace, workspace)[0])
+    reviewed = verdicts.review(workspace, workspace)[0]
+    reviewed.head.metrics = {}  # what is the same in both is not in the table
+    shown = markdown.metric_table(reviewed)
     longest = markdown.table(
         ["param", "base", "head"],
         [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]],

@@ -124,7 +124,9 @@ def _md5(content):
 
 
 def resolve(name: str) -> Revision:
-    """The Git revision or DVC experiment of this name. Raises Unreadable."""
+    """The Git revision or DVC experiment of this name, or the workspace. Raises Unreadable."""
+    if name == "workspace":
+        return Revision(name)
     try:
         commit = git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         if not commit.startswith(b"^"):  # all but a commit, which is none

@@ -60,7 +60,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
 def _noise(found, folds_alone):
     """Where the noise of the difference comes from."""
     if found.test == "folds":
-        yield f"Judged by the folds alone, which is less sharp: {folds_alone}."
+        yield f"Judged by the folds alone, which is mostly less sharp: {folds_alone}."
     elif found.error:
         parts = {"the rows": found.rows, "training sets": found.training, "seeds": found.seeds}
         shares = (
@@ -72,7 +72,7 @@ def _noise(found, folds_alone):
             f"{found.folds * found.fits} fits: one that fails in 25 may be unseen. `kfold.repeats` "
             f"and `kfold.seeds` for {MANY} fits see more."
         )
-    if found.differing is not None and found.differing < FEW:
+    if found.differing and found.differing < FEW:
         yield f"The two differ on {found.differing} rows (or groups) at all: too few for evidence."
 
 
