@@ -126,7 +126,7 @@ def test_the_speed_of_whole_runs_is_that_of_the_benchmark():
 
 
 def test_the_review_in_the_readme_is_that_of_the_demo():
-    said = re.findall(r"^- (\*\*\w+: .+)", README, re.MULTILINE)
+    said = re.findall(r"^> - (\*\*\w+: .+)", README, re.MULTILINE)
     assert said
     for line in said:
         assert f"| {line} |" in (ROOT / "docs/demo.md").read_text()
