@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.core.judge.comparison import LEVEL, interval, standard_error
+from stages.core.judge.comparison import ANY, LEVEL, standard_error
 from stages.core.judge.metrics import LOSSES, METRICS
+from stages.core.judge.variance import by_folds
 from tools.review.comparison import (
     Comparison,
     bootstrap,
@@ -25,6 +26,12 @@ from tools.review.comparison import (
 #   standard error sqrt(5 / 3 x (1 / 4 + 1 / (2 - 1))) = sqrt(25 / 12) = 1.443376
 DIFFERENCES = np.array([1.0, 2.0, 3.0, 4.0])
 ERROR = np.sqrt(25 / 12)
+
+
+def interval(values, k, bounds=ANY):
+    """Of the mean of k folds x repeats with a single seed."""
+    found = by_folds(np.reshape(values, (-1, 1, k)), bounds=bounds)
+    return found.low, found.high
 
 
 def student(t):

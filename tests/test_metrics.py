@@ -261,14 +261,6 @@ def test_log_loss_is_the_loss_of_classes_under_another_name():
         assert values[0].tolist() == values[1].tolist()
 
 
-def test_each_metric_knows_its_tasks():
-    assert METRICS["f1"].tasks == METRICS["average_precision"].tasks == ("binary",)
-    assert METRICS["roc_auc"].tasks == METRICS["brier"].tasks == ("binary", "multiclass")
-    assert METRICS["top_5_accuracy"].tasks == ("multiclass",)
-    assert METRICS["r2"].tasks == ("regression",)
-    assert all(metric.tasks for metric in METRICS.values())
-
-
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_a_task_names_metrics_that_there_are_and_by_rows_the_main_one(task):
     assert set(task.metrics) <= set(task.choices) <= set(METRICS)

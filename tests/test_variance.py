@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.core.judge.comparison import interval
 from stages.core.judge.variance import KAPPA, by_folds, by_parts, inseparable
 
 PARTS = "rows", "seeds", "training"
@@ -329,7 +328,8 @@ def test_folds_are_judged_as_before_after_a_mean_over_seeds():
     found = by_folds(values, within=0.2, bounds=(-0.5, 0.5))
     means = values.mean(axis=1).ravel()
     assert found.mean == pytest.approx(means.mean())
-    assert (found.low, found.high) == pytest.approx(interval(means, 4, (-0.5, 0.5)))
+    ends = stats.t.interval(0.95, 11, means.mean(), found.error)
+    assert (found.low, found.high) == pytest.approx(tuple(np.clip(ends, -0.5, 0.5)))
     assert found.error == pytest.approx(np.sqrt(means.var(ddof=1) * (1 / 12 + 1 / 3)))
     assert (found.freedom, found.test) == (11, "folds")
     assert found.worse == pytest.approx(stats.t.cdf(-0.2, 11, found.mean, found.error))

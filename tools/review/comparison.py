@@ -35,7 +35,7 @@ def typical(differences, k, bounds=ANY) -> Mean:
     A fold in which a fit failed adds so much to the variance that differences in all others go
     unseen: the mean of the middle three fifths does without it. Its variance is that of all
     differences, with the fifths at either end drawn in to where the middle ends (Winsorized).
-    bounds: as of `interval`.
+    bounds: as of `t_test`.
     """
     ordered, cut = np.sort(differences), int(TRIM * len(differences))
     middle = ordered[cut : len(ordered) - cut]

@@ -35,19 +35,13 @@ def standard_error(values, k) -> float:
 
 
 def t_test(mean, error, freedom, bounds) -> Mean:
-    """Student's t-test of a mean with this standard error; bounds: as of `interval`."""
-    half = stats.t.ppf(1 - LEVEL / 2, freedom) * error
-    low, high = np.clip([mean - half, mean + half], *bounds)
-    p = 2 * stats.t.sf(abs(mean) / error, freedom) if error else mean == 0
-    return Mean(*map(float, (mean, low, high, p)))
-
-
-def interval(values, k, bounds=ANY) -> tuple[float, float]:
-    """The 95 % interval of the mean: Student's t with k x repeats - 1 degrees of freedom.
+    """Student's t-test of a mean with this standard error.
 
     bounds: the least and the most that the mean can be; the interval is clipped there and holds the
     truth, which is between them, exactly as often. (A logit scale would keep to them too, but is
     not defined for a fold at a bound, and moves every other interval.)
     """
-    found = t_test(np.mean(values), standard_error(values, k), len(values) - 1, bounds)
-    return found.low, found.high
+    half = stats.t.ppf(1 - LEVEL / 2, freedom) * error
+    low, high = np.clip([mean - half, mean + half], *bounds)
+    p = 2 * stats.t.sf(abs(mean) / error, freedom) if error else mean == 0
+    return Mean(*map(float, (mean, low, high, p)))

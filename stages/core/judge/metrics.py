@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import huber
 from sklearn import metrics
 
-from stages.core.declared.task import TASKS, TOP, Task
+from stages.core.declared.task import TOP, Task
 from stages.core.judge.predictions import classes, probabilities
 
 
@@ -33,11 +33,6 @@ class Metric:
     by_row: Callable | None = None
     of_all: Callable | None = None
     gap: Callable | None = None
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Names of the tasks that it can be asked of."""
-        return tuple(task.name for task in TASKS.values() if self.name in task.choices)
 
     def undefined(self, targets, predictions) -> str:
         """Why it is not defined for these rows, such as "no rows of class 1"; "" where it is."""
