@@ -1,5 +1,6 @@
 """What Git holds of a revision, and what is said where it does not."""
 
+import json
 import re
 import subprocess
 
@@ -175,3 +176,38 @@ def test_a_data_set_that_neither_side_describes_is_not_passed_over(project, refu
     project.commit()
     message = refused("main")
     assert "data/sources/imdb.yaml and datasets.imdb.data.task cannot be read in main" in message
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "named"),
+    [
+        (("kfold",), float("nan"), "below kfold, got nan"),
+        (("kfold", "accuracy"), 0.9, "below accuracy, got 0.9"),
+        (("network",), [], ""),
+        (("reference",), "none", "below reference, got 'none'"),
+    ],
+)
+def test_metrics_of_another_form_are_named(project, run, refused, keys, value, named):
+    told = json.loads((project.folder / "metrics/imdb.json").read_text("utf-8"))
+    inner = told
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    project.put("metrics/imdb.json", json.dumps(told))
+    if not named:  # empty is as good as absent
+        assert "imdb" in run("main")
+        return
+    said = refused("main")
+    assert "metrics/imdb.json of workspace" in said
+    assert named in said
+
+
+@pytest.mark.parametrize("group", ["data", "kfold", "review"])
+def test_a_section_of_another_form_is_named(project, refused, group):
+    project.params["datasets"]["imdb"][group] = 5
+    project.save()
+    said = refused("main")
+    assert (
+        f"datasets.imdb in params.yaml of workspace: expected names and values below {group}"
+        in said
+    )

@@ -12,9 +12,9 @@ SHARE = 0.2  # of the rows, for the test
 STEPS = 400  # of a fit, at least
 PIXELS = 500_000  # of all training rows, below which several repeats are cheap
 SMALL = 20_000  # training rows below which several repeats are cheap
-COMMENTS = {
+COMMENTS = {  # by key, or by group and key
     "task": "binary (two classes), multiclass or regression (a number)",
-    "target": "the column to predict",
+    "data.target": "the column to predict",
     "test": "share of the rows kept for the test (0: none), or file",
     "group": "column whose rows of a value stay on one side of each split",
     "time": "column by which rows are split into earlier and later ones",
@@ -31,6 +31,7 @@ COMMENTS = {
     "dropout": "share of each hidden layer's outputs dropped in training",
     "weighting": "what is learned of features before training",
     "loss": "mse, mae or huber",
+    "fit.target": "as_it_is, or standardized: learned with mean 0 and deviation 1",
     "optimizer": "rmsprop, adam, adamw or sgd",
     "schedule": "how the learning rate falls: constant, cosine or exponential",
     "weight_decay": "share of a weight taken off per unit of learning rate",
@@ -167,11 +168,12 @@ SECTIONS = {"table": _table, "text": _text, "images": _images}
 
 def written(name: str, section: dict) -> str:
     """The section as YAML, below `datasets`, with a comment at each key that is new there."""
-    lines = []
+    lines, group = [], ""
     for line in strict_yaml.write({name: section}).splitlines():
         key = line.strip().partition(":")[0]
-        comment = f"{line:<31} # {COMMENTS[key]}" if key in COMMENTS else line
-        lines.append(f"  {comment}\n")
+        group = key if line.startswith("  ") and line[2] != " " else group
+        comment = COMMENTS.get(key) or COMMENTS.get(f"{group}.{key}")
+        lines.append(f"  {line:<31} # {comment}\n" if comment else f"  {line}\n")
     return "".join(lines)
 
 

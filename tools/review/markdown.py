@@ -46,7 +46,7 @@ def metric_table(dataset: Reviewed) -> str:
         group, _, name = key.partition(" ")
         found = dataset.comparisons.get(name) if group == "kfold" else None
         if values[0] == values[1] and not (found and found.differs):
-            same.append(key)
+            same.append(key if values[0] is not None else f"{key} (undefined)")
             continue
         difference, p = _plain_change(*values), "-"
         if found and found.differs:

@@ -10,7 +10,7 @@ import pandas as pd
 from stages.core.declared import sources, strict_yaml
 from stages.core.declared.task import Task, chosen
 from stages.core.judge import row_metrics
-from stages.core.judge.metrics import Metric, loss, main_metric
+from stages.core.judge.metrics import METRICS, Metric, loss, main_metric
 from tools.review.revisions import Revision, Unreadable
 
 
@@ -48,14 +48,28 @@ class ByRow(NamedTuple):
     groups: np.ndarray | None = None
 
 
+def _with_groups(found: dict, place: str, groups: tuple[str, ...]) -> dict:
+    """The same, with groups that are mappings, as of names to values. Raises Unreadable."""
+    for group in groups:
+        if not isinstance(found.get(group) or {}, dict):
+            raise Unreadable(
+                f"{place}: expected names and values below {group}, got {found[group]!r}"
+            )
+    return {key: value or {} if key in groups else value for key, value in found.items()}
+
+
 class Results:
     """What a revision says of one data set; None or empty where it does not. Raises Unreadable."""
 
     def __init__(self, revision: Revision, name: str):
         folder, self.revision, self._name = f"metrics/{name}", revision, name
-        self.metrics = revision.json(f"{folder}.json")
+        told, place = revision.json(f"{folder}.json"), f"{folder}.json of {revision.name}"
+        self.metrics = _with_groups(told, place, ("network", "kfold", "reference", "traps"))
+        _with_groups(self.metrics.get("kfold", {}), f"kfold in {place}", (*METRICS, "loss"))
         self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
-        self.section = revision.sections.get(name, {})  # of params.yaml
+        section, place = revision.sections.get(name, {}), f"datasets.{name} in params.yaml"
+        groups = ("data", "kfold", "review")
+        self.section = _with_groups(section, f"{place} of {revision.name}", groups)
         self.split_seed = revision.yaml("params.yaml").get("split_seed")
         source = revision.read(f"data/sources/{name}.yaml")
         self.about = described(source, self.section.get("data"), self.measured)
@@ -73,7 +87,7 @@ class Results:
     @property
     def equivalent_within(self) -> float | None:
         """Half the band of differences that are too small to matter. Raises Unreadable."""
-        within = (self.section.get("review") or {}).get("equivalent_within")
+        within = self.section.get("review", {}).get("equivalent_within")
         if within is None or (isinstance(within, (int, float)) and within > 0):
             return within
         place = f"params.yaml of {self.revision.name}: datasets.{self._name}.review"

@@ -8,7 +8,7 @@ from stages.core.data import traps
 from tools.predict import texts
 from tools.review import comparison
 from tools.review.markdown import change, number, share, span
-from tools.review.verdicts import Reviewed
+from tools.review.verdicts import Reviewed, same_loss
 
 SPLITS = {  # what folds can tell, by how rows are split
     "group": (
@@ -39,7 +39,7 @@ def sentences(dataset: Reviewed) -> Iterator[str]:
             f"none: worse {share(found.worse)}, equivalent {share(found.equivalent)}, "
             f"better {share(found.better)}."
         )
-    if all(metric.name != "loss" for metric in dataset.metrics):
+    if not same_loss(*dataset.sides):
         different = f"{dataset.base.measured}, {dataset.head.measured}"
         yield f"The losses measure different things ({different}) and are not compared."
     yield from _noise(found, dataset.folds_alone)

@@ -117,12 +117,21 @@ def compared(name: str, base: Results, head: Results) -> Reviewed:
     return Reviewed(name, about, base, head, metrics, "", found, folds_alone, {})
 
 
+def same_loss(base: Results, head: Results) -> bool:
+    """Whether the losses measure the same in both, as far as they say."""
+    return not (base.measured and head.measured) or base.measured == head.measured
+
+
 def _others(base, head, about):
-    """The loss, where it measures the same in both, and the metrics that are told in both."""
+    """The loss, where it measures the same in both and is not the main metric by another name, and
+    the metrics that are told in both.
+    """
     shared = [name for name in METRICS if name != about.metric.name]
-    if not (base.measured and head.measured) or base.measured == head.measured:
+    if same_loss(base, head):
         says = head if head.measured else base
-        yield (says.about or about).loss
+        measured = (says.about or about).loss
+        if measured.by_row is not about.metric.by_row:
+            yield measured
     for name in shared:
         if all(side.has(name) for side in (base, head)):
             yield METRICS[name]
@@ -187,7 +196,7 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
 
 def _conditions(side):
     """What must be equal in both."""
-    kfold = side.section.get("kfold") or {}
+    kfold = side.section.get("kfold", {})
     return {
         "source": side.metrics.get("source"),
         "split_seed": side.split_seed,
