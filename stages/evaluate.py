@@ -48,7 +48,7 @@ def outcome(schema, targets, predictions) -> pd.DataFrame:
 
 def test_rows(metric, targets, predictions) -> pd.DataFrame:
     """A metric of each test row for each seed: (rows, seeds); no rows where it is no such mean."""
-    values = scores.by_row(metric, targets, predictions)
+    values = scores.of_rows(metric, targets, predictions)
     names = [f"seed_{seed}" for seed in range(len(predictions))]
     return pd.DataFrame(() if values is None else values.T.round(DECIMALS), columns=names)
 
@@ -170,7 +170,7 @@ def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
     base = scores.constant(schema, y_train, folds[0])
     found |= cautions(schema, main, of_folds[main.name]["mean"], base)
     found |= validation(history) | scores.chosen_epochs(task, kfold)
-    by_row = scores.by_held_out_row(main, y_train, folds, kfold["predictions"])
+    by_row = scores.of_held_out_rows(main, y_train, folds, kfold["predictions"])
     title += "" if origin == "official" else " (SYNTHETIC stand-in)"
     recorded = metrics[0], METRICS[task.trained]  # by epoch in training, whatever was chosen
     axes = {m.name: pictures.Axis(m.axis(unit), m.higher_is_better) for m in recorded}
@@ -207,7 +207,7 @@ def folds_judged(metrics, targets, groups, kfold) -> tuple[dict, dict]:
         gaps, found = scores.undefined(metric, targets, folds, predictions), values[metric.name]
         rows = None
         if apart and metric.by_row and not gaps:
-            rows = scores.by_held_out_row(metric, targets, folds, predictions), folds, groups
+            rows = scores.of_held_out_rows(metric, targets, folds, predictions), folds, groups
         over[metric.name] = scores.over_folds(metric, found, gaps, rows, alike)
     scores.check(main, over[main.name], "each fold")
     return values, over

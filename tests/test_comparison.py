@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.core.judge.comparison import ANY, LEVEL, standard_error
 from stages.core.judge.metrics import LOSSES, METRICS
+from stages.core.judge.t_test import ANY, LEVEL, standard_error
 from stages.core.judge.variance import by_folds
 from tools.review.comparison import (
     Comparison,

@@ -124,19 +124,19 @@ def test_blocks_of_time_before_the_first_fold_are_judged_by_none():
     predictions = np.where(folds[0] >= 0, targets + 0.5, 0)[None, None, :, None]
     found = scores.of_fits([METRICS["mae"]], targets, folds, predictions)
     assert found["mae"].tolist() == [[[0.5, 0.5]]]
-    by_row = scores.by_held_out_row(METRICS["mae"], targets, folds, predictions)
+    by_row = scores.of_held_out_rows(METRICS["mae"], targets, folds, predictions)
     assert by_row.tolist() == [[[0, 0, 0.5, 0.5, 0.5, 0.5]]]
 
 
 def test_the_mean_of_each_fold_is_that_of_the_metric_of_its_rows():
     targets, predictions = np.array([0, 1, 1, 0, 1, 1]), guesses()
     for metric in (METRICS["accuracy"], METRICS["brier"]):
-        by_row = scores.by_held_out_row(metric, targets, FOLDS, predictions)
+        by_row = scores.of_held_out_rows(metric, targets, FOLDS, predictions)
         of_fits = scores.of_fits([metric], targets, FOLDS, predictions)[metric.name]
         for repeat, seed, fold in np.ndindex(2, 3, 2):
             rows = FOLDS[repeat] == fold
             assert by_row[repeat, seed, rows].mean() == pytest.approx(of_fits[repeat, seed, fold])
-    assert scores.by_held_out_row(METRICS["macro_f1"], targets, FOLDS, predictions) is None
+    assert scores.of_held_out_rows(METRICS["macro_f1"], targets, FOLDS, predictions) is None
 
 
 MAE = METRICS["mae"]

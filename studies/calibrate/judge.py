@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from stages.core.judge.comparison import LEVEL
+from stages.core.judge.t_test import LEVEL
 from stages.core.judge.variance import KAPPA, by_folds, by_parts
 
 KAPPAS = tuple(sorted({0.0, 0.25, 0.5, 1.0, 3.0, KAPPA}))  # the last is K - 1

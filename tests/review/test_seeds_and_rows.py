@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.core.judge.comparison import LEVEL
+from stages.core.judge.t_test import LEVEL
 from stages.core.judge.variance import KAPPA, by_folds, by_parts
 from tools.review.comparison import Rows, compare, verdict
 

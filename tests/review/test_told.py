@@ -262,14 +262,14 @@ def sides(*values, dealt=True):
 
 def test_the_reason_why_folds_alone_decide_names_its_side():
     there, gone = rows_of(0), "does not say"
-    assert verdicts.by_row(*sides(gone, there)) == (None, "main does not say")
-    assert verdicts.by_row(*sides(there, gone)) == (None, "workspace does not say")
-    rows, why = verdicts.by_row(*sides(there, rows_of(0, seeds=2)))
+    assert verdicts.rows_of_both(*sides(gone, there)) == (None, "main does not say")
+    assert verdicts.rows_of_both(*sides(there, gone)) == (None, "workspace does not say")
+    rows, why = verdicts.rows_of_both(*sides(there, rows_of(0, seeds=2)))
     assert (rows, "3 and 2" in why, "`kfold.seeds`" in why) == (None, True, True)
     for few in ({"seeds": 1}, {"seeds": 2}):
-        rows, why = verdicts.by_row(*sides(rows_of(0, **few), rows_of(0, **few)))
+        rows, why = verdicts.rows_of_both(*sides(rows_of(0, **few), rows_of(0, **few)))
         assert (rows, "2 repeats" in why, "seeds" in why) == (None, True, True)
-    rows, why = verdicts.by_row(*sides(there, rows_of(1)))
+    rows, why = verdicts.rows_of_both(*sides(there, rows_of(1)))
     assert (why, rows.head.shape, rows.folds.shape) == ("", (2, 3, 200), (2, 200))
     assert (rows.head - rows.base).mean() == pytest.approx(1)
 
@@ -281,7 +281,7 @@ def with_rows(project, monkeypatch):
     def give(**settings):
         base, head = sides(rows_of(0), rows_of(0.03, **settings))
         rows = comparison.Rows(base.by_row.values, head.by_row.values, head.by_row.folds)
-        monkeypatch.setattr(verdicts, "by_row", lambda base, head: (rows, ""))
+        monkeypatch.setattr(verdicts, "rows_of_both", lambda base, head: (rows, ""))
         project.results("imdb", seeds=3)
         project.commit()
         project.results("imdb", main=(0.03, 0.002), seeds=3)
@@ -321,5 +321,5 @@ def test_few_rows_that_differ_are_said_to_be_no_evidence(with_rows, run, differi
 
 
 def test_rows_that_tell_no_parts_apart_leave_the_folds():
-    rows, why = verdicts.by_row(*sides(rows_of(0), rows_of(1), dealt=False))
+    rows, why = verdicts.rows_of_both(*sides(rows_of(0), rows_of(1), dealt=False))
     assert (rows, why) == (None, "all repeats hold out the same rows")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from stages.core.judge.comparison import ANY, LEVEL, Mean, standard_error, t_test
+from stages.core.judge.t_test import ANY, LEVEL, Mean, standard_error, t_test
 from stages.core.judge.variance import Estimate, by_folds, by_parts
 
 POWER = 0.8  # with which the smallest detectable difference would be found

@@ -107,7 +107,7 @@ def compared(name: str, base: Results, head: Results) -> Reviewed:
     metrics = [main, *_others(base, head, about)]
     if reason:
         return Reviewed(name, about, base, head, metrics, reason, {}, "", {})
-    rows, folds_alone = by_row(base, head)
+    rows, folds_alone = rows_of_both(base, head)
     found = {}
     for metric in metrics:
         judged = {"within": head.equivalent_within, "rows": rows} if metric is main else {}
@@ -137,7 +137,7 @@ def _others(base, head, about):
             yield METRICS[name]
 
 
-def by_row(base: Results, head: Results) -> tuple[comparison.Rows | None, str]:
+def rows_of_both(base: Results, head: Results) -> tuple[comparison.Rows | None, str]:
     """The main metric of each row in both, or None and why the folds alone decide."""
     found = [side.by_row for side in (base, head)]
     for side, rows in zip((base, head), found, strict=True):

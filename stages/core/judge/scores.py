@@ -146,7 +146,7 @@ def check(metric, told, rows):
         )
 
 
-def by_row(metric, targets, predictions) -> np.ndarray | None:
+def of_rows(metric, targets, predictions) -> np.ndarray | None:
     """A metric of each row: (fits, rows) float64; None where it is no mean over rows.
 
     targets: (rows,). predictions: (fits, rows, outputs).
@@ -156,14 +156,14 @@ def by_row(metric, targets, predictions) -> np.ndarray | None:
     return np.array([metric.rows(targets, of_fit) for of_fit in predictions], "float64")
 
 
-def by_held_out_row(metric, targets, folds, predictions) -> np.ndarray | None:
-    """As `by_row`, (repeats, seeds, rows), with 0 where no fold holds a row out; see `of_fits`."""
+def of_held_out_rows(metric, targets, folds, predictions) -> np.ndarray | None:
+    """As `of_rows`, (repeats, seeds, rows), with 0 where no fold holds a row out; see `of_fits`."""
     if not metric.by_row:
         return None
     found = np.zeros(predictions.shape[:3])
     for repeat, dealt in enumerate(folds):
         held = dealt >= 0
-        found[repeat][:, held] = by_row(metric, targets[held], predictions[repeat][:, held])
+        found[repeat][:, held] = of_rows(metric, targets[held], predictions[repeat][:, held])
     return found
 
 

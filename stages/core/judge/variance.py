@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from stages.core.judge.comparison import ANY, Mean, standard_error, t_test
+from stages.core.judge.t_test import ANY, Mean, standard_error, t_test
 
 # The variance of what all training sets drawn from a data set have in common, as a multiple of the
 # variance between them. A data set cannot show it, since all of them are drawn from its rows. Where
