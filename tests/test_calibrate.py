@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("studies", reason="studies/ was deleted")
-from studies.calibrate import judge, page, results, scenarios
+from studies.calibrate import judge, page, results, scenarios, simulated
 from studies.calibrate.__main__ import planned
 from studies.calibrate.measure import drawn
 
@@ -142,11 +142,12 @@ def test_the_page_has_shares_with_their_exact_intervals_and_the_smallest_kappa()
     assert "| 100 | 0 | 10.0% (4.9% to 17.6%) | 10.0% (4.9% to 17.6%) |" in page.pairs([equal])
     assert f"| {page.truth(larger)} | 95.0% (88.7% to 98.4%) | - |" in page.pairs([larger])
     assert "| 5% |" in page.power([equal, larger]), "those in the direction of the truth"
-    assert page.choice([equal]).count("alone): none. ")
+    assert page.choice([equal], [equal]).count("alone): none. ")
+    assert page.choice([equal], [equal]).endswith("more than 7 %: none.")
     wide = found([-1, 1] * 50, [2] * 100)
-    assert "alone): kappa = 0." in page.choice(
-        [results.Scenario(setting, "", wide, judge.score(wide, 0.0))]
-    )
+    good = [results.Scenario(setting, "", wide, judge.score(wide, 0.0))]
+    assert "alone): kappa = 0." in page.choice(good, good)
+    assert page.choice(good, good).endswith("more than 7 %: kappa = 0.")
 
 
 def test_what_no_part_explains_is_the_rest():
@@ -154,3 +155,31 @@ def test_what_no_part_explains_is_the_rest():
     judged = replace(judged, rows=estimates * 0 + 0.2, seeds=estimates**2, training=estimates + 2)
     done = judge.score(judged, 0.0)
     assert judge.shares(judged, done) == pytest.approx([0.2, 2 / 3, 1 / 6, -1 / 30, 2])
+
+
+@pytest.mark.parametrize("setting", simulated.SIMULATED, ids=lambda each: each.label)
+def test_simulated_learners_are_judged_on_rows_that_they_did_not_see(setting):
+    (values, folds, groups), outside = simulated.pair(setting, 0)
+    assert values.shape == (simulated.REPEATS, simulated.SEEDS, setting.rows)
+    assert folds.shape == (simulated.REPEATS, setting.rows)
+    of_groups = [len({*dealt[groups == group]}) for dealt in folds for group in np.unique(groups)]
+    assert {*of_groups} == {1}, "a group stays whole"
+    assert (len(np.unique(groups)) < setting.rows) == setting.groups
+    again = simulated.pair(setting, 0)
+    assert np.array_equal(again[0][0], values)
+    assert again[1] == outside
+    assert abs(outside) < 1
+
+
+def test_what_a_simulated_learner_predicts_for_a_row_does_not_depend_on_its_target():
+    setting = simulated.Simulated("", 40, 5, 5)
+    x, y, groups = simulated.drawn(setting, RNG(0))
+    folds = simulated.dealt(groups[:40], RNG(1))
+    fold = folds[0, 0]
+    before = simulated.metric(setting, 5, x, y, folds, RNG(2))
+    other = y.copy()
+    other[0] += 1000
+    after = simulated.metric(setting, 5, x, other, folds, RNG(2))
+    same = np.delete(np.arange(len(y)), 0)
+    assert np.allclose(before[0, :, fold][:, same], after[0, :, fold][:, same])
+    assert not np.allclose(before[0, :, (fold + 1) % 4], after[0, :, (fold + 1) % 4])

@@ -41,17 +41,17 @@ def fold_means(values, folds) -> np.ndarray:
 
 
 def judged(each) -> Judged:
-    """Each (values or their differences, folds) by all methods; values: (repeats, seeds, rows).
+    """Each (values or their differences, folds[, groups]) by all methods, as of `by_parts`.
 
     "folds" is Nadeau and Bengio's test on folds averaged over seeds, "folds of a seed" on those of
     the first seed, and "paired t-test" takes those for independent.
     """
-    rows = [_judged(np.asarray(values, "float64"), folds) for values, folds in each]
+    rows = [_judged(np.asarray(values, "float64"), *how) for values, *how in each]
     return Judged(*map(np.array, zip(*rows, strict=True)))
 
 
-def _judged(values, folds):
-    parts = [by_parts(values, folds, kappa=kappa) for kappa in KAPPAS]
+def _judged(values, folds, groups=None):
+    parts = [by_parts(values, folds, groups, kappa=kappa) for kappa in KAPPAS]
     means = fold_means(values, folds)
     single = means[:, :1]
     found = [*parts, by_folds(means), by_folds(single)]

@@ -21,9 +21,8 @@ from stages.core.judge.t_test import ANY, Mean, standard_error, t_test
 # the loss, rho^2 / (1 - rho^2) with rho = (K - 1) / K, so 1.3 for K = 4; where fits fail by chance,
 # 0. It stands, too, for a row being judged and trained on at once: estimated by itself, that
 # covariance is all noise. So it is chosen by what came true: the smallest for which no scenario
-# misses the truth more than 7 % of the time, of those of docs/calibration.md and of 13 simulated
-# pairs of learners (K = 4, 5 repeats, 3 seeds). There it was 2.5 % with 0.25 (6 % in the worst
-# pair, 1.35 of the best possible width), 3.6 % with 0 (9 %, 1.2) and 2.0 % with 1 (5 %, 1.7).
+# misses the truth more than 7 % of the time, of those of docs/calibration.md: pairs of networks on
+# real data, and of learners on simulated rows.
 KAPPA = 0.25
 SINGLE = 1.0  # the same for the metric of one experiment: of a difference, most of it cancels
 REPEATS, SEEDS = 2, 3  # fewest that tell parts apart; with 2 seeds fits that fail go unseen
