@@ -147,7 +147,7 @@ def test_the_sizes_of_metrics_by_row_are_those_of_the_files():
 def test_what_is_said_of_the_calibration_is_what_it_measured():
     page = " ".join((ROOT / "docs/calibration.md").read_text().split())
     missed, number = re.search(
-        r"kappa = [\d.]+: ([\d.]+%) \(.*?\) of (\d+) intervals", page
+        r"kappa = [\d.]+: ([\d.]+%) \(.*?\) of ([\d,]+) intervals", page
     ).groups()
     false, width = re.search(
         r"([\d.]+%) \([^)]*\) of \d+ verdicts .* are ([\d.]+) as wide", page
@@ -155,7 +155,14 @@ def test_what_is_said_of_the_calibration_is_what_it_measured():
     said = guide("reading-a-review")
     assert f"{missed} of {number} intervals missed the truth" in said
     assert f"{false} of the verdicts on equal experiments were false" in said
-    assert f"{width} of the width" in said
+    assert f"{width} of the width" in " ".join(said.split())
+    shares = re.findall(
+        r"^\|[^|]+: [^|]+\| (\d+) \|[^|]+\| ([\d.]+)% \(",
+        (ROOT / "docs/calibration.md").read_text(),
+        re.MULTILINE,
+    )
+    worst = max(shares, key=lambda share: float(share[1]))
+    assert f"in the worst scenario, {worst[1]}% of {worst[0]}." in said
 
 
 def test_what_is_said_of_the_study_is_what_it_measured():
@@ -164,16 +171,31 @@ def test_what_is_said_of_the_study_is_what_it_measured():
         for line in (ROOT / "docs/study.md").read_text().splitlines()
         if line.startswith("| ") and "±" in line
     }
+    told = {
+        name: dict(
+            zip(("imdb", "reuters", "boston"), line.strip("| ").split(" | ")[1:], strict=True)
+        )
+        for name, line in rows.items()
+    }
     assert not any("**better**" in line for line in rows.values())
-    assert all(rows[name].count("**equivalent**") == 1 for name in ("l1", "l2", "l1_l2"))
-    assert rows["l1"].count("**worse**") == 2
-    assert [name for name in rows if re.search(r"\*\*worse\*\*", rows[name].split(" | ")[2])] == [
-        "smaller",
-        "l1",
-        "l2",
-        "l1_l2",
-        "dropout",
-    ]
+    verdicts = {
+        name: {data: re.findall(r"\*\*(.*)\*\*", cell) for data, cell in cells.items()}
+        for name, cells in told.items()
+    }
+
+    def those(data, verdict):
+        return {name for name, found in verdicts.items() if found[data] == [verdict]}
+
+    assert those("imdb", "equivalent") == {"l2", "dropout"}
+    assert those("imdb", "no evidence") == {"smaller"}
+    assert those("imdb", "worse") == {"larger", "l1", "l1_l2"}
+    assert those("reuters", "worse") == {*told} - {"original", "l2"}
+    assert those("boston", "worse") == {"smaller"}
+    assert those("boston", "equivalent") == {"l1", "l2", "l1_l2"}
+    means = {name: float(cells["reuters"].split()[0]) for name, cells in told.items()}
+    assert min(means, key=means.get) == "smaller"
+    epochs = [told[name]["imdb"].split(" at ")[1].split()[0] for name in ("smaller", "original")]
+    assert "needs {} epochs on IMDB, not {}".format(*epochs) in IN_README
 
 
 def growth():
