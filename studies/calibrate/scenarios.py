@@ -186,7 +186,7 @@ SETTINGS = (
             Pair("32, 32 → 40, 40 units", "base", "wide"),
             Pair("dropout 0 → 0.3", "base", "dropout"),
         ),
-        count=40,
+        count=80,
         epochs=6,
         repeats=5,
         seeds=3,

@@ -20,9 +20,9 @@ from stages.core.judge.t_test import ANY, Mean, standard_error, t_test
 # training rows act one by one it is K - 1; where they act in pairs, as near an optimum of
 # the loss, rho^2 / (1 - rho^2) with rho = (K - 1) / K, so 1.3 for K = 4; where fits fail by chance,
 # 0. It stands, too, for a row being judged and trained on at once: estimated by itself, that
-# covariance is all noise. So it is chosen by what came true: the smallest for which no scenario
-# misses the truth more than 7 % of the time, of those of docs/calibration.md: pairs of networks on
-# real data, and of learners on simulated rows.
+# covariance is all noise. So it is chosen by what came true: the smallest with which at most 7 % of
+# all intervals of docs/calibration.md miss the truth, at most 10 % in any pair of networks on real
+# data, and at most 7 % in any pair of learners on simulated rows.
 KAPPA = 0.25
 SINGLE = 1.0  # the same for the metric of one experiment: of a difference, most of it cancels
 REPEATS, SEEDS = 2, 3  # fewest that tell parts apart; with 2 seeds fits that fail go unseen
