@@ -51,9 +51,13 @@ class DenseRows:
             inputs = (inputs - learned.mean[:, None]) * learned.factor[:, None]
         return tf.where(tf.math.is_nan(inputs), 0.0, inputs) if self.fills else inputs
 
-    def held_out_inputs(self, rows, kernel, learned):
-        """The same for rows that the replicas do not share: numbers (replicas, width)."""
-        return self.inputs((rows,), kernel, learned)
+    def held_out(self, rows):
+        """Row numbers (replicas, width) as `held_out_inputs` takes them."""
+        return rows
+
+    def held_out_inputs(self, held_out, kernel, learned):
+        """The same for rows that the replicas do not share."""
+        return self.inputs((held_out,), kernel, learned)
 
     def penalty(self, kernel):
         """Penalties on the kernel of the first layer: there is none apart."""

@@ -76,7 +76,8 @@ class Program:
 
         rows: (replicas, longest) int32. counted: as rows, float32, 1 where a row counts.
         """
-        loss, metric, predictions = (value.numpy() for value in self._judge(rows, counted, learned))
+        arguments = self.copies.rows.held_out(rows), rows, counted, learned
+        loss, metric, predictions = (value.numpy() for value in self._judge(*arguments))
         return {"val_loss": loss, "val_metric": metric}, predictions
 
     def _trained(self, *arguments):
@@ -170,8 +171,8 @@ class Program:
                 values = tf.convert_to_tensor(stack.value)
                 stack.assign(copies.within(weight.constraint, weight, values, tf.map_fn))
 
-    def _judged(self, rows, counted, learned):
-        inputs = self.copies.rows.held_out_inputs(rows, self.copies.kernel, learned)
+    def _judged(self, held_out, rows, counted, learned):
+        inputs = self.copies.rows.held_out_inputs(held_out, self.copies.kernel, learned)
         predictions = self.copies.predictions(inputs, learned.target)
         targets = tf.gather(self.targets, rows)
         loss, metric = (

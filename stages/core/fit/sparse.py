@@ -11,9 +11,13 @@ from functools import reduce
 import numpy as np
 import scipy.sparse as sp
 
+from tensorflow.python.ops import handle_data_util
+
 from stages.core.fit.learned import Learned
 from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
+
+FLOATS = handle_data_util.create_handle_data(tf.TensorShape((None, None)), tf.float32)
 
 
 class SparseRows:
@@ -30,6 +34,9 @@ class SparseRows:
         self.words, splits = matrix.shape[1], matrix.indptr.astype("int64")
         self.shift = tf.RaggedTensor.from_row_splits(shift, splits)
         self.values = self.shift.with_values(matrix.data.astype("float32"))
+        numbers = [tf.TensorSpec([None], tf.int32)]
+        self.matrix = tf.function(self._matrix, input_signature=numbers, autograph=False)
+        self.kept = None  # held-out rows, and their matrices
 
     def batches(self, rows):
         """The different rows of each step, and the place of each replica's rows among them.
@@ -57,11 +64,19 @@ class SparseRows:
         columns = tf.reshape(columns, (-1, place.shape[0], self.first.units))
         return tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
 
-    def held_out_inputs(self, rows, kernel, learned):
+    def held_out(self, rows):
+        """The matrix of each replica's rows. It is kept: other epochs and seeds have the same."""
+        if self.kept is None or not np.array_equal(self.kept[0], rows):
+            self.kept = rows, [self.matrix(each) for each in tf.constant(rows)]
+        return self.kept[1]
+
+    def held_out_inputs(self, held_out, kernel, learned):
         """The same for rows that the replicas do not share: each times its replica's kernel."""
-        kernels = tf.split(_weighted(kernel, learned), rows.shape[0], axis=1)
-        product = tf.stack(list(map(_product, map(self._matrix, tf.unstack(rows)), kernels)))
-        return tf.ensure_shape(product, (rows.shape[0], None, self.first.units))
+        kernels = tf.split(_weighted(kernel, learned), len(held_out), axis=1)
+        for matrix in held_out:  # an argument of a function, whose type does not say what it holds
+            handle_data_util.set_handle_data(matrix, FLOATS)
+        product = tf.stack(list(map(_product, held_out, kernels)))
+        return tf.ensure_shape(product, (len(held_out), None, self.first.units))
 
     def penalty(self, kernel):
         """Penalties on the kernels of all replicas: sums over weights, so one call will do."""
