@@ -27,11 +27,11 @@ endif
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
 
-repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (WORKERS=4: on a cluster of so many)
+repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (JOBS=1: a data set at a time; WORKERS=4: on a cluster of so many)
 	@python -m tools.repair
 	@python -m stages.core.declared.params
 	@banner=$$(python -m tools.sources) || exit; say() { [ -z "$$banner" ] || echo "$$banner"; }; say; \
-	$(if $(WORKERS),python -m tools.cluster "$$WORKERS") dvc repro && echo && python -m tools.results; \
+	$(if $(WORKERS),python -m tools.cluster "$$WORKERS" dvc repro,python -m tools.repro) && echo && python -m tools.results; \
 	status=$$?; say; exit $$status
 
 results: .venv/ready ## the results of all data sets as a table
