@@ -11,10 +11,8 @@ from functools import reduce
 import numpy as np
 import scipy.sparse as sp
 
-from tensorflow.python.ops import handle_data_util
-
 from stages.core.fit.learned import Learned
-from stages.core.run.lean_keras import keras
+from stages.core.run.lean_keras import handle_data_util, keras
 from stages.core.run.lean_keras import tensorflow as tf
 
 FLOATS = handle_data_util.create_handle_data(tf.TensorShape((None, None)), tf.float32)

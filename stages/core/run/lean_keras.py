@@ -84,6 +84,7 @@ settle(os.environ)
 with _lean(os.environ, ["matplotlib", "pandas", "sklearn"]), _quiet_standard_error():
     import keras
     import tensorflow
+    from tensorflow.python.ops import handle_data_util  # which has no public name
 
 
 @contextmanager
@@ -105,4 +106,4 @@ def drawn_from(seed: int):
 # It warns when a second fit compiles another program.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__all__ = ["drawn_from", "keras", "tensorflow"]
+__all__ = ["drawn_from", "handle_data_util", "keras", "tensorflow"]
