@@ -1,6 +1,6 @@
 """The example networks, each beside the default network of a data set -> docs/networks.md.
 
-`make networks`: as experiments in the queue, about a quarter of an hour. Both networks have fewer
+`make networks`: as experiments in the queue, about 20 minutes. Both networks have fewer
 repeats than params.yaml says, since some of the examples train slowly.
 """
 
