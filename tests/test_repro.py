@@ -69,7 +69,7 @@ def at(tmp_path, monkeypatch):
 def test_the_lock_is_that_of_one_chain_after_the_other(at, tmp_path, capsys):
     at(a="1", b="2")
     shutil.copytree(".", tmp_path / "serial")
-    assert repro.run(["a", "b"]) == 0
+    assert repro.run(["a", "b"], []) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
     assert said.index("b | Running stage 'evaluate@b':") < said.index("a | late")
     subprocess.run([*DVC, "repro"], cwd=tmp_path / "serial", check=True)
@@ -81,7 +81,7 @@ def test_a_new_chain_comes_last_in_the_lock(at, tmp_path):
     at(a="1", b="2", c="3")
     subprocess.run([*DVC, "repro", "evaluate@b", "after"], check=True)
     shutil.copytree(".", tmp_path / "serial")
-    assert repro.run(["a", "c"]) == 0
+    assert repro.run(["a", "c"], []) == 0
     subprocess.run([*DVC, "repro"], cwd=tmp_path / "serial", check=True)
     assert Path("dvc.lock").read_bytes() == (tmp_path / "serial/dvc.lock").read_bytes()
 
@@ -89,7 +89,7 @@ def test_a_new_chain_comes_last_in_the_lock(at, tmp_path):
 def test_a_chain_that_fails_is_named_and_ends_no_other(at):
     at(a="1", b="broken")
     with pytest.raises(SystemExit) as stopped:
-        repro.run(["a", "b"])
+        repro.run(["a", "b"], [])
     assert "b | ERROR: failed to reproduce 'evaluate@b'" in str(stopped.value)
     assert str(stopped.value).endswith("Failed: b. All others are done.")
     assert Path("a.csv").read_text() == "1"
@@ -117,7 +117,7 @@ def test_a_signal_ends_all_chains(at, tmp_path, sent, status):
 
 def test_with_nothing_to_do_nothing_is_run(at):
     at(a="1", b="2")
-    assert repro.run(["a", "b"]) == 0
+    assert repro.run(["a", "b"], []) == 0
     done = subprocess.run([sys.executable, "-c", MAIN], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "All results are up to date.\n")
 

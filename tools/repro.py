@@ -36,15 +36,15 @@ SOON = 0.5  # seconds between looks at the chains
 class Chain:
     """The stages of a data set, run by a process of DVC."""
 
-    def __init__(self, name: str, environment: dict[str, str]):
-        self.name, self.environment = name, environment
+    def __init__(self, name: str, options: list[str], environment: dict[str, str]):
+        self.name, self.options, self.environment = name, options, environment
         self.process, self.begun, self.stage, self.stopped = None, 0.0, "", False
         self.last = deque(maxlen=TOLD_AGAIN)  # lines of what it said
 
     def run(self, tell) -> int:
         """Run to the end; tell(line) what it prints. Returns the exit status."""
         self.begun = time.monotonic()
-        command = [*DVC, "--wait-for-lock", "repro", f"evaluate@{self.name}"]
+        command = [*DVC, "--wait-for-lock", "repro", *self.options, f"evaluate@{self.name}"]
         said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
         how = {"stdin": subprocess.DEVNULL, "env": os.environ | self.environment, **said}
         with subprocess.Popen(command, encoding="utf-8", **how) as self.process:
@@ -138,25 +138,26 @@ def put_in_order(before: list[str]):
         document["stages"] = {name: stages[name] for name in order if name in stages}
 
 
-def run_chains(names: list[str]):
+def run_chains(names: list[str], options: list[str]):
     """Run the chains of these data sets. Exits with what those said that failed."""
     count = jobs(len(names))
-    if failed := side_by_side([Chain(name, threads(count)) for name in names], count):
+    if failed := side_by_side([Chain(name, options, threads(count)) for name in names], count):
         said = ("\n".join(f"{chain.name} | {line}" for line in chain.last) for chain in failed)
         failures = ", ".join(chain.name for chain in failed)
         raise SystemExit("\n\n".join(["", *said, f"Failed: {failures}. All others are done."]))
 
 
-def run(names: list[str]) -> int:
+def run(names: list[str], options: list[str]) -> int:
     """Run the chains of these data sets, if there are several, then `dvc repro`.
 
-    Returns its exit status. Exits where a chain fails.
+    options: of `dvc repro`. Returns its exit status. Exits where a chain fails.
     """
     before = locked()
     try:
         if len(names) > 1:
-            run_chains(names)
-        return subprocess.run([*DVC, "repro"]).returncode
+            run_chains(names, options)
+            options = []  # as for --force: what the chains ran is up to date
+        return subprocess.run([*DVC, "repro", *options]).returncode
     finally:
         if before != locked():
             put_in_order(before)
@@ -164,16 +165,19 @@ def run(names: list[str]) -> int:
 
 def main():
     """Run what there is to do."""
-    parser_of(main).parse_args()
+    parser = parser_of(main)
+    parser.add_argument("--force", action="store_true", help="also what is up to date")
+    options = ["--force"] if parser.parse_args().force else []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the chains too
-    sections, stages = params.load().datasets, changed()
-    if not stages:
-        print("All results are up to date.")
-        return
-    sets = {stage.rpartition("@")[2] for stage in stages}
-    names = [name for name in sections if name in sets]
+    sections = params.load().datasets
+    names = [*sections]
+    if not options:
+        if not (stages := changed()):
+            print("All results are up to date.")
+            return
+        names = [name for name in names if any(stage.endswith(f"@{name}") for stage in stages)]
     names.sort(key=lambda name: size(name, sections[name]), reverse=True)
-    raise SystemExit(run(names if jobs(len(sections)) > 1 else []))
+    raise SystemExit(run(names if jobs(len(sections)) > 1 else [], options))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What is measured: contenders side by side, whole runs, and growth with more data sets."""
 
+import copy
 import importlib
 import importlib.util
 import json
@@ -26,6 +27,7 @@ from studies.common import ROOT
 RUNS = 3
 BENCH = sys.executable, "-m", "studies.bench"
 REPRO = sys.executable, "-m", "dvc", "repro", "--quiet"
+CHAINS = sys.executable, "-m", "tools.repro", "--force"
 PEAK = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
@@ -102,11 +104,16 @@ def write_params(clone: Path, tree: dict):
 def whole_runs() -> dict[str, float]:
     """Seconds from start to finish, medians over RUNS, one process after the other.
 
-    tutorial: its three scripts. default: `dvc repro` of everything. same: the scripts' work alone,
-    one seed, K-fold for Boston once. nothing: `dvc repro` with nothing to do.
+    tutorial: its three scripts. default: `dvc repro` of everything. chains: the same as `make
+    repro` runs it, data sets side by side. seed, seed_chains: both with one seed of each fold.
+    same: the scripts' work alone, one seed, K-fold for Boston once. nothing: `dvc repro` with
+    nothing to do.
     """
     rounds = []
     with cloned() as (clone, tree):
+        seed = copy.deepcopy(tree)
+        for section in seed["datasets"].values():
+            section["kfold"]["seeds"] = 1
         official = clone.parent / "datasets"
         official.mkdir()
         for file in (ROOT / "data/raw").glob("*/*"):
@@ -121,12 +128,16 @@ def whole_runs() -> dict[str, float]:
         for _ in range(RUNS):
             scripts = [run(*BENCH, "script", name, **home)[1] for name in tree["datasets"]]
             default = run(*REPRO, "--force", **where)[1]
-            nothing = run(*REPRO, **where)[1]
+            taken = {"tutorial": sum(scripts), "default": default}
+            taken |= {"chains": run(*CHAINS, **where)[1], "nothing": run(*REPRO, **where)[1]}
+            write_params(clone, seed)
+            taken["seed"] = run(*REPRO, "--force", **where)[1]
+            taken["seed_chains"] = run(*CHAINS, **where)[1]
             write_params(clone, tree)
-            same = run(*REPRO, "--force", *stages, **where)[1]
+            taken["same"] = run(*REPRO, "--force", *stages, **where)[1]
             run("git", "checkout", "--quiet", "params.yaml", folder=clone)
-            seconds = {"tutorial": sum(scripts), "default": default}
-            rounds.append(seconds | {"same": same, "nothing": nothing})
+            rounds.append(taken)
+            print(taken, file=sys.stderr)
     return medians(rounds)
 
 

@@ -89,7 +89,8 @@ def medians():
 
 def test_the_page_gives_ratios_to_this_project(monkeypatch, tmp_path):
     monkeypatch.setattr(common, "ROOT", tmp_path)
-    whole = {"tutorial": 100.0, "default": 50.0, "same": 30.0, "nothing": 1.2}
+    whole = {"tutorial": 100.0, "default": 50.0, "chains": 40.0, "seed": 45.0}
+    whole |= {"seed_chains": 35.0, "same": 30.0, "nothing": 1.2}
     sets = {
         count: {"seconds": 9.0 * count, "nothing": 1.5, "peak": 700, "cache": 2.0 * count}
         for count in (1, 2, 4)
