@@ -22,7 +22,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro results experiments cluster test test-faults audit check review compare up-to-date demo study networks calibrate bench page lint format setup lock
+.PHONY: help repro results experiments cluster test test-guides test-faults audit check review compare up-to-date demo study networks calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -46,6 +46,9 @@ cluster: .venv/ready-cluster ## what a Dask cluster needs, here and where its wo
 test: .venv/ready-test ## the tests
 	python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+test-guides: .venv/ready-test ## every command of README and docs, pasted into clones
+	python -m pytest -n 2 --dist loadfile tests/showcase/test_commands.py tests/showcase/test_guides.py -m 'guides and not slow'
+
 test-faults: .venv/ready-test ## kills, full disks, failing sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
 	python -m pytest tests/showcase/test_commands.py tests/test_zoo.py -m slow
@@ -55,7 +58,7 @@ audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 	@set -o pipefail; { python -m pip_audit --strict --disable-pip --require-hashes --timeout=10 \
 	--progress-spinner=off $(patsubst %,-r %,$(wildcard requirements*.lock)) 2>&1 >&3 | tail -n 1 >&2; } 3>&1
 
-check: .venv/ready-test lint test ## what CI runs: format, lint, tests
+check: .venv/ready-test lint test test-guides ## what CI runs: format, lint, tests
 
 review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
 	@python -m tools.review "$${BASE:-main}" $${HEAD:+"$$HEAD"} $${PAGE:+--html "$$PAGE"} $${JSON:+--json} $(FAIL_ON:%=--fail-on %)

@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter):
 
 def pytest_collection_modifyitems(items):
     """Tests of whole runs take longest: begun first, they run beside all others."""
-    items.sort(key=lambda item: item.path.name not in ("test_commands.py", "test_pipeline.py"))
+    items.sort(key=lambda item: item.path.name not in ("test_pipeline.py", "test_disk.py"))
 
 
 @pytest.fixture(scope="session")

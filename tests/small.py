@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import yaml
+from filelock import FileLock
 from samples import PROJECT
 
 ROOT = Path(__file__).parent.parent
@@ -172,6 +173,23 @@ class Clone:
     def figures(self, name):
         """The metrics of a data set."""
         return json.loads((self.folder / f"metrics/{name}.json").read_text())
+
+
+def shared(factory, folder: Path) -> Clone:
+    """A copy, at `folder`, of a clone in which everything has run: all processes of a run of the
+    tests share it, and the first that asks makes it. factory: of temporary folders.
+    """
+    root = factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    with FileLock(root / "ran.lock"):
+        if not (root / "ran").exists():
+            clone = Clone(root / "running")
+            clone.repro()
+            clone.commit()
+            (root / "running").rename(root / "ran")
+    ran = Clone.__new__(Clone)
+    ran.folder = root / "ran"
+    return Clone.copy(ran, folder)
 
 
 def command(process):

@@ -464,10 +464,10 @@ def test_where_the_word_cannot_be_changed_that_is_said():
 def test_make_repro_tells_of_stand_ins_first_and_last_also_when_dvc_fails(tmp_path):
     for folder in (".venv/bin", "tools"):
         (tmp_path / folder).mkdir(parents=True)
-    python = f'case "$2" in tools.sources) PYTHONPATH={ROOT} exec {sys.executable} "$@"; esac'
-    for name, script in {"python": python, "dvc": "echo DVC RUNS; exit 7"}.items():
-        (tmp_path / ".venv/bin" / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / ".venv/bin" / name).chmod(0o755)
+    asks = f'tools.sources) PYTHONPATH={ROOT} exec {sys.executable} "$@";;'
+    python = tmp_path / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\ncase "$2" in {asks} tools.repro) echo DVC RUNS; exit 7; esac\n')
+    python.chmod(0o755)
     for name in ("Makefile", "requirements.lock", "tools/path.pth"):
         shutil.copy2(ROOT / name, tmp_path / name)
     shutil.copytree(PROJECT, tmp_path, dirs_exist_ok=True)

@@ -5,7 +5,7 @@ import re
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from small import Clone
+from small import Clone, shared
 
 MADE_UP = {
     "AWS_ACCESS_KEY_ID": "made-up",
@@ -45,9 +45,7 @@ def fewer_epochs(params):
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """A clone in which everything has run."""
-    clone = Clone(tmp_path_factory.mktemp("team") / "mine", ["digits"])
-    assert len(clone.repro()) == 5
-    return clone
+    return shared(tmp_path_factory, tmp_path_factory.mktemp("team") / "mine")
 
 
 @pytest.mark.parametrize("remote", ["folder_remote", "s3_remote"])

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from small import Clone
+from small import shared
 
 from stages.core.run.files import whole
 
@@ -55,10 +55,7 @@ def pytest_sessionfinish(session, exitstatus):
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory):
     """A clone in which everything has run."""
-    clone = Clone(tmp_path_factory.mktemp("faults"))
-    clone.repro()
-    clone.commit()
-    return clone
+    return shared(tmp_path_factory, tmp_path_factory.mktemp("faults") / "ran")
 
 
 @pytest.fixture

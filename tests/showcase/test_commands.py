@@ -11,6 +11,8 @@ import pytest
 import yaml
 from small import ROOT, SMALL, Clone
 
+pytestmark = pytest.mark.guides
+
 
 def blocks(page):
     """The blocks of commands of a page: those that hold something to fill in are no `sh`."""

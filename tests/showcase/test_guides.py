@@ -8,6 +8,8 @@ import pytest
 import yaml
 from small import ROOT, Clone, ran
 
+pytestmark = pytest.mark.guides
+
 
 def code_of(guide):
     """The blocks of Python and of YAML in a guide, in their order."""
