@@ -36,6 +36,7 @@ SMALL = {  # data set -> what is shrunk
     },
 }
 FEW = "boston_housing", "digits"
+SHARED = "reuters", *FEW
 
 
 def shrink(params, names, source):
@@ -176,20 +177,24 @@ class Clone:
 
 
 def shared(factory, folder: Path) -> Clone:
-    """A copy, at `folder`, of a clone in which everything has run: all processes of a run of the
-    tests share it, and the first that asks makes it. factory: of temporary folders.
+    """A copy, at `folder`, of a clone in which everything has run, and what `dvc repro` said there.
+
+    All processes of a run of the tests share it, and the first that asks makes it. factory: of
+    temporary folders.
     """
     root = factory.getbasetemp()
     root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
     with FileLock(root / "ran.lock"):
         if not (root / "ran").exists():
-            clone = Clone(root / "running")
-            clone.repro()
+            clone = Clone(root / "running", SHARED)
+            (root / "ran.txt").write_text(clone.dvc("repro"))
             clone.commit()
             (root / "running").rename(root / "ran")
     ran = Clone.__new__(Clone)
     ran.folder = root / "ran"
-    return Clone.copy(ran, folder)
+    copy = Clone.copy(ran, folder)
+    copy.said = (root / "ran.txt").read_text()
+    return copy
 
 
 def command(process):

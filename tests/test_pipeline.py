@@ -9,20 +9,17 @@ import numpy as np
 import pytest
 import yaml
 from samples import npz
-from small import SMALL, Clone, ran
+from small import SHARED, SMALL, ran, shared
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    clone = Clone(tmp_path_factory.mktemp("clone"), tuple(SMALL))
-    clone.first = clone.dvc("repro")
-    clone.commit()
-    return clone
+    return shared(tmp_path_factory, tmp_path_factory.mktemp("pipeline") / "clone")
 
 
 def test_one_run_makes_every_output_and_says_a_line_a_stage(clone):
-    assert len(ran(clone.first)) == 5 * len(SMALL)
-    for name in SMALL:
+    assert len(ran(clone.said)) == 5 * len(SHARED)
+    for name in SHARED:
         figures = clone.figures(name)
         assert figures["source"] == "synthetic"
         kfold = SMALL[name]["kfold"]
@@ -30,11 +27,11 @@ def test_one_run_makes_every_output_and_says_a_line_a_stage(clone):
         assert figures["kfold"]["replicas"] == fits
         for stage in ("download", "preprocess", "train", "kfold", "evaluate"):
             assert (
-                len(re.findall(rf"^{stage} {name}: .* in [0-9.]+ s$", clone.first, re.MULTILINE))
+                len(re.findall(rf"^{stage} {name}: .* in [0-9.]+ s$", clone.said, re.MULTILINE))
                 == 1
             )
     assert "source: synthetic" in (clone.folder / "dvc.lock").read_text()
-    assert "Traceback" not in clone.first
+    assert "Traceback" not in clone.said
     assert clone.git("status", "--short") == ""
 
 
@@ -95,7 +92,7 @@ def test_a_changed_picture_runs_only_evaluate(clone):
     path.write_text(path.read_text() + "# changed\n")
     stale = ran(clone.dvc("repro", "--dry"))
     clone.git("checkout", "-q", "stages")
-    assert set(stale) == {f"evaluate@{name}" for name in SMALL}
+    assert set(stale) == {f"evaluate@{name}" for name in SHARED}
 
 
 def test_variants_do_not_carry_uncommitted_changes(clone):

@@ -162,7 +162,7 @@ def test_what_is_said_of_the_calibration_is_what_it_measured():
         re.MULTILINE,
     )
     worst = max(shares, key=lambda share: float(share[1]))
-    assert f"in the worst scenario, {worst[1]}% of {worst[0]}." in said
+    assert f"in the worst scenario, {worst[1]}% of {worst[0]})" in said
 
 
 def test_what_is_said_of_the_study_is_what_it_measured():
