@@ -61,8 +61,11 @@ class Chain:
         """End it, and the stage that it runs."""
         self.stopped = True
         if self.process and self.process.poll() is None:
-            dvc = psutil.Process(self.process.pid)
-            for each in (dvc, *dvc.children(recursive=True)):
+            ending = []
+            with suppress(psutil.NoSuchProcess):  # it has just ended, and its stage with it
+                dvc = psutil.Process(self.process.pid)
+                ending = [dvc, *dvc.children(recursive=True)]
+            for each in ending:
                 with suppress(psutil.NoSuchProcess):
                     each.terminate()
 
