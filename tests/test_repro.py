@@ -137,3 +137,5 @@ def test_as_many_chains_as_cores_and_data_sets(monkeypatch):
     assert (repro.jobs(4), repro.jobs(20)) == (4, 8)
     monkeypatch.setenv("JOBS", "2")
     assert repro.jobs(4) == 2
+    monkeypatch.setenv(repro.cluster.ADDRESS, "tcp://scheduler:8786")
+    assert repro.jobs(4) == 1

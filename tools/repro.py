@@ -23,6 +23,7 @@ from dvc.utils.serialize import load_yaml, modify_yaml
 from tqdm import tqdm
 
 from stages.core.declared import params, sources
+from stages.core.fit import cluster
 from stages.core.run.stage import parser_of, tool
 from tools.cluster import threads
 
@@ -74,11 +75,13 @@ class Chain:
 
 
 def jobs(chains: int) -> int:
-    """How many chains run at the same time. Exits where JOBS is no number of them."""
+    """How many chains run at the same time: one on a cluster, which is busy with one. Exits where
+    JOBS is no number of them.
+    """
     asked = os.environ.get("JOBS") or str(os.cpu_count() or 1)
     if not asked.isdecimal() or not int(asked):
         raise SystemExit(f"JOBS: expected how many chains run at the same time, got {asked!r}")
-    return min(int(asked), chains)
+    return 1 if cluster.is_named() else min(int(asked), chains)
 
 
 def size(name: str, section) -> int:
