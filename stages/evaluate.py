@@ -252,10 +252,14 @@ def told(found, task, tests) -> Iterator[str]:
             if why := scores.gaps(found.get(place, {}).get(name, {})):
                 yield f"{name} is undefined ({place}): {why}"
     if chosen := found.get("chosen_epochs"):
-        epochs = f"{chosen['least']} to {chosen['most']} epochs, chosen on the other folds"
+        epochs = f"{chosen['least']} to {chosen['most']} epochs, chosen on the other folds by loss"
         more = f"{chosen['optimism_loss']:.4f} in loss"
         more += f", {chosen[f'optimism_{task.trained}']:.4f} in {task.trained}"
         yield f"judged after {epochs}; choosing on its own rows would look better by {more}"
+        if why := scores.cut_short(chosen):
+            yield f"TAKE CARE: {why}"
+        if not chosen["least"] <= (final := found["network"]["epochs"]) <= chosen["most"]:
+            yield f"TAKE CARE: the final networks train {final} epochs: see final.epochs"
     for line in traps.sentences(found.get("traps", {})):
         yield f"TAKE CARE: {line}"
 

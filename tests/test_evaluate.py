@@ -14,7 +14,7 @@ from samples import PROJECT, SCHEMAS, SOURCES, TASK_OF, npz
 from stages import evaluate
 from stages.core.data.splits import Keys
 from stages.core.declared import strict_yaml
-from stages.core.declared.task import chosen
+from stages.core.declared.task import TASKS, chosen
 from stages.core.judge import pictures, row_metrics, scores
 from stages.core.judge.metrics import METRICS
 from tools.review import drawings
@@ -444,3 +444,21 @@ def test_which_direction_is_better_does_not_hang_on_the_name_of_a_metric(figure)
     drawn = figure("history", "title", columns, turned)
     titles = [axis.get_title(loc="right") for axis in drawn.axes]
     assert titles == ["↑ higher is better", "↓ lower is better"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "final", "warned"),
+    [([2, 3], 2, ["2 of 4 folds"]), ([1, 2], 3, ["the final networks train 3"]), ([1, 2], 1, [])],
+)
+def test_epochs_that_do_not_fit_are_told(folds, final, warned):
+    losses = np.zeros((2, 1, 2, 3), "float32")
+    kfold = {"val_loss": losses, "val_metric": losses, "naive": np.array([1, 1])}
+    task = TASKS["binary"]
+    found = scores.chosen_epochs(task, kfold | {"epochs": np.array([folds, folds])})
+    found |= {"source": "official", "network": {"epochs": final}}
+    found["kfold"] = {"accuracy": {"mean": 0.5, "low": 0.4, "high": 0.6}}
+    lines = [*evaluate.told(found, task, 0)]
+    assert f"judged after {folds[0]} to {folds[1]} epochs" in lines[1]
+    cautions = [line for line in lines if line.startswith("TAKE CARE")]
+    assert len(cautions) == len(warned)
+    assert all(said in line for line, said in zip(cautions, warned, strict=True))

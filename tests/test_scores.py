@@ -200,6 +200,23 @@ def test_what_the_test_rows_lack_is_said():
     assert scores.gaps(found["accuracy"]) == ""
 
 
+def test_folds_that_would_have_taken_more_epochs_are_counted():
+    losses = np.tile([0.9, 0.5, 0.4], (2, 1, 2, 1)).astype("float32")  # (repeats, seeds, k, epochs)
+    metric = np.tile([0.1, 0.2, 0.3], (2, 1, 2, 1)).astype("float32")
+    kfold = {"val_loss": losses, "val_metric": metric, "naive": np.array([3, 3])}
+    kfold["epochs"] = np.array([[3, 2], [3, 3]])
+    found = scores.chosen_epochs(TASKS["binary"], kfold)["chosen_epochs"]
+    assert found["optimism_loss"] == pytest.approx(0.1 / 4)
+    assert found["optimism_accuracy"] == pytest.approx(0.1 / 4)
+    del found["optimism_loss"], found["optimism_accuracy"]
+    counts = {"least": 2, "mean": 2.75, "most": 3, "limit": 3, "folds": 4, "folds_at_limit": 3}
+    assert found == counts
+    assert scores.cut_short(found).startswith("3 of 4 folds are judged after the last of 3 epochs")
+    kfold["epochs"] = np.array([[1, 2], [2, 2]])
+    assert not scores.cut_short(scores.chosen_epochs(TASKS["binary"], kfold)["chosen_epochs"])
+    assert not scores.cut_short({})  # epochs that were given
+
+
 def schema(name, metric):
     """That of a data set of the tests, judged by this metric."""
     task = SCHEMAS[name].task.name

@@ -185,3 +185,17 @@ def test_traps_the_split_and_a_reference_are_said_also_where_nothing_compares(pr
     assert "copies of other rows: 12" in text
     assert "the K-fold is no better than 0.5000" in text
     assert "reach 0.8700 on these folds" in text
+
+
+def test_a_side_whose_folds_would_have_taken_more_epochs_says_so(project, run):
+    path = project.folder / "metrics/imdb.json"
+    found = json.loads(path.read_text())
+    found["chosen_epochs"] = {"folds": 8, "folds_at_limit": 3, "limit": 20}
+    path.write_text(json.dumps(found))
+    said = "Take care, workspace: 3 of 8 folds are judged after the last of 20 epochs"
+    assert said in section(run("main"), "imdb")
+    project.commit()
+    project.results("imdb", main=(0.03, 0.002))
+    text = section(run("HEAD"), "imdb")
+    assert said.replace("workspace", "HEAD") in text
+    assert "Take care, workspace" not in text

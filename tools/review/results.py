@@ -64,7 +64,8 @@ class Results:
     def __init__(self, revision: Revision, name: str):
         folder, self.revision, self._name = f"metrics/{name}", revision, name
         told, place = revision.json(f"{folder}.json"), f"{folder}.json of {revision.name}"
-        self.metrics = _with_groups(told, place, ("network", "kfold", "reference", "traps"))
+        groups = ("network", "kfold", "reference", "traps", "chosen_epochs")
+        self.metrics = _with_groups(told, place, groups)
         _with_groups(self.metrics.get("kfold", {}), f"kfold in {place}", (*METRICS, "loss"))
         self.measured = self.metrics.get("network", {}).get("loss", "")  # by the loss
         section, place = revision.sections.get(name, {}), f"datasets.{name} in params.yaml"

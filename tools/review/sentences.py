@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stages.core.data import traps
+from stages.core.judge import scores
 from tools.predict import texts
 from tools.review import comparison
 from tools.review.markdown import change, number, share, span
@@ -77,13 +78,16 @@ def _noise(found, folds_alone):
 
 
 def _cautions(dataset) -> Iterator[str]:
-    """What the rows of head can and cannot tell, and what may make its results look too good."""
+    """What the rows of head can and cannot tell, and what makes results look too good or bad."""
     results = dataset.head.metrics
     kind, _, column = results.get("split", "random").partition(" ")
     if kind in SPLITS:
         yield SPLITS[kind].format(column=f"`{traps.plain(column)}`")
     for line in traps.sentences(results.get("traps", {})):
         yield f"Take care: {line}."
+    for side in dataset.sides:
+        if why := scores.cut_short(side.metrics.get("chosen_epochs", {})):
+            yield f"Take care, {side.revision.name}: {why}."
     trees = results.get("reference", {}).get(dataset.about.metric.name)
     if trees is not None:
         yield f"Boosted trees of scikit-learn, untuned, reach {number(trees)} on these folds."

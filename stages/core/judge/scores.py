@@ -111,18 +111,35 @@ def at(curves, epochs) -> np.ndarray:
 
 
 def chosen_epochs(task, kfold) -> dict:
-    """The epochs that folds got from the others, and how much better the loss and the metric of
-    training would look had the same rows chosen and judged; empty where the epochs were given.
+    """The epochs that folds got from the others by loss, how many folds got the last there was, and
+    how much better the loss and the metric of training would look had the same rows chosen and
+    judged; empty where the epochs were given.
     """
     if "naive" not in kfold:
         return {}
     epochs, naive = kfold["epochs"], kfold["naive"][:, None, None] - 1
     found = {"least": int(epochs.min()), "mean": epochs.mean(), "most": int(epochs.max())}
+    found["limit"] = limit = kfold["val_loss"].shape[-1]
+    found |= {"folds": epochs.size, "folds_at_limit": int((epochs == limit).sum())}
     for name, key in (("loss", "val_loss"), (task.trained, "val_metric")):
         gain = (at(kfold[key], naive) - at(kfold[key], epochs[:, None] - 1)).mean()
         better = name != "loss" and METRICS[name].higher_is_better
         found[f"optimism_{name}"] = gain if better else -gain
     return {"chosen_epochs": found}
+
+
+def cut_short(chosen: dict) -> str:
+    """For people: that folds might do better with more epochs than there were, or "".
+
+    chosen: the `chosen_epochs` of a metrics file; may be of older code, or empty.
+    """
+    folds, limit = chosen.get("folds"), chosen.get("limit")
+    if not (at_limit := chosen.get("folds_at_limit")):
+        return ""
+    return (
+        f"{at_limit} of {folds} folds are judged after the last of {limit} epochs, where the loss "
+        "still fell; more might be better: raise final.exploring_epochs"
+    )
 
 
 def gaps(told: dict) -> str:
