@@ -22,7 +22,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro results experiments cluster test test-guides test-faults audit check review compare up-to-date demo study networks calibrate bench page lint format setup lock
+.PHONY: help repro results cluster test test-guides test-faults audit check review compare up-to-date demo study networks calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -36,10 +36,6 @@ repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finish
 
 results: .venv/ready ## the results of all data sets as a table
 	@python -m tools.results
-
-# The columns left out are the same in all experiments, or for a closer look: with them it is ten screens wide.
-experiments: .venv/ready ## all experiments as a table that fits a terminal
-	@dvc exp show --no-pager --only-changed --drop 'Created|State|Executor|.*(low|high|std|loss|ensemble|f1|auc|validation|data/).*'
 
 cluster: .venv/ready-cluster ## what a Dask cluster needs, here and where its workers run
 
@@ -63,7 +59,7 @@ check: .venv/ready-test lint test test-guides ## what CI runs: format, lint, tes
 review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
 	@python -m tools.review "$${BASE:-main}" $${HEAD:+"$$HEAD"} $${PAGE:+--html "$$PAGE"} $${JSON:+--json} $(FAIL_ON:%=--fail-on %)
 
-compare: .venv/ready ## experiments beside BASE in one table: which are better, which may be the best? (EXPERIMENTS="a b c" [BASE=main])
+compare: .venv/ready ## all experiments beside BASE in one table: which are better, which may be the best? ([BASE=main] [EXPERIMENTS="a b c"])
 	@python -m tools.compare "$${BASE:-main}" $(EXPERIMENTS)
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/

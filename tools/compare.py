@@ -1,10 +1,11 @@
 """Many experiments against a base: which differ by more than noise, and which may be the best.
 
-    python -m tools.compare BASE EXPERIMENT ...
+    python -m tools.compare BASE [EXPERIMENT ...]
 
-Git revisions or DVC experiments; `workspace` is what lies here. A table in Markdown for each data
-set on which any of them differs, the best first. p is corrected for the number of experiments and
-data sets (Holm). The best group has the best mean and all that it does not beat.
+Git revisions or DVC experiments, all those of BASE where none is named; `workspace` is what lies
+here. A table in Markdown for each data set on which any of them differs, the best first. Intervals
+and p are corrected for the number of experiments in a table. The best group has the best mean and
+all that it does not beat.
 """
 
 from stages.core.judge.metrics import Metric
@@ -13,9 +14,13 @@ from tools.review import verdicts
 from tools.review.markdown import change, number, share, table
 from tools.review.report import params_that_differ
 from tools.review.results import Results
-from tools.review.revisions import Revision, Unreadable, resolve, stale
+from tools.review.revisions import Revision, Unreadable, experiments_of, resolve, stale
 
-HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p (Holm)"
+HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p"
+LEGEND = """\
+Verdict, difference and p are against the base, corrected for the number of experiments in a table
+(Bonferroni): with a probability of 95 % all intervals of a table hold the truth. ● marks the best
+group: the best mean, and all that it does not beat, corrected likewise."""
 
 
 def best_group(name: str, sides: list[Results], metric: Metric) -> list[Results]:
@@ -26,7 +31,7 @@ def best_group(name: str, sides: list[Results], metric: Metric) -> list[Results]
     for side in sides[1:]:
         best = side if metric.beats(side.mean(metric), best.mean(metric)) else best
     others = [side for side in sides if side is not best]
-    pairs = verdicts.corrected([verdicts.compared(name, side, best) for side in others])
+    pairs = verdicts.together([verdicts.compared(name, side, best) for side in others])
     return [best, *(pair.base for pair in pairs if not pair.verdict().startswith("better"))]
 
 
@@ -43,7 +48,7 @@ def line(side: Results, pair: verdicts.Reviewed | None, metric: Metric, best: bo
 
 
 def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
-    """The table of a data set. pairs: each experiment against the base, corrected."""
+    """The table of a data set. pairs: each experiment against the base, corrected together."""
     base = pairs[0].base
     about = base.about or pairs[0].about
     metric, compare = about.metric, [pair.head for pair in pairs if not pair.obstacle]
@@ -68,10 +73,9 @@ def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
 def document(base: Revision, heads: list[Revision]) -> str:
     """All tables, in Markdown. Raises Unreadable."""
     by_name = {}
-    for pair in verdicts.corrected(
-        [pair for head in heads for pair in verdicts.review(base, head)]
-    ):
-        by_name.setdefault(pair.name, []).append(pair)
+    for head in heads:
+        for pair in verdicts.review(base, head):
+            by_name.setdefault(pair.name, []).append(pair)
     parts, same = [f"# {', '.join(head.name for head in heads)} against {base.name}"], []
     if late := [side.name for side in (base, *heads) if stale(side)]:
         parts.append(f"> **Out of date**, params or code are newer: {', '.join(late)}.")
@@ -79,7 +83,8 @@ def document(base: Revision, heads: list[Revision]) -> str:
         if all(pair.verdict() == "the same" for pair in pairs):
             same.append(name)
         else:
-            parts.append(section(name, pairs))
+            parts.append(section(name, verdicts.together(pairs)))
+    parts += [LEGEND] if len(same) < len(by_name) else []
     parts += [f"**the same in all**: {', '.join(same)}"] if same else []
     changes = [f"- {head.name}: {_settings(base, head)}" for head in heads]
     return "\n\n".join([*parts, "\n".join(["Params that differ from the base:", "", *changes])])
@@ -98,11 +103,15 @@ def main():
     """Print the tables."""
     parser = parser_of(main)
     parser.add_argument("base", help="a Git revision or a DVC experiment")
-    parser.add_argument("heads", nargs="+", metavar="experiment", help="the same, or workspace")
+    parser.add_argument("heads", nargs="*", metavar="experiment", help="the same, or workspace")
     chosen = parser.parse_args()
     try:
-        base, *heads = map(resolve, (chosen.base, *dict.fromkeys(chosen.heads)))
-        print(document(base, heads))
+        base = resolve(chosen.base)
+        names = dict.fromkeys(chosen.heads or experiments_of(base))
+        if not names:
+            others = "name some, or a base that has some (`dvc exp list --all`)"
+            raise Unreadable(f"{base.name} has no experiments on top of it; {others}")
+        print(document(base, [resolve(name) for name in names]))
     except Unreadable as error:
         raise SystemExit(f"compare: {error}") from None
 

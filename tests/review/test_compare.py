@@ -74,7 +74,29 @@ def test_p_is_corrected_for_the_number_of_experiments(experiments, run):
     p = {}
     for names in (["noise"], experiments):
         p[len(names)] = float(tables(run("main", *names))["imdb"]["noise"][4])
-    assert p[5] > p[1] > 0.03
+    # Each fold has a single fit, so that two tests are made of each experiment that differs.
+    assert p[5] == pytest.approx(5 * p[1], abs=0.003)
+    assert p[1] > 0.03
+
+
+def test_intervals_and_p_of_a_table_say_the_same(experiments, run):
+    narrow, wide = (
+        tables(run("main", *names))["imdb"]["much"][3] for names in (["much"], experiments)
+    )
+    ends = [[float(end) for end in re.findall(r"[+-][\d.]+", text)] for text in (narrow, wide)]
+    assert ends[0][0] == ends[1][0]
+    assert ends[1][1] < ends[0][1] < ends[0][2] < ends[1][2]
+    for cells in tables(run("main", *experiments))["imdb"].values():
+        if cells[1] in ("**better**", "**worse**", "**no evidence**"):
+            _, low, high = (float(end) for end in re.findall(r"[+-][\d.]+", cells[3]))
+            assert (float(cells[4].strip("<>")) < 0.05) == (low > 0 or high < 0), cells
+
+
+def test_a_table_is_corrected_for_its_own_experiments_alone(experiments, run):
+    alone = tables(run("main", "much", "worse"))["imdb"]
+    assert tables(run("main", "noise", "much", "worse"))["imdb"]["much"][4] >= alone["much"][4]
+    boston = tables(run("main", *experiments))["boston_housing"]
+    assert tables(run("main", "noise"))["boston_housing"] == boston
 
 
 def test_what_is_the_same_in_all_and_what_was_changed_take_a_line_each(experiments, run):
@@ -88,6 +110,19 @@ def test_an_experiment_that_does_not_compare_says_why_and_is_in_no_group(project
     found = tables(run("main", "workspace"))
     assert found["imdb"]["workspace"][:2] == ["", "**not comparable**"]
     assert "hold out different rows" in found["imdb"]["workspace"][3]
+
+
+def test_where_none_is_named_all_experiments_of_the_base_are_shown(project, experiments, run):
+    with pytest.raises(SystemExit, match="compare: main has no experiments on top of it; name"):
+        run("main")
+    commit = project.git("rev-parse", "main")
+    for name in ("much", "worse"):
+        project.git("update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/{name}_exp", name)
+    project.git("update-ref", "refs/exps/00/11/other", "little")  # of another base
+    assert {"much_exp", "worse_exp", "main"} == tables(run("main"))["imdb"].keys() - {
+        "experiment",
+        "---",
+    }
 
 
 def test_an_unknown_experiment_is_named(project, run):

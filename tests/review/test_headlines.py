@@ -89,9 +89,10 @@ def test_no_evidence_names_both_ends_of_the_interval(project, run, name, label, 
     project.results(name, main=(mean, noise))
     found = comparison_of((mean, noise), higher_is_better=higher)
     worse, better = (abs(found.low), found.high) if higher else (found.high, abs(found.low))
+    p = markdown.share(comparison.holm([found.p, found.typical.p])[0])
     assert line(run("main"), name) == (
         f"**{name}: no evidence** ({worse:.4f} worse to {better:.4f} better), "
-        f"{label} {means(name, mean)}, better in 4 of 8 folds"
+        f"{label} {means(name, mean)}, better in 4 of 8 folds; p {p}"
     )
 
 
@@ -111,8 +112,8 @@ def test_an_interval_that_leaves_out_0_says_why_it_is_no_evidence(
     said = line(run("main"), name)
     span = " to ".join(f"{end:.4f} {word}" for end in ends)
     assert said.startswith(f"**{name}: no evidence** ({span}), ")
-    assert f"; p {markdown.share(p)}, " in said
-    assert "p 0" not in line(run("main"), "reuters")
+    assert said.endswith(f"; p {markdown.share(p)}, corrected for all that is decided here")
+    assert "corrected" not in line(run("main"), "reuters")
 
 
 @both_directions
@@ -120,8 +121,9 @@ def test_equivalent_names_both_ends_of_the_interval(project, run, name, label, h
     change = scaled(name, (0, 0.0005))
     project.results(name, main=change)
     end = f"{comparison_of(change).high:.4f}"
+    within = project.params["datasets"][name]["review"]["equivalent_within"]
     assert line(run("main"), name) == (
-        f"**{name}: equivalent** ({end} worse to {end} better), "
+        f"**{name}: equivalent** within {within:g} ({end} worse to {end} better), "
         f"{label} {means(name, 0)}, better in 4 of 8 folds"
     )
 

@@ -38,7 +38,7 @@ def test_sentences_say_what_can_be_seen_and_what_the_test_rows_say(project, run)
     )
     assert "main does not say how each row fared" in text
     assert re.search(
-        r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 and 5 seeds\)", text
+        r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 seeds in base, 5 in head\)", text
     )
 
 

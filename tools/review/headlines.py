@@ -28,8 +28,11 @@ def headline(dataset: Reviewed) -> str:
     if word not in ("better", "worse"):
         low, high = sorted((upwards * found.low, upwards * found.high))
         span, wins = f"({_side(low)} to {_side(high)})", f"better in {_folds(found.wins, found)}"
-        beside = (low > 0 or high < 0) and word == "no"
-        why = f"; p {share(p)}, corrected for all that is decided here" if beside else ""
+        if word == "equivalent":
+            span, why = f"within {dataset.head.equivalent_within:g} {span}", ""
+        else:
+            beside = ", corrected for all that is decided here" if low > 0 or high < 0 else ""
+            why = f"; p {share(p)}{beside}"
         return f"**{dataset.name}: {verdict}** {span}, {means}, {wins}{why}"
     if verdict.endswith("typical fold"):
         found, p, wins = found.typical, typical_p, ""

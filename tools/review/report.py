@@ -10,10 +10,10 @@ from tools.review.verdicts import Reviewed
 
 EXPLANATION = """\
 A difference is head - base on the same folds, and its interval is that of 95 %: were all repeated
-with other rows and other seeds, the truth would be inside 95 times out of 100. Where the interval
-contains 0, or would once corrected for the number of data sets that are decided (p, Holm), these
-folds are no evidence that anything changed. *Equivalent* says more: that, with a probability of
-95 %, the difference is too small to matter. ↑: higher is better, ↓: lower is better."""
+with other rows and other seeds, the truth would be inside 95 times out of 100. *Better* and *worse*
+leave out 0, and p stays below 0.05 when corrected for the number of data sets that are decided
+(Holm). *Equivalent*: with a probability of 95 % the difference is too small to matter. *No
+evidence*: neither. ↑: higher is better, ↓: lower is better."""
 
 
 def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str | Reviewed]:

@@ -141,6 +141,14 @@ def resolve(name: str) -> Revision:
     raise Unreadable(f"{what}. {_hint(name)}")
 
 
+def experiments_of(base: Revision) -> list[str]:
+    """The names of the DVC experiments on top of a commit, the oldest first. Raises Unreadable."""
+    commit = base.commit or git("rev-parse", "HEAD").decode().strip()
+    prefix = f"refs/exps/{commit[:2]}/{commit[2:]}/"
+    refs = git("for-each-ref", "--sort=committerdate", "--format=%(refname)", prefix).decode()
+    return [ref.removeprefix(prefix) for ref in refs.split()]
+
+
 def _hint(name):
     """How to get a revision that is not here."""
     branch = name.removeprefix("origin/")

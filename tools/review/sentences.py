@@ -131,8 +131,8 @@ def _test_rows(dataset):
     yield (
         f"On the fixed {base.shape[1]:,} test rows, {name} of single models changes by "
         f"{number(difference, '+')} (95 % bootstrap interval over rows and seeds "
-        f"{span(*interval)}; {len(base)} and {len(head)} seeds). This says nothing about "
-        "other training rows: the folds above do."
+        f"{span(*interval)}; {len(base)} seeds in base, {len(head)} in head). This says nothing "
+        "about other training rows: the folds above do."
     )
 
 

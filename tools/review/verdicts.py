@@ -170,7 +170,7 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
             return f"{lacks}; run `dvc repro` there, or put `data.task` and `data.metrics` back"
     if mains[0] != mains[1]:
         differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
-        return f"{differ}; name a BASE with the same `data.task` and `data.metrics`"
+        return f"{differ}; commit `data.task` and `data.metrics` alone first, and name that as BASE"
     for side, name in zip((base, head), names, strict=True):
         if side.judged != metric:
             other = f"the results of {name} are judged by {side.judged}, its params by {metric}"
@@ -231,6 +231,24 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
         )
         for number, each in enumerate(reviewed)
     ]
+
+
+def together(pairs: list[Reviewed]) -> list[Reviewed]:
+    """The same with intervals and p of the main metric that hold for all of these pairs at once.
+
+    After Bonferroni: Holm's p is a little sharper, but no intervals of use belong to it.
+    """
+    differ = [pair.comparisons[pair.about.metric.name] for pair in pairs if not pair.obstacle]
+    number = sum(1 + (found.typical is not None) for found in differ if found.differs)
+    return [pair if pair.obstacle else _one_of(max(number, 1), pair) for pair in pairs]
+
+
+def _one_of(number, pair):
+    name, metric = pair.about.metric.name, pair.about.metric
+    found, most = pair.comparisons[name], metric.bounds[1] - metric.bounds[0]
+    p = tuple(test and min(1.0, number * test.p) for test in (found, found.typical))
+    wide = comparison.one_of(number, found, (-most, most))
+    return replace(pair, comparisons=pair.comparisons | {name: wide}, p=pair.p | {name: p})
 
 
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:
