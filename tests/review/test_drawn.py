@@ -168,7 +168,7 @@ def test_what_each_fold_shows_is_called_a_difference(project, monkeypatch):
     project.results("imdb", main=(0.03, 0.002))
     project.results("boston_housing", main=(0.3, 0.02))
     for dataset in compared():
-        drawings.drawn(dataset)
+        drawings.differences(dataset)
     assert [
         (name.startswith(SOURCES["imdb"].title), axis.higher_is_better) for name, *_, axis in asked
     ] == [(True, True), (False, False)]

@@ -195,7 +195,7 @@ def test_a_metric_that_is_the_same_is_so_whatever_else_differs(project, run):
     project.results("imdb", loss=(0.1, 0.01), parameters=2000)
     text = run("main")
     assert lines(text) == [f"**the same**: {', '.join(NAMES)}"]
-    assert text.count("\n## ") == 2, "what changed, and the section of imdb"
+    assert text.count("\n## ") == 3, "what changed, the section of imdb, and networks"
 
 
 @pytest.mark.parametrize(

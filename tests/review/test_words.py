@@ -38,7 +38,8 @@ def test_sentences_say_what_can_be_seen_and_what_the_test_rows_say(project, run)
     )
     assert "main does not say how each row fared" in text
     assert re.search(
-        r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 seeds in base, 5 in head\)", text
+        r"On the fixed 10 test rows, .* \(95 % bootstrap interval .*; 3 seeds in base, 5 in head\)",
+        text,
     )
 
 
@@ -113,7 +114,7 @@ def test_curves_are_drawn_of_metrics_that_mean_the_same_in_both(project, monkeyp
     for measured in (None, "Huber loss"):
         project.results("boston_housing", main=(-0.3, 0.02), measured=measured)
         reviewed = compared()
-        drawings.drawn(next(found for found in reviewed if found.name == "boston_housing"))
+        drawings.others(next(found for found in reviewed if found.name == "boston_housing"))
     mae = {"mae": pictures.Axis("mean absolute error (thousand dollars)", False)}
     loss = pictures.Axis("loss: mean squared error (thousand dollars squared)", False)
     assert asked == [{"loss": loss, **mae}, mae]

@@ -58,7 +58,7 @@ def main():
     if chosen.html:
         with whole(chosen.html) as path:
             path.write_text(page(title, parts), encoding="utf-8")
-    words = [f"# {title}", *(part for part in parts if part and isinstance(part, str))]
+    words = [f"# {title}", *(part for part in parts if isinstance(part, str))]
     print(json.dumps(told, indent=2) if chosen.json else "\n\n".join(words))
     if found := failing(reviewed, chosen.fail_on):
         print(f"review: {', '.join(found)} (--fail-on {' '.join(chosen.fail_on)})", file=sys.stderr)

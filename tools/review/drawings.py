@@ -13,26 +13,32 @@ from tools.review.verdicts import Reviewed
 POINTS = 20  # percentage points where the colours of a difference end, the same in all reviews
 
 
-def drawn(dataset: Reviewed) -> dict[str, bytes]:
-    """{what it shows: PNG}; empty where there is nothing to compare."""
+def differences(dataset: Reviewed) -> dict[str, bytes]:
+    """{what it shows: PNG} of the difference of each fold; empty where nothing is compared."""
     if dataset.obstacle or dataset.unchanged:
         return {}
-    base, head, metric, title = *dataset.sides, dataset.about.metric, dataset.about.source.title
-    sides = {f"base: {base.revision.name}": base, f"head: {head.revision.name}": head}
-    unit = dataset.about.source.unit
+    metric, title = dataset.about.metric, dataset.about.source.title
+    found = dataset.comparisons[metric.name]
+    drawing = fold_differences(
+        f"{title}: difference in {metric.name} of each fold, head - base",
+        dataset.differences(metric),
+        (found.low, found.high),
+        dataset.head.equivalent_within,
+        Axis(metric.axis(dataset.about.source.unit), metric.higher_is_better),
+    )
+    return {"Each fold's difference": drawing}
+
+
+def others(dataset: Reviewed) -> dict[str, bytes]:
+    """{what it shows: PNG} of the curves and the predictions; empty where nothing is compared."""
+    if dataset.obstacle or dataset.unchanged:
+        return {}
+    base, head, title = *dataset.sides, dataset.about.source.title
+    sides, unit = _named(dataset), dataset.about.source.unit
     losses = [each for each in dataset.metrics if each.name == "loss"]
     recorded = [*losses, METRICS[dataset.about.task.trained]]  # by epoch, in training
     axes = {m.name: Axis(m.axis(unit), m.higher_is_better) for m in recorded}
-    found, differences = dataset.comparisons[metric.name], dataset.differences(metric)
-    result = {
-        "Each fold's difference": fold_differences(
-            f"{title}: difference in {metric.name} of each fold, head - base",
-            differences,
-            (found.low, found.high),
-            head.equivalent_within,
-            Axis(metric.axis(unit), metric.higher_is_better),
-        )
-    }
+    result = {}
     if shown := {name: axis for name, axis in axes.items() if _has_curves(dataset, name)}:
         columns = [f"val_{name}" for name in shown]
         curves = {name: _curves(side.curves, columns) for name, side in sides.items()}
@@ -52,6 +58,12 @@ def drawn(dataset: Reviewed) -> dict[str, bytes]:
         )
         result["Predicted against actual"] = drawing
     return result
+
+
+def _named(dataset):
+    """Base and head under what a legend says of them."""
+    base, head = dataset.sides
+    return {f"base: {base.revision.name}": base, f"head: {head.revision.name}": head}
 
 
 def _has_curves(dataset, metric):

@@ -5,8 +5,8 @@ import html
 
 from markdown_it import MarkdownIt
 
-from tools.review.drawings import drawn
-from tools.review.verdicts import Reviewed
+from tools.review import drawings
+from tools.review.report import Pictures
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -30,7 +30,7 @@ figure {{ margin: 1.5rem 0; break-inside: avoid; }} img {{ max-width: 100%; }}
 """
 
 
-def page(title: str, parts: list[str | Reviewed]) -> str:
+def page(title: str, parts: list[str | Pictures]) -> str:
     """What `report` gives as HTML, which needs no network."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     render = reader.disable(["image", "link", "autolink"]).render
@@ -40,7 +40,8 @@ def page(title: str, parts: list[str | Reviewed]) -> str:
         if isinstance(part, str):
             body.append(render(part))
             continue
-        for name, png in drawn(part).items():
+        drawn = drawings.differences if part.of_differences else drawings.others
+        for name, png in drawn(part.dataset).items():
             source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
             body.append(f'<figure><img alt="{html.escape(name)}" src="{source}"></figure>')
     return PAGE.format(title=title, body="\n".join(body))

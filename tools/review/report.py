@@ -1,6 +1,7 @@
-"""A review in words: what concerns all data sets, and a section for each."""
+"""A review in words: a sentence for each data set, a section for each, and what was changed."""
 
 from difflib import unified_diff
+from typing import NamedTuple
 
 from tools.review.headlines import headlines
 from tools.review.markdown import metric_table, number, table
@@ -16,24 +17,34 @@ leave out 0, and p stays below 0.05 when corrected for the number of data sets t
 evidence*: neither. ↑: higher is better, ↓: lower is better."""
 
 
-def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str | Reviewed]:
-    """The review in Markdown, part by part, with each data set where its pictures belong."""
+class Pictures(NamedTuple):
+    """Where pictures of a data set belong: that of the differences of its folds, or the others."""
+
+    dataset: Reviewed
+    of_differences: bool
+
+
+def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str | Pictures]:
+    """The review in Markdown, part by part, with the places of its pictures."""
     late = [
         f"{side.name}: {_by_kind(old, side.sections)}"
         for side in (base, head)
         if (old := stale(side))
     ]
     notice = f"> **Out of date**, params or code are newer: {'; '.join(late)}." if late else ""
-    changes = "\n\n".join(["## What changed", *_changes(base, head, reviewed)])
-    top = [headlines(reviewed), notice, EXPLANATION, changes]
+    changed = "## What changed", _params(base, head), _code(base, head)
+    top = [headlines(reviewed), notice, EXPLANATION, *changed]
     parts = ["\n\n".join(filter(None, top))]
     for dataset in reviewed:
         if dataset.unchanged:
             continue
         listed = "\n".join(f"- {sentence}" for sentence in sentences(dataset))
-        words = [f"## {dataset.about.source.title}", metric_table(dataset), listed]
-        parts += ["\n\n".join(words), dataset, flipped(dataset)]
-    return parts
+        words = "\n\n".join([metric_table(dataset), listed])
+        parts += [f"## {dataset.about.source.title}", Pictures(dataset, True), words]
+        parts += [Pictures(dataset, False), flipped(dataset)]
+    networks = [*_networks(reviewed)]
+    parts += ["## Networks", *networks] if networks else []
+    return [part for part in parts if part]
 
 
 def _by_kind(stages, names):
@@ -62,13 +73,17 @@ def _flat(tree, prefix=""):
     return flat
 
 
-def _changes(base, head, reviewed):
-    """What differs between the two, in Markdown: params, networks, code."""
+def _params(base, head):
+    """The params that differ, in Markdown."""
     rows = [
         [f"`{key}`", *(f"`{values[side]}`" if side in values else "-" for side in ("base", "head"))]
         for key, values in params_that_differ(base, head).items()
     ]
-    yield table(["param", "base", "head"], rows) if rows else "No param differs."
+    return table(["param", "base", "head"], rows) if rows else "No param differs."
+
+
+def _networks(reviewed):
+    """The layers that differ, in Markdown, network by network."""
     for dataset in reviewed:
         before, after = (side.network for side in dataset.sides)
         if before and after and before != after:
@@ -78,6 +93,10 @@ def _changes(base, head, reviewed):
             diff = unified_diff(*lines, "base", "head", lineterm="", n=1)
             title = f"Network of {dataset.name}: {arrow} parameters"
             yield "\n".join([f"{title}\n\n```diff", *diff, "```"])
+
+
+def _code(base, head):
+    """The files of stages that differ, in Markdown."""
     revisions = [side.commit for side in (base, head) if side.commit]
     options, places = ("--no-color", "--no-ext-diff", "--stat"), (*CODE, "dvc.yaml")
     code = git("diff", *options, *revisions, "--", *places).decode()
@@ -85,4 +104,4 @@ def _changes(base, head, reviewed):
         new = git("ls-files", "--others", "--exclude-standard", "--", *places).decode()
         code += "".join(f" {path} (new)\n" for path in new.splitlines())
     code = code.rstrip()
-    yield f"Code:\n\n```\n{code}\n```" if code else "No code of a stage differs."
+    return f"Code:\n\n```\n{code}\n```" if code else "No code of a stage differs."
