@@ -6,6 +6,7 @@ import numpy as np
 import yaml
 
 from stages.core.declared import strict_yaml
+from stages.core.declared.task import TASKS
 from tools.add.look import Asked, Found
 
 SHARE = 0.2  # of the rows, for the test
@@ -14,6 +15,7 @@ PIXELS = 500_000  # of all training rows, below which several repeats are cheap
 SMALL = 20_000  # training rows below which several repeats are cheap
 COMMENTS = {  # by key, or by group and key
     "task": "binary (two classes), multiclass or regression (a number)",
+    "metrics": "of the rows that folds hold out, the main one first",
     "data.target": "the column to predict",
     "test": "share of the rows kept for the test (0: none), or file",
     "group": "column whose rows of a value stay on one side of each split",
@@ -58,7 +60,7 @@ def source_of(title: str, found: Found, files: dict[str, bytes]) -> dict:
 def section_of(found: Found, asked: Asked | None, test: float | str = SHARE) -> dict:
     """A section of params.yaml for so many rows, good without tuning."""
     kind = found.reader["format"]
-    data = {"task": found.task}
+    data = {"task": found.task, "metrics": [*TASKS[found.task].metrics]}
     if kind == "table":
         data["target"] = asked.target
     data["test"] = test
