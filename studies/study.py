@@ -8,7 +8,7 @@ review's verdict, which the chapter does not have.
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from stages.core.declared import sources
 from stages.core.judge import pictures
@@ -79,6 +79,7 @@ def against_the_first(curves: dict[str, Arrays]) -> bytes:
             drawn.append(pictures.mean_and_middle(axis, losses[variant], BLUE, "-", "the variant"))
             first = pictures.mean_and_middle(axis, losses[variants[0]], "black", "--", variants[0])
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(numticks=9))  # each power of 10
             axis.xaxis.set_major_formatter("{x:g}")
             axis.xaxis.set_minor_formatter(NullFormatter())
         # What is far worse than the first leaves the panel; the others would be flat lines.
