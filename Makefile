@@ -29,9 +29,9 @@ help: ## this list
 
 repro: .venv/ready $(if $(WORKERS),.venv/ready-cluster) ## a new clone to finished metrics (JOBS=1: a data set at a time; WORKERS=4: on a cluster of so many)
 	@python -m tools.repair
-	@python -m stages.core.declared.params
+	@# A wrong params.yaml stops tools.sources.
 	@banner=$$(python -m tools.sources) || exit; say() { [ -z "$$banner" ] || echo "$$banner"; }; say; \
-	$(if $(WORKERS),python -m tools.cluster "$$WORKERS" dvc repro,python -m tools.repro) && echo && python -m tools.results; \
+	$(if $(WORKERS),python -m tools.cluster "$$WORKERS") python -m tools.repro && echo && python -m tools.results; \
 	status=$$?; say; exit $$status
 
 results: .venv/ready ## the results of all data sets as a table

@@ -1,189 +1,201 @@
-"""Bring all results up to date, the chains of the data sets side by side.
+"""`dvc repro` with the data sets side by side: python -m tools.repro, as `make repro` does.
 
-`make repro` runs it. JOBS=2 in the environment: so many at the same time; without it, as many as
-there are cores. They leave what `dvc repro` leaves, dvc.lock too. It runs last itself, for whatever
-else dvc.yaml has, and alone where a single chain has something to do.
+The stages of a data set are a chain, which is a `dvc repro` of its last stage. JOBS=2 in the
+environment runs two chains at the same time; without it, each core has one. JOBS=1 is a plain
+`dvc repro`, as it is on a Dask cluster. Outputs and dvc.lock are those of that.
 """
 
+import contextlib
 import os
+import re
+import select
 import signal
-import subprocess
 import sys
-import time
-from collections import deque
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
-from pathlib import Path
+from collections import Counter, deque
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 
-import psutil
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
-from dvc.repo.reproduce import plan_repro
-from dvc.utils.serialize import load_yaml, modify_yaml
+from dvc.repo import Repo, lock_repo
+from dvc.repo.reproduce import get_active_graph, plan_repro
+from dvc.utils.serialize import modify_yaml
 from tqdm import tqdm
 
 from stages.core.declared import params, sources
 from stages.core.fit import cluster
-from stages.core.run.stage import parser_of, tool
+from stages.core.run.stage import parser_of, stop_with_parent, tool
 from tools.cluster import threads
+from tools.repair import LOCK, git
 
-LOCK = Path("dvc.lock")
-DVC = sys.executable, "-m", "dvc"
-TOLD_AGAIN = 20  # last lines of a chain that failed
-RUNNING = "Running stage '"
-SOON = 0.5  # seconds between looks at the chains
-
-
-class Chain:
-    """The stages of a data set, run by a process of DVC."""
-
-    def __init__(self, name: str, options: list[str], environment: dict[str, str]):
-        self.name, self.options, self.environment = name, options, environment
-        self.process, self.begun, self.stage, self.stopped = None, 0.0, "", False
-        self.last = deque(maxlen=TOLD_AGAIN)  # lines of what it said
-
-    def run(self, tell) -> int:
-        """Run to the end; tell(line) what it prints. Returns the exit status."""
-        self.begun = time.monotonic()
-        command = [*DVC, "--wait-for-lock", "repro", *self.options, f"evaluate@{self.name}"]
-        said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
-        how = {"stdin": subprocess.DEVNULL, "env": os.environ | self.environment, **said}
-        with subprocess.Popen(command, encoding="utf-8", **how) as self.process:
-            if self.stopped:  # while it was started
-                self.stop()
-            for line in map(str.rstrip, self.process.stdout):
-                self.last.append(line)
-                if line.startswith(RUNNING):
-                    self.stage = line.removeprefix(RUNNING).partition("@")[0]
-                tell(f"{self.name} | {line}")
-        return self.process.returncode
-
-    def stop(self):
-        """End it, and the stage that it runs."""
-        self.stopped = True
-        if self.process and self.process.poll() is None:
-            ending = []
-            with suppress(psutil.NoSuchProcess):  # it has just ended, and its stage with it
-                dvc = psutil.Process(self.process.pid)
-                ending = [dvc, *dvc.children(recursive=True)]
-            for each in ending:
-                with suppress(psutil.NoSuchProcess):
-                    each.terminate()
-
-    def __str__(self):
-        return f"{self.name}: {self.stage or 'begins'}, {time.monotonic() - self.begun:.0f} s"
+PLAIN = sys.executable, "-m", "dvc", "repro"
+# DVC that ends with this process, even if that is killed, as stages end with DVC.
+WATCHED = "import dvc.cli, stages.core.run.stage as s; s.stop_with_parent(); exit(dvc.cli.main())"
+CHAIN = sys.executable, "-c", WATCHED, "--wait-for-lock", "repro"
+SAID = 10  # lines of a failed chain that the last message repeats
+GRACE = 10  # seconds for a chain to end after Ctrl-C
 
 
-def jobs(chains: int) -> int:
-    """How many chains run at the same time: one on a cluster, which is busy with one. Exits where
-    JOBS is no number of them.
-    """
-    asked = os.environ.get("JOBS") or str(os.cpu_count() or 1)
-    if not asked.isdecimal() or not int(asked):
-        raise SystemExit(f"JOBS: expected how many chains run at the same time, got {asked!r}")
-    return 1 if cluster.is_named() else min(int(asked), chains)
+def jobs(most: int) -> int:
+    """How many chains run at the same time: JOBS, or one for each core; at most `most`."""
+    if cluster.is_named():  # its workers have the cores
+        return 1
+    cores = getattr(os, "sched_getaffinity", lambda process: range(os.cpu_count() or 1))(0)
+    text = os.environ.get("JOBS") or str(len(cores))
+    if not text.isdecimal() or not int(text):
+        raise SystemExit(f"JOBS: expected a number of chains to run side by side, got {text!r}")
+    return min(int(text), most)
 
 
 def size(name: str, section) -> int:
     """About how much a chain has to do: bytes of the data set x fits of its K-fold."""
-    settings = section.kfold
-    read = sum(file.size for file in sources.read(name).files)
-    return read * settings.k * settings.repeats * settings.seeds
+    fits = section.kfold.k * section.kfold.repeats * section.kfold.seeds
+    return fits * sum(file.size for file in sources.read(name).files)
 
 
-def changed() -> set[str]:
-    """Stages that dvc.lock does not have as they are; "" where DVC cannot tell: it will say why."""
-    try:
-        with Repo() as repo:
-            return {*repo.status()}
-    except DvcException:
-        return {""}
+def plan(names: list[str]) -> tuple[list[str], list[dict[str, list[str]]]]:
+    """All stages in the order of a serial run, and what is to run, mapping after mapping.
 
-
-def side_by_side(chains: list[Chain], count: int) -> list[Chain]:
-    """Run the chains in their order, `count` at the same time. Returns those that failed."""
-
-    def tell(line):
-        tqdm.write(line)
-        sys.stdout.flush()
-
-    bars = [tqdm(bar_format="{desc}", position=n, leave=False, disable=None) for n in range(count)]
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            tasks = {pool.submit(chain.run, tell): chain for chain in chains}
-            left = {*tasks}
-            while left:
-                left = wait(left, SOON, FIRST_COMPLETED).not_done
-                at_work = [str(tasks[task]) for task in tasks if task.running()]
-                for bar, text in zip(bars, [*at_work, *[""] * count], strict=False):
-                    bar.set_description_str(text)
-            return [chain for task, chain in tasks.items() if task.result()]
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for chain in chains:
-                chain.stop()
-            for bar in bars:
-                bar.close()
-
-
-def locked() -> list[str]:
-    """Stages of dvc.lock, in their order."""
-    return [*load_yaml(LOCK).get("stages", {})] if LOCK.exists() else []
-
-
-def put_in_order(before: list[str]):
-    """Give dvc.lock the order of a serial run: new stages come last, each when it would have run.
-
-    before: the stages that it had.
+    First what several chains need, which DVC refuses to run twice at a time; then the chains with
+    changes; then what is part of none. Nothing where nothing has changed.
     """
-    with Repo() as repo:
-        planned = [stage.addressing for stage in plan_repro(repo.index.graph)]
-    order = [*before, *(name for name in planned if name not in before)]
-    with modify_yaml(LOCK) as document:
-        stages = document["stages"]
-        document["stages"] = {name: stages[name] for name in order if name in stages}
+    repo = Repo()
+    with lock_repo(repo):
+        graph = get_active_graph(repo.index.graph)
+        steps = plan_repro(graph, [step for step in graph if step.path_in_repo == "dvc.yaml"])
+        changed = {step for step in steps if step.changed()}
+    chains, ends = {}, {}
+    for name in names:
+        mine = {step for step in steps if step.addressing.endswith(f"@{name}")}
+        chains[name] = set(plan_repro(graph, mine)) if mine else mine
+        ends[name] = [step.addressing for step in mine if mine.isdisjoint(graph.pred[step])]
+    uses = Counter(step for chain in chains.values() for step in chain)
+    shared = [step.addressing for step in steps if uses[step] > 1]
+    stale = {name: ends[name] for name, chain in chains.items() if chain & changed}
+    others = [step.addressing for step in steps if not uses[step]]
+    parts = [{"shared": shared}, stale, {"others": others}] if changed else []
+    return [step.addressing for step in steps], parts
 
 
-def run_chains(names: list[str], options: list[str]):
-    """Run the chains of these data sets. Exits with what those said that failed."""
-    count = jobs(len(names))
-    if failed := side_by_side([Chain(name, options, threads(count)) for name in names], count):
-        said = ("\n".join(f"{chain.name} | {line}" for line in chain.last) for chain in failed)
-        failures = ", ".join(chain.name for chain in failed)
-        raise SystemExit("\n\n".join(["", *said, f"Failed: {failures}. All others are done."]))
+class Chain:
+    """A `dvc repro` of some stages whose lines are printed after a name, each whole."""
+
+    def __init__(self, name: str, targets: list[str], environment: dict[str, str]):
+        self.name, self.rest, self.said = name, b"", deque(maxlen=SAID)
+        pipes = {"stdin": DEVNULL, "stdout": PIPE, "stderr": STDOUT}
+        # Not in the session of the terminal: Ctrl-C is for this process, which ends its chains.
+        self.process = Popen([*CHAIN, *targets], env=environment, start_new_session=True, **pipes)
+        # In a terminal alone: which stage runs, and for how long.
+        self.bar = tqdm(desc=name, bar_format="{desc}, {elapsed}", leave=False, disable=None)
+
+    def read(self) -> bool:
+        """Print the lines that have come; returns whether more may come."""
+        new = os.read(self.process.stdout.fileno(), 2**16)
+        *lines, self.rest = (self.rest + (new or b"\n" * bool(self.rest))).split(b"\n")
+        for line in lines:
+            self.print(line.decode(errors="backslashreplace"))
+        return bool(new)
+
+    def print(self, line: str):
+        """Print a line and note what it says of the stage that runs."""
+        self.said.append(f"{self.name} | {line}".rstrip())
+        with tqdm.external_write_mode():
+            print(self.said[-1], flush=True)
+        if stage := re.match(r"Running stage '(.+)':", line):
+            self.said.clear()
+            self.bar.reset()
+            self.bar.set_description_str(f"{self.name} | {stage[1]}")
+
+    def signal(self, number: int):
+        """Send a signal to DVC and to the stage that it runs."""
+        with contextlib.suppress(ProcessLookupError):  # they have ended
+            os.killpg(self.process.pid, number)
+
+    def close(self) -> int:
+        """Wait for the end; returns the exit status of DVC."""
+        self.bar.close()
+        self.process.stdout.close()
+        return self.process.wait()
 
 
-def run(names: list[str], options: list[str]) -> int:
-    """Run the chains of these data sets, if there are several, then `dvc repro`.
-
-    options: of `dvc repro`. Returns its exit status. Exits where a chain fails.
-    """
-    before = locked()
+def run(targets: dict[str, list[str]], most: int) -> list[Chain]:
+    """Run the stages of each name, at most so many names at a time; returns those that failed."""
+    waiting, running, failed = [name for name in targets if targets[name]], {}, []
+    share = threads(min(most, len(waiting) or 1)) | {"PYTHONUNBUFFERED": "1"}
     try:
-        if len(names) > 1:
-            run_chains(names, options)
-            options = []  # as for --force: what the chains ran is up to date
-        return subprocess.run([*DVC, "repro", *options]).returncode
+        while waiting or running:
+            while waiting and len(running) < most:
+                chain = Chain(name := waiting.pop(0), targets[name], os.environ | share)
+                running[chain.process.stdout] = chain
+            for pipe in select.select(running, [], [], 1)[0]:
+                if not running[pipe].read():
+                    chain = running.pop(pipe)
+                    failed += [chain] if chain.close() else []
+            for chain in running.values():
+                chain.bar.refresh()
     finally:
-        if before != locked():
-            put_in_order(before)
+        end(list(running.values()))
+    return failed
+
+
+def end(chains: list[Chain]):
+    """End chains and their stages as Ctrl-C does; by force after a while or a second Ctrl-C."""
+    with contextlib.suppress(TimeoutExpired, SystemExit):
+        for chain in chains:
+            chain.signal(signal.SIGINT)
+        for chain in chains:
+            chain.process.wait(GRACE)
+    for chain in chains:
+        chain.signal(signal.SIGKILL)
+        chain.close()
+
+
+def stages_of(lock: str) -> list[str]:
+    """The stages of a dvc.lock, in its order."""
+    return re.findall(r"^  (\S+):$", lock, re.MULTILINE)
+
+
+def put_in_order(order: list[str]):
+    """Put what the dvc.lock of the last commit lacks in this order. DVC appends what ends first."""
+    with Repo(_wait_for_lock=True).lock:
+        now = stages_of(LOCK.read_text("utf-8")) if LOCK.exists() else []
+        committed = stages_of(git("show", f"HEAD:./{LOCK}").stdout)
+        wanted = [address for address in dict.fromkeys([*committed, *order]) if address in now]
+        if wanted != now:
+            with modify_yaml(LOCK) as lock:
+                for address in wanted:
+                    lock["stages"][address] = lock["stages"].pop(address)
+
+
+def stop(number, frame):
+    """End what runs, and then this process with the status that a shell gives to the signal."""
+    raise SystemExit(128 + number)
 
 
 def main():
-    """Run what there is to do."""
-    parser = parser_of(main)
-    parser.add_argument("--force", action="store_true", help="also what is up to date")
-    options = ["--force"] if parser.parse_args().force else []
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the chains too
+    """Run what has changed; names at the end the data sets whose chain failed."""
+    parser_of(main).parse_args()
     sections = params.load().datasets
-    names = [*sections]
-    if not options:
-        if not (stages := changed()):
-            print("All results are up to date.")
-            return
-        names = [name for name in names if any(stage.endswith(f"@{name}") for stage in stages)]
-    names.sort(key=lambda name: size(name, sections[name]), reverse=True)
-    raise SystemExit(run(names if jobs(len(sections)) > 1 else [], options))
+    names = sorted(sections, key=lambda name: size(name, sections[name]), reverse=True)
+    if (most := jobs(len(names))) < 2:
+        os.execv(PLAIN[0], PLAIN)
+    try:
+        order, parts = plan(names)
+    except DvcException:
+        os.execv(PLAIN[0], PLAIN)  # which says what is wrong
+    if not parts:
+        print("Data and pipelines are up to date.")
+        return
+    if "MAKELEVEL" in os.environ:
+        stop_with_parent()  # the shell of the recipe, which make ends where it is ended
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        failed = next(filter(None, (run(targets, most) for targets in parts)), [])
+    finally:
+        put_in_order(order)
+    if failed:
+        names = ", ".join(chain.name for chain in failed)
+        said = [line for chain in failed for line in chain.said]
+        raise SystemExit("\n".join([f"Failed: {names}. What they said last:", *said]))
 
 
 if __name__ == "__main__":

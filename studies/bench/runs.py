@@ -27,7 +27,7 @@ from studies.common import ROOT
 RUNS = 3
 BENCH = sys.executable, "-m", "studies.bench"
 REPRO = sys.executable, "-m", "dvc", "repro", "--quiet"
-CHAINS = sys.executable, "-m", "tools.repro", "--force"
+CHAINS = sys.executable, "-m", "tools.repro"
 PEAK = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
@@ -101,6 +101,12 @@ def write_params(clone: Path, tree: dict):
     (clone / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), "utf-8")
 
 
+def anew(clone: Path, *command, **environment) -> float:
+    """Seconds of a command in a clone that keeps nothing of earlier runs."""
+    run("git", "clean", "-fdxq", folder=clone)
+    return run(*command, folder=clone, **environment)[1]
+
+
 def whole_runs() -> dict[str, float]:
     """Seconds from start to finish, medians over RUNS, one process after the other.
 
@@ -124,17 +130,17 @@ def whole_runs() -> dict[str, float]:
                 section[group] |= dict.fromkeys(keys, 1)
         stages = "train@imdb", "train@reuters", "kfold@boston_housing"
         home = {"KERAS_HOME": str(clone.parent)}
-        where = {"folder": clone, "DATASETS_MIRROR": str(official)}
+        where = {"DATASETS_MIRROR": str(official)}
         for _ in range(RUNS):
             scripts = [run(*BENCH, "script", name, **home)[1] for name in tree["datasets"]]
-            default = run(*REPRO, "--force", **where)[1]
-            taken = {"tutorial": sum(scripts), "default": default}
-            taken |= {"chains": run(*CHAINS, **where)[1], "nothing": run(*REPRO, **where)[1]}
+            taken = {"tutorial": sum(scripts), "default": anew(clone, *REPRO, **where)}
+            taken["chains"] = anew(clone, *CHAINS, **where)
+            taken["nothing"] = run(*REPRO, folder=clone, **where)[1]
             write_params(clone, seed)
-            taken["seed"] = run(*REPRO, "--force", **where)[1]
-            taken["seed_chains"] = run(*CHAINS, **where)[1]
+            taken["seed"] = anew(clone, *REPRO, **where)
+            taken["seed_chains"] = anew(clone, *CHAINS, **where)
             write_params(clone, tree)
-            taken["same"] = run(*REPRO, "--force", *stages, **where)[1]
+            taken["same"] = run(*REPRO, "--force", *stages, folder=clone, **where)[1]
             run("git", "checkout", "--quiet", "params.yaml", folder=clone)
             rounds.append(taken)
             print(taken, file=sys.stderr)
