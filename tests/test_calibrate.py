@@ -109,6 +109,15 @@ def test_the_networks_of_each_pair_are_trained_on_the_same_rows_and_folds():
                 assert pair.base != pair.head or base != head
 
 
+def test_what_a_network_is_tells_those_of_a_setting_apart():
+    for setting in scenarios.SETTINGS:
+        words = [scenarios.described(network) for network in setting.networks.values()]
+        assert len({*words}) == len(words)
+    named = scenarios.Network({"model": {"units": [3, 2], "activation": "elu", "dropout": 0.3}}, 5)
+    assert scenarios.described(named) == "3, 2 units, elu, dropout 0.3, 5 epochs"
+    assert scenarios.described(scenarios.Network(shift=1)) == "other seeds"
+
+
 def test_each_sample_of_each_network_is_trained_once():
     numbers = {}
     for setting, name, part in planned(scenarios.SETTINGS):
@@ -142,12 +151,16 @@ def test_the_page_has_shares_with_their_exact_intervals_and_the_smallest_kappa()
     assert "| 100 | 0 | 10.0% (4.9% to 17.6%) | 10.0% (4.9% to 17.6%) |" in page.pairs([equal])
     assert f"| {page.truth(larger)} | 95.0% (88.7% to 98.4%) | - |" in page.pairs([larger])
     assert "| 5% |" in page.power([equal, larger]), "those in the direction of the truth"
-    assert page.choice([equal], [equal]).count("alone): none. ")
+    assert "keeps them: none. " in page.choice([equal], [equal])
     assert page.choice([equal], [equal]).endswith("more than 7 %: none.")
     wide = found([-1, 1] * 50, [2] * 100)
     good = [results.Scenario(setting, "", wide, judge.score(wide, 0.0))]
-    assert "alone): kappa = 0." in page.choice(good, good)
-    assert page.choice(good, good).endswith("more than 7 %: kappa = 0.")
+    assert "keeps them: 0. " in page.choice(good, good)
+    assert page.choice(good, good).endswith("more than 7 %: 0.")
+    short = page.in_short([equal, larger], good, [equal])
+    assert "52.5% (45.3% to 59.6%) of 200 miss the truth; most in " in short
+    assert f"{setting.title}: larger 5% (5%)" in short
+    assert "10.0% (4.9% to 17.6%) of 100 miss the truth; most in " in short
 
 
 def test_what_no_part_explains_is_the_rest():

@@ -3,14 +3,14 @@
 import numpy as np
 from scipy import stats
 
-from stages.core.judge.variance import KAPPA
+from stages.core.judge import variance
 from studies import common
 from studies.calibrate import judge, results
 from studies.calibrate.judge import AVERAGED, FEWEST, KAPPAS, METHODS, PARTS, SINGLE, kept
 from studies.calibrate.scenarios import SETTINGS
 from studies.calibrate.simulated import simulated
 
-RECIPE = KAPPAS.index(KAPPA)
+RECIPE, ALONE = (KAPPAS.index(kappa) for kappa in (variance.KAPPA, variance.SINGLE))
 SIZES = ((5, 5), (4, 5), (3, 5), (5, 3), (4, 3), (3, 3), (5, 2))  # repeats, seeds
 INTRODUCTION = """\
 Written by `make calibrate`: pairs of experiments whose true difference is known, and what the
@@ -19,8 +19,8 @@ same data set outside the sample for the truth: the true difference is the mean,
 of what the fits reach there. Networks that differ by seeds alone have a true difference of 0. An
 interval of the 95 % kind that leaves out the truth is a miss; a verdict on a pair whose true
 difference is 0, or below a quarter of the estimate's standard deviation, is false. In brackets,
-the 95 % interval of a share.
-
+the 95 % interval of a share."""
+METHODS_ARE = """\
 "kappa" are the intervals of `variance.by_parts`, "folds" the test of Nadeau and Bengio on folds
 averaged over seeds, "folds of a seed" the same with a single seed, as the review judged before
 there were seeds, and "paired t-test" the test that takes the folds of a seed for independent. The
@@ -41,7 +41,14 @@ SIMULATION = """\
 Learners that are solved in closed form, ridge regression on a hidden layer of random weights, on so
 many data sets that the share of misses is known to a percent (`studies/calibrate/simulated.py`). In
 the unit of the target, or in points of accuracy."""
-ALONE = "The same for the accuracy, or the error, of a network by itself, on all samples."
+OF_ONE = f"""\
+The same for the accuracy, or the error, of a network by itself, on all samples. Intervals of
+`metrics/*.json` take kappa = {variance.SINGLE:g}: what training sets have in common cancels in a
+difference, and stays in a single figure."""
+BOUNDS = (
+    f"at most 7 % missed, 10 % in a scenario of {FEWEST} pairs or more, 7 % false verdicts, 5 % "
+    "with seeds alone"
+)
 FITS = "Misses and mean half widths, from the first repeats and seeds of the same fits."
 PARTS_OF = """\
 What the variance of the estimate over samples (= 1) consists of, by the means of what `by_parts`
@@ -102,21 +109,51 @@ def summary(scenarios) -> str:
     return common.table(f"{head} | width, best possible = 1 | folds of a seed = 1", rows)
 
 
+def in_short(scenarios, made_up, alone) -> str:
+    """What the page says, in a few lines."""
+    done, single = _kept(scenarios, RECIPE), _kept(alone, ALONE)
+    found = {}
+    for each in scenarios:
+        if each.score.false is None:
+            shares = (f"{each.score.found[at] / each.score.count:.0%}" for at in (RECIPE, SINGLE))
+            text = "{} {} ({})".format(each.label, *shares)
+            found.setdefault(each.setting.title, []).append(text)
+    differences = "; ".join(f"{title}: {', '.join(some)}" for title, some in found.items())
+    rows = [each.setting.rows for each in scenarios if each.setting.outside]
+    said = [
+        f"**Intervals of a difference**: {share(done.missed, done.intervals)} of "
+        f"{done.intervals:,} miss the truth; most in {_worst(scenarios, RECIPE)}.",
+        f"**Verdicts on equals**: {share(done.false, done.equal)} of {done.equal:,} are false; of "
+        f"those that differ by seeds alone, {share(done.alone, done.seeds)} of {done.seeds:,}.",
+        f"**Width**: {done.best:.2f} of the best possible, and {done.single:.2f} of that from the "
+        "folds of a single seed, as before there were seeds.",
+        f"**True differences that are found** (by the folds of a seed): {differences}.",
+        f"**Intervals of a single network**, as in `metrics/*.json`: "
+        f"{share(single.missed, single.intervals)} of {single.intervals:,} miss the truth; most in "
+        f"{_worst(alone, ALONE)}.",
+        choice(scenarios, made_up),
+        f"**What it does not say**: the truth needs rows outside a sample, so samples have "
+        f"{min(rows):,} to {max(rows):,} rows. With more rows, shares were not measured.",
+    ]
+    return "\n".join(f"- {line}" for line in said)
+
+
+def _worst(scenarios, place):
+    known = [each for each in scenarios if each.setting.outside]
+    most = max(known, key=lambda each: each.score.missed[place] / each.score.count)
+    return f"{named(most)}, {share(most.score.missed[place], most.score.count)}"
+
+
 def choice(scenarios, made_up) -> str:
-    """The smallest kappa that keeps the bounds, and how the review's does."""
+    """The smallest kappa that keeps the bounds."""
     worst = np.max([each.score.missed / each.score.count for each in made_up], axis=0)[: len(PARTS)]
     safe = [f"{kappa:g}" for kappa, missed in zip(KAPPAS, worst, strict=True) if missed <= 0.07]
     good = [place for place in range(len(PARTS)) if _kept(scenarios, place).holds]
-    done = _kept(scenarios, RECIPE)
-    smallest = f"kappa = {KAPPAS[good[0]]:g}" if good else "none"
     return (
-        f"The review takes kappa = {KAPPA:g}: {share(done.missed, done.intervals)} of "
-        f"{done.intervals:,} intervals miss the truth and {share(done.false, done.equal)} of "
-        f"{done.equal:,} verdicts on equals are false; intervals are {done.single:.2f} as wide as "
-        f"those from the folds of a seed. The smallest kappa that keeps all bounds (at most 7 % "
-        f"missed, 10 % in a scenario of {FEWEST} pairs or more, 7 % false verdicts, 5 % with seeds "
-        f"alone): {smallest}. The smallest with which none of the simulated scenarios below misses "
-        f"more than 7 %: {f'kappa = {safe[0]}' if safe else 'none'}."
+        f"**kappa**: the review takes {variance.KAPPA:g}. Bounds were set before anything was "
+        f"measured: {BOUNDS}. The smallest that keeps them: "
+        f"{f'{KAPPAS[good[0]]:g}' if good else 'none'}. The smallest with which none of the "
+        f"simulated scenarios misses more than 7 %: {safe[0] if safe else 'none'}."
     )
 
 
@@ -220,12 +257,13 @@ def write():
     made_up = simulated()
     common.write(
         "calibration",
-        *("# Calibration", INTRODUCTION, choice(compared, made_up), summary(compared)),
+        *("# Calibration", INTRODUCTION, in_short(compared, made_up, alone)),
+        *("## By method", METHODS_ARE, summary(compared)),
         *("## Each pair, as the review judges it", UNITS, pairs(compared)),
         *("## Each pair, by method", "Missed, and width (best possible = 1).", methods(compared)),
         *("## What is found", POWER, power(compared)),
         *("## Simulated pairs", SIMULATION, methods(made_up)),
-        *("## A single network", ALONE, summary(alone), methods(alone)),
+        *("## A single network", OF_ONE, summary(alone), methods(alone)),
         *("## What kappa stands for", PARTS_OF, parts([*known, *alone])),
         *(
             "## How many repeats and seeds",

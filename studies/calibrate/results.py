@@ -7,7 +7,7 @@ import numpy as np
 from studies import common
 from studies.calibrate.judge import Judged, Score, fold_means, judged, score, shared_noise
 from studies.calibrate.measure import measured
-from studies.calibrate.scenarios import Setting
+from studies.calibrate.scenarios import Setting, described
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def networks(setting) -> list[Scenario]:
     names = setting.networks if setting.outside else ()
     measured_so_far = [(name, *singles(setting, name)) for name in names]
     return [
-        scenario(setting, name, False, each, truths)
+        scenario(setting, described(setting.networks[name]), False, each, truths)
         for name, each, truths in measured_so_far
         if len(each) > 2
     ]

@@ -76,6 +76,16 @@ class Setting:
         return replace(base, shift=0) == replace(head, shift=0)
 
 
+def described(network: Network) -> str:
+    """What a network is, beside that of params.yaml, for people."""
+    keys = {key: value for group in network.changes.values() for key, value in group.items()}
+    said = [f"{', '.join(map(str, sizes))} units" for sizes in [keys.pop("units", [])] if sizes]
+    said += [value if isinstance(value, str) else f"{key} {value}" for key, value in keys.items()]
+    said += [f"{network.epochs} epochs"] * bool(network.epochs)
+    said += ["other seeds"] * bool(network.shift)
+    return ", ".join(said) or "network of params.yaml"
+
+
 def units(*sizes, shift=0) -> Network:
     """Other hidden layers."""
     return Network({"model": {"units": list(sizes)}}, shift=shift)
@@ -196,7 +206,7 @@ SETTINGS = (
     ),
     Setting(
         "imdb-seeds",
-        "IMDB, samples of 1,000 rows",
+        "IMDB, samples of 1,000 rows, 5 seeds",
         "imdb",
         {"base": Network(), "wide": units(32, 32), "dropout": model(dropout=0.5)},
         (
