@@ -59,7 +59,7 @@ check: .venv/ready-test lint test test-guides ## what CI runs: format, lint, tes
 review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
 	@python -m tools.review "$${BASE:-main}" $${HEAD:+"$$HEAD"} $${PAGE:+--html "$$PAGE"} $${JSON:+--json} $(FAIL_ON:%=--fail-on %)
 
-compare: .venv/ready ## all experiments beside BASE in one table: which are better, which may be the best? ([BASE=main] [EXPERIMENTS="a b c"])
+compare: .venv/ready ## the experiments on top of BASE in one table: which are better, which may be the best? ([BASE=main] [EXPERIMENTS="a b c"])
 	@python -m tools.compare "$${BASE:-main}" $(EXPERIMENTS)
 
 up-to-date: .venv/ready ## is dvc.lock that of the code and the parameters? Whatever lies in data/

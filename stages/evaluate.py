@@ -256,10 +256,10 @@ def told(found, task, tests) -> Iterator[str]:
         more = f"{chosen['optimism_loss']:.4f} in loss"
         more += f", {chosen[f'optimism_{task.trained}']:.4f} in {task.trained}"
         yield f"judged after {epochs}; choosing on its own rows would look better by {more}"
+        final = found["network"]["epochs"]
+        yield f"the final networks train {final} epochs, which final.epochs says and not the folds"
         if why := scores.cut_short(chosen):
             yield f"TAKE CARE: {why}"
-        if not chosen["least"] <= (final := found["network"]["epochs"]) <= chosen["most"]:
-            yield f"TAKE CARE: the final networks train {final} epochs: see final.epochs"
     for line in traps.sentences(found.get("traps", {})):
         yield f"TAKE CARE: {line}"
 

@@ -159,7 +159,7 @@ def test_the_page_has_shares_with_their_exact_intervals_and_the_smallest_kappa()
     assert page.choice(good, good).endswith("more than 7 %: 0.")
     short = page.in_short([equal, larger], good, [equal])
     assert "52.5% (45.3% to 59.6%) of 200 miss the truth; most in " in short
-    assert f"{setting.title}: larger 5% (5%)" in short
+    assert "are found in 5% to 5% of pairs" in short
     assert "10.0% (4.9% to 17.6%) of 100 miss the truth; most in " in short
 
 

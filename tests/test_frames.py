@@ -255,3 +255,12 @@ def test_without_pyarrow_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UnreadableFile, match="pip install"):
         frames.parquet(b"PAR1")
+
+
+def test_values_have_numbers_and_missing_ones_stand_alone():
+    found = frames.numbered(pd.Series(["b", None, "a", "b", np.nan], dtype="object"))
+    assert found.dtype == "int64"
+    assert found[0] == found[3]
+    assert len(set(found)) == 4
+    assert sorted(set(found)) == [0, 1, 2, 3]
+    assert frames.numbered(pd.Series([None, None], dtype="object")).tolist() == [0, 1]

@@ -1,8 +1,8 @@
 """Which rows train and which judge: at random, by group, by time."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from sklearn import model_selection
 
 from stages.core.data import splits
 from stages.core.data.arrays import UnreadableFile
@@ -147,6 +147,23 @@ def test_folds_depend_on_their_seeds_alone(by, classifies):
     assert (more[0] != more[1]).any() == (by != "time")
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
+@pytest.mark.parametrize("shares", [(0.6, 0.3, 0.1), (0.01, 0.99), (0.5, 0.0, 0.5), (1.0,)])
+@pytest.mark.parametrize(("rows", "k"), [(400, 4), (397, 5), (11, 2), (7, 7)])
+def test_folds_at_random_are_those_of_scikit_learn(rows, k, shares):
+    labels = labels_of(rows, shares)
+    for kind, classifies in (
+        (model_selection.StratifiedKFold, True),
+        (model_selection.KFold, False),
+    ):
+        if classifies and np.bincount(labels).max() < k:
+            continue  # refused by both kfold and scikit-learn
+        (dealt,) = splits.deal(labels, keys_of("random", rows), k, [3], classifies)
+        expected = kind(k, shuffle=True, random_state=3).split(labels, labels)
+        for fold, (_, held_out) in enumerate(expected):
+            assert np.flatnonzero(dealt == fold).tolist() == held_out.tolist()
+
+
 @pytest.mark.parametrize("classifies", [True, False])
 def test_no_group_is_in_two_folds(classifies):
     keys = keys_of("group")
@@ -209,10 +226,6 @@ def test_keys_come_back_from_what_is_stored(by):
         np.testing.assert_array_equal(getattr(again, key), value)
 
 
-def test_values_have_numbers_and_missing_ones_stand_alone():
-    found = splits.numbered(pd.Series(["b", None, "a", "b", np.nan], dtype="object"))
-    assert found.dtype == "int64"
-    assert found[0] == found[3]
-    assert len(set(found)) == 4
-    assert sorted(set(found)) == [0, 1, 2, 3]
-    assert splits.numbered(pd.Series([None, None], dtype="object")).tolist() == [0, 1]
+def test_fewer_rows_than_folds_are_refused():
+    with pytest.raises(ValueError, match="expected 4 rows or more, got 3"):
+        splits.deal(np.arange(3), Keys(np.arange(3)), 4, [0], False)

@@ -3,9 +3,9 @@
     python -m tools.compare BASE [EXPERIMENT ...]
 
 Git revisions or DVC experiments, all those of BASE where none is named; `workspace` is what lies
-here. A table in Markdown for each data set on which any of them differs, the best first. Intervals
-and p are corrected for the number of experiments in a table. The best group has the best mean and
-all that it does not beat.
+here. A table in Markdown for each data set on which any of them differs, the best first. Each table
+is corrected for its own number of tests. The best group has the best mean and all that it does not
+beat.
 """
 
 from stages.core.judge.metrics import Metric
@@ -16,10 +16,10 @@ from tools.review.report import params_that_differ
 from tools.review.results import Results
 from tools.review.revisions import Revision, Unreadable, experiments_of, resolve, stale
 
-HEADER = "experiment", "best group", "verdict", "mean", "difference (95 % interval)", "p"
+HEADER = "experiment", "best group", "verdict", "mean", "difference (interval)", "p"
 LEGEND = """\
-Verdict, difference and p are against the base, corrected for the number of experiments in a table
-(Bonferroni): with a probability of 95 % all intervals of a table hold the truth. ● marks the best
+Verdict, interval and p are of the difference to the base. Each table is corrected for its number of
+tests (Bonferroni): with a probability of 95 % all its intervals hold the truth. ● marks the best
 group: the best mean, and all that it does not beat, corrected likewise."""
 
 
@@ -71,14 +71,21 @@ def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
 
 
 def document(base: Revision, heads: list[Revision]) -> str:
-    """All tables, in Markdown. Raises Unreadable."""
-    by_name = {}
+    """All tables, in Markdown. Raises Unreadable where no experiment can be read."""
+    by_name, left_out = {}, {}
     for head in heads:
-        for pair in verdicts.review(base, head):
-            by_name.setdefault(pair.name, []).append(pair)
+        try:
+            for pair in verdicts.review(base, head):
+                by_name.setdefault(pair.name, []).append(pair)
+        except Unreadable as error:
+            left_out[head] = error
+    if len(left_out) == len(heads):
+        raise next(iter(left_out.values()))
+    heads = [head for head in heads if head not in left_out]
     parts, same = [f"# {', '.join(head.name for head in heads)} against {base.name}"], []
     if late := [side.name for side in (base, *heads) if stale(side)]:
         parts.append(f"> **Out of date**, params or code are newer: {', '.join(late)}.")
+    parts += [f"> **Left out**, {head.name}: {error}" for head, error in left_out.items()]
     for name, pairs in by_name.items():
         if all(pair.verdict() == "the same" for pair in pairs):
             same.append(name)
@@ -107,11 +114,11 @@ def main():
     chosen = parser.parse_args()
     try:
         base = resolve(chosen.base)
-        names = dict.fromkeys(chosen.heads or experiments_of(base))
-        if not names:
+        heads = [*map(resolve, dict.fromkeys(chosen.heads))] or experiments_of(base)
+        if not heads:
             others = "name some, or a base that has some (`dvc exp list --all`)"
             raise Unreadable(f"{base.name} has no experiments on top of it; {others}")
-        print(document(base, [resolve(name) for name in names]))
+        print(document(base, heads))
     except Unreadable as error:
         raise SystemExit(f"compare: {error}") from None
 

@@ -1,8 +1,8 @@
 """`dvc repro` with the data sets side by side: python -m tools.repro, as `make repro` does.
 
 The stages of a data set are a chain, which is a `dvc repro` of its last stage. JOBS=2 in the
-environment runs two chains at the same time; without it, each core has one. JOBS=1 is a plain
-`dvc repro`, as it is on a Dask cluster. Outputs and dvc.lock are those of that.
+environment runs two chains at the same time; without it, as many run as there are cores. JOBS=1 is
+a plain `dvc repro`, as it is on a Dask cluster. Outputs and dvc.lock are those of a plain run.
 """
 
 import contextlib
@@ -171,7 +171,7 @@ def stop(number, frame):
 
 
 def main():
-    """Run what has changed; names at the end the data sets whose chain failed."""
+    """Run what has changed; exits with the names of the chains that failed."""
     parser_of(main).parse_args()
     sections = params.load().datasets
     names = sorted(sections, key=lambda name: size(name, sections[name]), reverse=True)

@@ -10,7 +10,7 @@ from studies.calibrate.judge import AVERAGED, FEWEST, KAPPAS, METHODS, PARTS, SI
 from studies.calibrate.scenarios import SETTINGS
 from studies.calibrate.simulated import simulated
 
-RECIPE, ALONE = (KAPPAS.index(kappa) for kappa in (variance.KAPPA, variance.SINGLE))
+RECIPE, OF_ONE = (KAPPAS.index(kappa) for kappa in (variance.KAPPA, variance.SINGLE))
 SIZES = ((5, 5), (4, 5), (3, 5), (5, 3), (4, 3), (3, 3), (5, 2))  # repeats, seeds
 INTRODUCTION = """\
 Written by `make calibrate`: pairs of experiments whose true difference is known, and what the
@@ -41,7 +41,7 @@ SIMULATION = """\
 Learners that are solved in closed form, ridge regression on a hidden layer of random weights, on so
 many data sets that the share of misses is known to a percent (`studies/calibrate/simulated.py`). In
 the unit of the target, or in points of accuracy."""
-OF_ONE = f"""\
+A_NETWORK = f"""\
 The same for the accuracy, or the error, of a network by itself, on all samples. Intervals of
 `metrics/*.json` take kappa = {variance.SINGLE:g}: what training sets have in common cancels in a
 difference, and stays in a single figure."""
@@ -109,37 +109,37 @@ def summary(scenarios) -> str:
     return common.table(f"{head} | width, best possible = 1 | folds of a seed = 1", rows)
 
 
-def in_short(scenarios, made_up, alone) -> str:
+def in_short(scenarios, made_up, networks) -> str:
     """What the page says, in a few lines."""
-    done, single = _kept(scenarios, RECIPE), _kept(alone, ALONE)
-    found = {}
-    for each in scenarios:
-        if each.score.false is None:
-            shares = (f"{each.score.found[at] / each.score.count:.0%}" for at in (RECIPE, SINGLE))
-            text = "{} {} ({})".format(each.label, *shares)
-            found.setdefault(each.setting.title, []).append(text)
-    differences = "; ".join(f"{title}: {', '.join(some)}" for title, some in found.items())
-    rows = [each.setting.rows for each in scenarios if each.setting.outside]
+    done, of_one = _kept(scenarios, RECIPE), _kept(networks, OF_ONE)
+    scores = [each.score for each in scenarios if each.score.false is None]
+    power = [[each.found[place] / each.count for each in scores] for place in (RECIPE, SINGLE)]
+    found = [f"{min(shares, default=0):.0%} to {max(shares, default=0):.0%}" for shares in power]
+    rows = [f"{each.setting.rows:,}" for each in scenarios if each.setting.outside]
     said = [
         f"**Intervals of a difference**: {share(done.missed, done.intervals)} of "
         f"{done.intervals:,} miss the truth; most in {_worst(scenarios, RECIPE)}.",
         f"**Verdicts on equals**: {share(done.false, done.equal)} of {done.equal:,} are false; of "
         f"those that differ by seeds alone, {share(done.alone, done.seeds)} of {done.seeds:,}.",
-        f"**Width**: {done.best:.2f} of the best possible, and {done.single:.2f} of that from the "
-        "folds of a single seed, as before there were seeds.",
-        f"**True differences that are found** (by the folds of a seed): {differences}.",
+        f"**Width**: {done.best:.2f} of the best possible, {done.single:.2f} of the width from the "
+        "folds of a single seed.",
+        f"**Power**: true differences are found in {found[0]} of pairs, by their size "
+        f"([each](#what-is-found)); by the folds of a single seed in {found[1]}.",
         f"**Intervals of a single network**, as in `metrics/*.json`: "
-        f"{share(single.missed, single.intervals)} of {single.intervals:,} miss the truth; most in "
-        f"{_worst(alone, ALONE)}.",
+        f"{share(of_one.missed, of_one.intervals)} of {of_one.intervals:,} miss the truth; most in "
+        f"{_worst(networks, OF_ONE)}.",
         choice(scenarios, made_up),
-        f"**What it does not say**: the truth needs rows outside a sample, so samples have "
-        f"{min(rows):,} to {max(rows):,} rows. With more rows, shares were not measured.",
+        "**What it does not say**: the truth needs rows outside a sample, so samples have "
+        f"{', '.join(dict.fromkeys(rows))} rows. With more rows, shares were not measured.",
     ]
     return "\n".join(f"- {line}" for line in said)
 
 
 def _worst(scenarios, place):
+    """The scenario with the most misses, and their share."""
     known = [each for each in scenarios if each.setting.outside]
+    if not known:
+        return "none"
     most = max(known, key=lambda each: each.score.missed[place] / each.score.count)
     return f"{named(most)}, {share(most.score.missed[place], most.score.count)}"
 
@@ -263,7 +263,7 @@ def write():
         *("## Each pair, by method", "Missed, and width (best possible = 1).", methods(compared)),
         *("## What is found", POWER, power(compared)),
         *("## Simulated pairs", SIMULATION, methods(made_up)),
-        *("## A single network", OF_ONE, summary(alone), methods(alone)),
+        *("## A single network", A_NETWORK, summary(alone), methods(alone)),
         *("## What kappa stands for", PARTS_OF, parts([*known, *alone])),
         *(
             "## How many repeats and seeds",

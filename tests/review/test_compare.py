@@ -70,6 +70,32 @@ def test_the_best_group_has_what_the_best_does_not_beat(experiments, run):
     assert {name for name, cells in found["boston_housing"].items() if cells[0] == "●"} == {"noise"}
 
 
+def test_the_best_group_is_corrected_for_what_the_best_is_compared_with(project, run):
+    changes = {"best": (0.06, 0.002), "good": (0.04, 0.0097)} | {
+        f"bad{n}": (0, 0.02) for n in "123"
+    }
+    for name, main in changes.items():
+        project.git("switch", "-q", "-c", name, "main")
+        project.results("imdb", main=main)
+        project.commit(name)
+    groups = [
+        {name for name, cells in tables(run("main", *names))["imdb"].items() if cells[0] == "●"}
+        for names in (["best", "good"], changes)
+    ]
+    assert groups == [{"best"}, {"best", "good"}]
+
+
+def test_equivalence_is_corrected_for_the_number_of_experiments(project, run):
+    verdicts = []
+    for name, main in {"same": (0, 0.00235), "a": (0.03, 0.002), "b": (-0.03, 0.002)}.items():
+        project.git("switch", "-q", "-c", name, "main")
+        project.results("imdb", main=main)
+        project.commit(name)
+    for names in (["same"], ["same", "a", "b"]):
+        verdicts.append(tables(run("main", *names))["imdb"]["same"][1])
+    assert verdicts == ["**equivalent**", "**no evidence**"]
+
+
 def test_p_is_corrected_for_the_number_of_experiments(experiments, run):
     p = {}
     for names in (["noise"], experiments):
@@ -93,8 +119,6 @@ def test_intervals_and_p_of_a_table_say_the_same(experiments, run):
 
 
 def test_a_table_is_corrected_for_its_own_experiments_alone(experiments, run):
-    alone = tables(run("main", "much", "worse"))["imdb"]
-    assert tables(run("main", "noise", "much", "worse"))["imdb"]["much"][4] >= alone["much"][4]
     boston = tables(run("main", *experiments))["boston_housing"]
     assert tables(run("main", "noise"))["boston_housing"] == boston
 
@@ -116,13 +140,23 @@ def test_where_none_is_named_all_experiments_of_the_base_are_shown(project, expe
     with pytest.raises(SystemExit, match="compare: main has no experiments on top of it; name"):
         run("main")
     commit = project.git("rev-parse", "main")
-    for name in ("much", "worse"):
-        project.git("update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/{name}_exp", name)
-    project.git("update-ref", "refs/exps/00/11/other", "little")  # of another base
-    assert {"much_exp", "worse_exp", "main"} == tables(run("main"))["imdb"].keys() - {
-        "experiment",
-        "---",
-    }
+    ours, others = f"refs/exps/{commit[:2]}/{commit[2:]}", "refs/exps/00/11"
+    project.git("update-ref", f"{ours}/little", "much")  # a branch has its name
+    project.git("update-ref", f"{ours}/better", "worse")
+    project.git("update-ref", f"{others}/better", "much")  # of another base, with the same name
+    project.git("update-ref", f"{others}/other", "much")
+    found = tables(run("main"))["imdb"]
+    assert found.keys() - {"experiment", "---"} == {"little", "better", "main"}
+    assert [found[name][2] for name in ("little", "better")] == ["0.8800", "0.8200"]
+
+
+def test_an_experiment_that_cannot_be_read_is_left_out_and_named(project, experiments, run):
+    project.put("metrics/imdb.json", "{")
+    text = run("main", "much", "workspace")
+    assert "> **Left out**, workspace: metrics/imdb.json of workspace is no JSON" in text
+    assert tables(text)["imdb"].keys() - {"experiment", "---"} == {"much", "main"}
+    with pytest.raises(SystemExit, match=r"compare: metrics/imdb\.json of workspace is no JSON"):
+        run("main", "workspace")
 
 
 def test_an_unknown_experiment_is_named(project, run):

@@ -75,8 +75,10 @@ def test_the_page_has_a_picture_with_words_for_each_thing_drawn(opened):
     shown = ["Each fold&#x27;s difference", "K-fold curves"]
     classes = [*shown, "Confusion, head - base"]
     assert pictures_in_page == [*classes, *classes, *shown, "Predicted against actual"]
-    first_section = content.split("<h2>")[2]
-    assert first_section.rindex("<figure>") < first_section.index("changed sides")
+    sections = content.split("<h2>")
+    places = [sections[2].index(word) for word in ("<figure>", "<table>", "K-fold curves")]
+    assert places == sorted(places)
+    assert sections[2].rindex("<figure>") < sections[2].index("changed sides")
 
 
 def test_data_sets_that_are_the_same_or_not_comparable_have_no_pictures(project, run, tmp_path):

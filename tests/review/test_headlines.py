@@ -120,11 +120,12 @@ def test_an_interval_that_leaves_out_0_says_why_it_is_no_evidence(
 def test_equivalent_names_both_ends_of_the_interval(project, run, name, label, higher):
     change = scaled(name, (0, 0.0005))
     project.results(name, main=change)
-    end = f"{comparison_of(change).high:.4f}"
     within = project.params["datasets"][name]["review"]["equivalent_within"]
+    found = comparison_of(change, within=within)
+    end, p = f"{found.high:.4f}", markdown.share(found.equivalent)
     assert line(run("main"), name) == (
-        f"**{name}: equivalent** within {within:g} ({end} worse to {end} better), "
-        f"{label} {means(name, 0)}, better in 4 of 8 folds"
+        f"**{name}: equivalent** ({end} worse to {end} better), "
+        f"{label} {means(name, 0)}, better in 4 of 8 folds; within {within:g} with p {p}"
     )
 
 

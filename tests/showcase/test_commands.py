@@ -145,7 +145,7 @@ def test_the_sweep_ran_and_its_table_has_all_of_it(clone):
     assert {float(penalty) for penalty in penalties} == {0, 1e-4, 1e-3}
     output = said(clone, "make compare")
     for penalty in penalties:
-        assert (f"model.l2={penalty}" in output) == (float(penalty) > 0)  # the base has none
+        assert (f"model.l2={penalty}`" in output) == (float(penalty) > 0)  # the base has none
 
 
 def assert_alone(clone, blocks, names):

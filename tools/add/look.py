@@ -11,7 +11,7 @@ import pandas as pd
 
 from stages.core.data import frames, tables, traps
 from stages.core.data.arrays import UnreadableFile
-from stages.core.data.splits import Keys, numbered
+from stages.core.data.splits import Keys
 from stages.core.declared.dataset import Columns
 from stages.core.declared.sources import Table
 from stages.core.declared.strict_yaml import SHORT
@@ -271,7 +271,7 @@ def _traps(frame, y, reader, task, asked):
     features = frame[[*asked.features(reader.columns)]]
     keys = Keys(
         np.arange(len(frame)),
-        numbered(frame[asked.group]) if asked.group else None,
+        frames.numbered(frame[asked.group]) if asked.group else None,
         np.zeros(len(frame)) if asked.time else None,
     )
     passed = frame.drop(columns=[asked.target, *features, *filter(None, [asked.group])])

@@ -15,7 +15,7 @@ PIXELS = 500_000  # of all training rows, below which several repeats are cheap
 SMALL = 20_000  # training rows below which several repeats are cheap
 COMMENTS = {  # by key, or by group and key
     "task": "binary (two classes), multiclass or regression (a number)",
-    "metrics": "of the rows that folds hold out, the main one first",
+    "metrics": "what is told, the main one first",
     "data.target": "the column to predict",
     "test": "share of the rows kept for the test (0: none), or file",
     "group": "column whose rows of a value stay on one side of each split",

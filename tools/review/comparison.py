@@ -130,21 +130,30 @@ def _differing(by_row, rows):
     return int(differ.sum()) if rows.groups is None else len(np.unique(rows.groups[differ]))
 
 
-def one_of(number, found: Comparison, bounds=ANY) -> Comparison:
-    """The same with an interval that is one of so many which, with 95 %, all hold (Bonferroni).
+def bonferroni(found: Comparison, number: int, bounds=ANY) -> Comparison:
+    """The same, corrected for this number of tests: its interval, p, and p of its typical fold, and
+    the probability of equivalence. With 95 % all intervals of so many comparisons hold the truth.
 
     bounds: as of `t_test`.
     """
     half = stats.t.ppf(1 - LEVEL / number / 2, found.freedom) * found.error
     low, high = np.clip([found.mean - half, found.mean + half], *bounds)
-    return replace(found, low=float(low), high=float(high))
+    typical, equivalent = found.typical, found.equivalent
+    return replace(
+        found,
+        low=float(low),
+        high=float(high),
+        p=min(1.0, number * found.p),
+        typical=typical and replace(typical, p=min(1.0, number * typical.p)),
+        equivalent=None if equivalent is None else max(0.0, 1 - number * (1 - equivalent)),
+    )
 
 
 def verdict(comparison: Comparison, p: float, typical_p: float | None, higher_is_better) -> str:
     """the same, better, worse, equivalent, better (worse) but negligible or in the typical fold, or
     no evidence.
 
-    p, typical_p: of the comparison after `holm`, over all that the review decides.
+    p, typical_p: of the comparison, corrected for all that is decided.
     """
     if not comparison.differs:
         return "the same"

@@ -29,7 +29,7 @@ def headline(dataset: Reviewed) -> str:
         low, high = sorted((upwards * found.low, upwards * found.high))
         span, wins = f"({_side(low)} to {_side(high)})", f"better in {_folds(found.wins, found)}"
         if word == "equivalent":
-            span, why = f"within {dataset.head.equivalent_within:g} {span}", ""
+            why = f"; within {dataset.head.equivalent_within:g} with p {share(found.equivalent)}"
         else:
             beside = ", corrected for all that is decided here" if low > 0 or high < 0 else ""
             why = f"; p {share(p)}{beside}"

@@ -1,4 +1,4 @@
-"""A review in words: a sentence for each data set, a section for each, and what was changed."""
+"""A review in words: a sentence for each data set, what was changed, and a section for each."""
 
 from difflib import unified_diff
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from tools.review.verdicts import Reviewed
 
 EXPLANATION = """\
 A difference is head - base on the same folds, and its interval is that of 95 %: were all repeated
-with other rows and other seeds, the truth would be inside 95 times out of 100. *Better* and *worse*
-leave out 0, and p stays below 0.05 when corrected for the number of data sets that are decided
-(Holm). *Equivalent*: with a probability of 95 % the difference is too small to matter. *No
-evidence*: neither. ↑: higher is better, ↓: lower is better."""
+with other rows and other seeds, the truth would be inside 95 times out of 100. p is corrected for
+the number of data sets that are decided (Holm). *Better*, *worse*: p is below 0.05. *Equivalent*:
+with a probability of 95 % the difference is too small to matter; *but negligible*: both. *No
+evidence*: none of these. ↑: higher is better, ↓: lower is better."""
 
 
 class Pictures(NamedTuple):

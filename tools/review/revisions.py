@@ -141,12 +141,14 @@ def resolve(name: str) -> Revision:
     raise Unreadable(f"{what}. {_hint(name)}")
 
 
-def experiments_of(base: Revision) -> list[str]:
-    """The names of the DVC experiments on top of a commit, the oldest first. Raises Unreadable."""
+def experiments_of(base: Revision) -> list[Revision]:
+    """The DVC experiments on top of a commit, the oldest first. Raises Unreadable."""
     commit = base.commit or git("rev-parse", "HEAD").decode().strip()
     prefix = f"refs/exps/{commit[:2]}/{commit[2:]}/"
-    refs = git("for-each-ref", "--sort=committerdate", "--format=%(refname)", prefix).decode()
-    return [ref.removeprefix(prefix) for ref in refs.split()]
+    oldest_first = "--sort=committerdate", "--format=%(objectname) %(refname)"
+    lines = git("for-each-ref", *oldest_first, prefix).decode().splitlines()
+    pairs = [line.split(" ", 1) for line in lines]
+    return [Revision(name.removeprefix(prefix), commit) for commit, name in pairs]
 
 
 def _hint(name):

@@ -22,7 +22,7 @@ class Reviewed:
 
     metrics: those of a fold that mean the same in both, the main one first. comparisons: {name of a
     metric: Comparison}, empty where `obstacle` says why. folds_alone: why the folds alone decide,
-    or "". p: {name of a metric: p of its mean and, if there is one, of its typical fold, by Holm}.
+    or "". p: {name of a metric: p of its mean and, if any, of its typical fold}, corrected.
     """
 
     name: str
@@ -170,7 +170,7 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
             return f"{lacks}; run `dvc repro` there, or put `data.task` and `data.metrics` back"
     if mains[0] != mains[1]:
         differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
-        return f"{differ}; commit `data.task` and `data.metrics` alone first, and name that as BASE"
+        return f"{differ}; change them alone, `dvc repro`, commit, and name that commit as BASE"
     for side, name in zip((base, head), names, strict=True):
         if side.judged != metric:
             other = f"the results of {name} are judged by {side.judged}, its params by {metric}"
@@ -234,21 +234,21 @@ def corrected(reviewed: list[Reviewed]) -> list[Reviewed]:
 
 
 def together(pairs: list[Reviewed]) -> list[Reviewed]:
-    """The same with intervals and p of the main metric that hold for all of these pairs at once.
+    """The same with the main metric corrected for all of these pairs (Bonferroni).
 
-    After Bonferroni: Holm's p is a little sharper, but no intervals of use belong to it.
+    Holm's p is a little sharper, but no intervals of use belong to it.
     """
     differ = [pair.comparisons[pair.about.metric.name] for pair in pairs if not pair.obstacle]
     number = sum(1 + (found.typical is not None) for found in differ if found.differs)
-    return [pair if pair.obstacle else _one_of(max(number, 1), pair) for pair in pairs]
+    return [pair if pair.obstacle else _corrected_for(max(number, 1), pair) for pair in pairs]
 
 
-def _one_of(number, pair):
-    name, metric = pair.about.metric.name, pair.about.metric
-    found, most = pair.comparisons[name], metric.bounds[1] - metric.bounds[0]
-    p = tuple(test and min(1.0, number * test.p) for test in (found, found.typical))
-    wide = comparison.one_of(number, found, (-most, most))
-    return replace(pair, comparisons=pair.comparisons | {name: wide}, p=pair.p | {name: p})
+def _corrected_for(number, pair):
+    name, bounds = pair.about.metric.name, pair.about.metric.bounds
+    most = bounds[1] - bounds[0]
+    found = comparison.bonferroni(pair.comparisons[name], number, (-most, most))
+    p = found.p, found.typical and found.typical.p
+    return replace(pair, comparisons=pair.comparisons | {name: found}, p=pair.p | {name: p})
 
 
 def failing(reviewed: list[Reviewed], fail_on: list[str]) -> list[str]:

@@ -273,3 +273,11 @@ def _must_fit(rows, columns):
 def _frame(columns, index, missing):
     frame = pd.DataFrame(columns, index=index, dtype="object")
     return frame.mask(frame.isin(["", *missing]))
+
+
+def numbered(column: pd.Series) -> np.ndarray:
+    """A number for each value of a column of text, (rows,) int64; missing ones stand alone."""
+    codes = pd.factorize(column)[0].astype("int64")
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
+    return codes

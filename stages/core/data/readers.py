@@ -127,7 +127,7 @@ def _keys(frame, reader, data):
     """What decides how the rows of a table are split."""
     rows, group, time = frame.index.to_numpy("int64"), None, None
     if data.group:
-        group = splits.numbered(frame[data.group])
+        group = frames.numbered(frame[data.group])
     if data.time:
         time = _times(frame[data.time], reader)
         for row in np.flatnonzero(np.isnan(time))[:1]:

@@ -2,14 +2,17 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stages.core.data.arrays import Text, UnreadableFile
-from stages.core.data.readers import Split
 from stages.core.declared.sources import Source
 from stages.core.declared.strict_yaml import SHORT
 from stages.core.declared.task import TASKS, Task
+
+if TYPE_CHECKING:  # stages that train need no reader, which imports pandas
+    from stages.core.data.readers import Split
 
 # Kinds whose rows are checked when they are encoded.
 RAW = {"table", "text_folders", "image_folders"}
@@ -54,7 +57,7 @@ class Schema:
         return cls(task, *names, split, json.loads(str(file["schema.traps"])))
 
 
-def check(source: Source, task: Task, split: Split) -> tuple[str, ...]:
+def check(source: Source, task: Task, split: "Split") -> tuple[str, ...]:
     """The names of the classes, none for numbers, of rows that are as the source and the task say.
 
     Raises UnreadableFile where they are not.

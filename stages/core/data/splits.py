@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import pandas as pd
 
 from stages.core.data.arrays import UnreadableFile
 
@@ -138,22 +137,35 @@ def deal(labels, keys: Keys, k, seeds, classifies) -> np.ndarray:
 
 def _dealt(labels, keys, k, seed, classifies):
     """The fold of each row: (rows,) int16."""
-    from sklearn import model_selection as splitters  # most who read keys need none
+    if keys.group is None:
+        return _at_random(labels, k, np.random.RandomState(seed), classifies)
+    from sklearn import model_selection  # takes longer to import than many a training
 
-    kind = "KFold" if keys.group is None else "GroupKFold"
-    splitter = getattr(splitters, f"Stratified{kind}" if classifies else kind)
-    if keys.group is not None and (count := len(np.unique(keys.group))) < k:
+    if (count := len(np.unique(keys.group))) < k:
         raise ValueError(f"expected {k} groups or more, got {count}")
+    kind = model_selection.StratifiedGroupKFold if classifies else model_selection.GroupKFold
     folds = np.empty(len(labels), "int16")
-    splits = splitter(k, shuffle=True, random_state=seed).split(labels, labels, keys.group)
+    splits = kind(k, shuffle=True, random_state=seed).split(labels, labels, keys.group)
     for fold, (_, held_out) in enumerate(splits):
         folds[held_out] = fold
     return folds
 
 
-def numbered(column: pd.Series) -> np.ndarray:
-    """A number for each value of a column of text, (rows,) int64; missing ones stand alone."""
-    codes = pd.factorize(column)[0].astype("int64")
-    alone = np.flatnonzero(codes < 0)
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(len(alone))
-    return codes
+def _at_random(labels, k, random, classifies):
+    """As scikit-learn's KFold and StratifiedKFold deal the rows, without their import."""
+    if len(labels) < k:
+        raise ValueError(f"expected {k} rows or more, got {len(labels)}")
+    folds = np.empty(len(labels), "int16")
+    if not classifies:
+        order = np.arange(len(labels))
+        random.shuffle(order)
+        folds[order] = np.sort(np.arange(len(labels)) % k)
+        return folds
+    _, first, number = np.unique(labels, return_index=True, return_inverse=True)
+    number = first.argsort().argsort()[number]  # classes count as they come
+    dealt, ends = np.arange(len(labels)) % k, np.bincount(number).cumsum()  # class after class
+    for label, of_class in enumerate(np.split(dealt, ends[:-1])):
+        of_class.sort()
+        random.shuffle(of_class)
+        folds[number == label] = of_class
+    return folds

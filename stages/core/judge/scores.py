@@ -138,7 +138,7 @@ def cut_short(chosen: dict) -> str:
         return ""
     return (
         f"{at_limit} of {folds} folds are judged after the last of {limit} epochs, where the loss "
-        "still fell; more might be better: raise final.exploring_epochs"
+        "of the others was lowest; more might be better: raise final.exploring_epochs"
     )
 
 
