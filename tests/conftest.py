@@ -33,7 +33,9 @@ def pytest_terminal_summary(terminalreporter):
 
 def pytest_collection_modifyitems(items):
     """Tests of whole runs take longest: begun first, they run beside all others."""
-    items.sort(key=lambda item: item.path.name not in ("test_pipeline.py", "test_disk.py"))
+    longest = "test_commands.py", "test_replicas.py", "test_guides.py", "test_pipeline.py"
+    places = {name: place for place, name in enumerate(longest)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -92,10 +93,16 @@ def made(name):
     }
 
 
+@cache
+def evaluated(name):
+    """Figures and files of a data set after a whole evaluation."""
+    return evaluate.evaluate(**made(name))
+
+
 @pytest.fixture(params=["imdb", "reuters", "boston_housing", "digits"])
 def case(request):
     """A data set, and its figures and files after a whole evaluation."""
-    return SCHEMAS[request.param].task, evaluate.evaluate(**made(request.param))
+    return SCHEMAS[request.param].task, evaluated(request.param)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -230,7 +237,7 @@ def test_any_metric_of_the_task_can_be_the_main_one(name, metric):
     spread, (low, high) = figures["kfold"][metric], METRICS[metric].bounds
     assert low <= spread["low"] <= spread["mean"] <= spread["high"] <= high
     assert lines(files["folds.csv"])[0][7:] == [metric]
-    usual, usual_files = evaluate.evaluate(**made(name))
+    usual, usual_files = evaluated(name)
     assert usual["kfold"]["loss"] == figures["kfold"]["loss"]
     for file in ("history.csv", "fold_curves.csv", "history.png", "folds.png", "row_folds.npz"):
         assert files[file] == usual_files[file], file

@@ -33,7 +33,11 @@ def commands(number):
 
 @pytest.mark.parametrize(
     ("number", "name", "answers"),
-    [(0, "wines", 178), (1, "docstrings", 1), (2, "handwriting", 2)],
+    [
+        (0, "wines", 178),
+        pytest.param(1, "docstrings", 1, marks=pytest.mark.slow),
+        pytest.param(2, "handwriting", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_data_of_each_kind_are_added_as_the_guide_says(clone, number, name, answers):
     done = clone.run("bash", "-eo", "pipefail", "-c", commands(number))
