@@ -2,15 +2,15 @@
 
 -> docs/benchmark.md. Each contender runs in a process of its own, three times, in turns; the page
 gives medians, ratios first, with the held-out metric beside each, so that nobody is fast by being
-wrong. PyTorch and JAX take part where they are installed. `make bench` needs the files and arrays
-that `make repro` leaves in data/, and about an hour.
+wrong. `make bench` installs PyTorch and JAX into a folder of their own; it needs the files and
+arrays that `make repro` leaves in data/, and about an hour.
 """
 
 if not __package__:
     raise SystemExit("to run studies/bench: make bench, or python -m studies.bench")
 
 from stages.core.run.stage import parser_of, tool
-from studies.bench import contenders, page, runs
+from studies.bench import contenders, packages, page, runs
 from studies.bench.tasks import GROWTH, TASKS
 
 
@@ -29,6 +29,7 @@ def main():
     elif chosen.contender:
         runs.measure(chosen.contender, chosen.on)
     else:
+        packages.install()  # before anything is measured
         whole, sets, medians = runs.whole_runs(), runs.data_sets(), runs.side_by_side()
         page.page(medians, whole, sets, runs.networks())
 

@@ -2,7 +2,9 @@
 
 import os
 import platform
+from pathlib import Path
 
+from stages.core.run.lean_keras import tensorflow
 from studies.bench.contenders import CONTENDERS
 from studies.bench.runs import RUNS
 from studies.bench.tasks import FOLDS, GROWTH, TASKS
@@ -72,6 +74,16 @@ def networks(taken) -> str:
     return table(f"network | {what}", rows)
 
 
+def machine() -> str:
+    """The processor, its cores, and the graphics cards that TensorFlow would take."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    cards = [card.name for card in tensorflow.config.list_physical_devices("GPU")]
+    return f"{processor}, {os.cpu_count()} cores, {', '.join(cards) or 'no graphics card'}"
+
+
 def page(medians, whole, sets, seconds):
     """Write the page. medians, whole, sets, seconds (of networks): as `runs` returns them."""
     shares = (
@@ -85,7 +97,7 @@ def page(medians, whole, sets, seconds):
         "benchmark",
         "# Benchmark",
         f"Written by `make bench`: medians of {RUNS} runs, side by side in one go, each in a "
-        f"process of its own on {os.cpu_count()} cores; Python {platform.python_version()}. "
+        f"process of its own on {machine()}; Python {platform.python_version()}. "
         "Compute includes compilation; imports stand apart. *Slower* is a contender's compute "
         "over that of this project: above 1, this project is faster.",
         "## From start to finish",

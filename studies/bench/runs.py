@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import importlib.util
 import json
 import os
 import resource
@@ -20,6 +19,7 @@ import numpy as np
 import yaml
 
 from stages.core.declared import strict_yaml
+from studies.bench import packages
 from studies.bench.contenders import CONTENDERS
 from studies.bench.tasks import GROWTH, TASKS, problem
 from studies.common import ROOT
@@ -68,12 +68,13 @@ def side_by_side() -> dict[str, dict[str, dict[str, float]]]:
     runs: dict = {
         (task, label): []
         for task in TASKS | GROWTH
-        for label, (_, module, tasks) in CONTENDERS.items()
-        if task in tasks and importlib.util.find_spec(module)
+        for label, (*_, tasks) in CONTENDERS.items()
+        if task in tasks
     }
     for _ in range(RUNS):
         for (task, label), taken in runs.items():
-            output, _ = run(*BENCH, label, task)
+            where = packages.environment(CONTENDERS[label][1])
+            output, _ = run(*BENCH, label, task, **where)
             taken.append(json.loads(output.splitlines()[-1]))
             print(f"{task}: {label}: {taken[-1]['compute']:.2f} s", file=sys.stderr)
     found: dict = {}
