@@ -4,7 +4,6 @@ import os
 import platform
 from pathlib import Path
 
-from stages.core.run.lean_keras import tensorflow
 from studies.bench.contenders import CONTENDERS
 from studies.bench.runs import RUNS
 from studies.bench.tasks import FOLDS, GROWTH, TASKS
@@ -76,6 +75,8 @@ def networks(taken) -> str:
 
 def machine() -> str:
     """The processor, its cores, and the graphics cards that TensorFlow would take."""
+    from stages.core.run.lean_keras import tensorflow  # no contender is to find it imported
+
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.is_file() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
