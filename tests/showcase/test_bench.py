@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -148,3 +150,10 @@ def test_contenders_take_turns_and_those_that_are_not_installed_take_no_part(mon
         "y": {"a": {"compute": 5}, "b": {"compute": 6}},
     }
     assert asked == 3 * [("a", "x"), ("a", "y"), ("b", "y")]
+
+
+def test_no_contender_finds_imported_what_its_import_is_measured_of():
+    command = "import sys, studies.bench.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"tensorflow", "keras", "torch", "jax", "sklearn"} & {*done.stdout.split()}
