@@ -151,11 +151,11 @@ def test_the_page_has_shares_with_their_exact_intervals_and_the_smallest_kappa()
     assert "| 100 | 0 | 10.0% (4.9% to 17.6%) | 10.0% (4.9% to 17.6%) |" in page.pairs([equal])
     assert f"| {page.truth(larger)} | 95.0% (88.7% to 98.4%) | - |" in page.pairs([larger])
     assert "| 5% |" in page.power([equal, larger]), "those in the direction of the truth"
-    assert "keeps them: none. " in page.choice([equal], [equal])
+    assert "it was chosen: none. " in page.choice([equal], [equal])
     assert page.choice([equal], [equal]).endswith("more than 7 %: none.")
     wide = found([-1, 1] * 50, [2] * 100)
     good = [results.Scenario(setting, "", wide, judge.score(wide, 0.0))]
-    assert "keeps them: 0. " in page.choice(good, good)
+    assert "it was chosen: 0. " in page.choice(good, good)
     assert page.choice(good, good).endswith("more than 7 %: 0.")
     short = page.in_short([equal, larger], good, [equal])
     assert "52.5% (45.3% to 59.6%) of 200 miss the truth; most in " in short

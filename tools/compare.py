@@ -8,6 +8,7 @@ is corrected for its own number of tests. The best group has the best mean and a
 beat.
 """
 
+from stages.core.judge import scores
 from stages.core.judge.metrics import Metric
 from stages.core.run.stage import parser_of, tool
 from tools.review import verdicts
@@ -18,9 +19,10 @@ from tools.review.revisions import Revision, Unreadable, experiments_of, resolve
 
 HEADER = "experiment", "best group", "verdict", "mean", "difference (interval)", "p"
 LEGEND = """\
-Verdict, interval and p are of the difference to the base. Each table is corrected for its number of
-tests (Bonferroni): with a probability of 95 % all its intervals hold the truth. ● marks the best
-group: the best mean, and all that it does not beat, corrected likewise."""
+Verdict, interval and p (that there is none) are of the difference to the base. Each table is
+corrected for its number of tests (Bonferroni): with a probability of 95 % all its intervals hold
+the truth. ● marks the best group: the best mean, and all that it does not beat, corrected
+likewise."""
 
 
 def best_group(name: str, sides: list[Results], metric: Metric) -> list[Results]:
@@ -67,6 +69,11 @@ def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
     title = f"## {name}: {metric.named(about.source.unit)}, {better}"
     equal = ", ".join(side.revision.name for side in same)
     beside = [f"The same as the base: {equal}."] if same else []
+    short = {
+        side.revision.name: scores.cut_short(side.metrics.get("chosen_epochs", {}))
+        for side, _ in entries
+    }
+    beside += [f"> **Take care**, {each}: {why}." for each, why in short.items() if why]
     return "\n\n".join([title, table([*HEADER], rows), *beside])
 
 

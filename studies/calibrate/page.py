@@ -151,7 +151,7 @@ def choice(scenarios, made_up) -> str:
     good = [place for place in range(len(PARTS)) if _kept(scenarios, place).holds]
     return (
         f"**kappa**: the review takes {variance.KAPPA:g}. Bounds were set before anything was "
-        f"measured: {BOUNDS}. The smallest that keeps them: "
+        f"measured: {BOUNDS}. The smallest that keeps them on these pairs, by which it was chosen: "
         f"{f'{KAPPAS[good[0]]:g}' if good else 'none'}. The smallest with which none of the "
         f"simulated scenarios misses more than 7 %: {safe[0] if safe else 'none'}."
     )

@@ -1,5 +1,6 @@
 """Many experiments against a base in one table."""
 
+import json
 import re
 import sys
 
@@ -148,6 +149,18 @@ def test_where_none_is_named_all_experiments_of_the_base_are_shown(project, expe
     found = tables(run("main"))["imdb"]
     assert found.keys() - {"experiment", "---"} == {"little", "better", "main"}
     assert [found[name][2] for name in ("little", "better")] == ["0.8800", "0.8200"]
+
+
+def test_an_experiment_whose_epochs_were_too_few_is_marked(project, experiments, run):
+    project.git("switch", "-q", "much")
+    path = project.folder / "metrics/imdb.json"
+    found = json.loads(path.read_text()) | {
+        "chosen_epochs": {"folds": 8, "folds_at_limit": 3, "limit": 20}
+    }
+    path.write_text(json.dumps(found))
+    text = run("main", "workspace", "worse")
+    assert "> **Take care**, workspace: 3 of 8 folds" in text
+    assert "**Take care**, worse" not in text
 
 
 def test_an_experiment_that_cannot_be_read_is_left_out_and_named(project, experiments, run):

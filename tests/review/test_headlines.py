@@ -125,7 +125,7 @@ def test_equivalent_names_both_ends_of_the_interval(project, run, name, label, h
     end, p = f"{found.high:.4f}", markdown.share(found.equivalent)
     assert line(run("main"), name) == (
         f"**{name}: equivalent** ({end} worse to {end} better), "
-        f"{label} {means(name, 0)}, better in 4 of 8 folds; within {within:g} with p {p}"
+        f"{label} {means(name, 0)}, better in 4 of 8 folds; within {within:g} with a probability of {p}"
     )
 
 

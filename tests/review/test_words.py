@@ -188,15 +188,37 @@ def test_traps_the_split_and_a_reference_are_said_also_where_nothing_compares(pr
     assert "reach 0.8700 on these folds" in text
 
 
-def test_a_side_whose_folds_would_have_taken_more_epochs_says_so(project, run):
+def with_chosen_epochs(project, **counts):
     path = project.folder / "metrics/imdb.json"
     found = json.loads(path.read_text())
-    found["chosen_epochs"] = {"folds": 8, "folds_at_limit": 3, "limit": 20}
+    found["chosen_epochs"] = {
+        "folds": 8,
+        "limit": 20,
+        "least": 4,
+        "mean": 5.25,
+        "most": 20,
+        **counts,
+    }
     path.write_text(json.dumps(found))
+
+
+def test_a_side_whose_folds_would_have_taken_more_epochs_says_so(project, run):
+    project.results("imdb", main=(0.02, 0.002))
+    with_chosen_epochs(project, folds_at_limit=3)
     said = "Take care, workspace: 3 of 8 folds are judged after the last of 20 epochs"
-    assert said in section(run("main"), "imdb")
+    told = run("main")
+    assert said in section(told, "imdb")
+    assert "take care, epochs are too few in workspace" in told.split("\n\n")[1]
+    assert "chosen_epochs" not in told
     project.commit()
     project.results("imdb", main=(0.03, 0.002))
     text = section(run("HEAD"), "imdb")
     assert said.replace("workspace", "HEAD") in text
     assert "Take care, workspace" not in text
+
+
+def test_epochs_of_the_folds_and_of_the_final_networks_are_told_apart(project, run):
+    with_chosen_epochs(project, folds_at_limit=0)
+    text = section(run("main"), "imdb")
+    assert "judged after 4 to 20 epochs, 5.2 in the mean; test rows by networks of" in text
+    assert "Take care" not in text

@@ -1,5 +1,6 @@
 """What a busy person reads of a review: a sentence for each data set."""
 
+from stages.core.judge.scores import cut_short
 from tools.review.markdown import number, share
 from tools.review.verdicts import Reviewed
 
@@ -16,7 +17,15 @@ def headlines(reviewed: list[Reviewed]) -> str:
 
 
 def headline(dataset: Reviewed) -> str:
-    """The verdict, by how much, in how many folds and how sure."""
+    """The verdict, by how much, in how many folds and how sure; and what makes it doubtful."""
+    short = [
+        s.revision.name for s in dataset.sides if cut_short(s.metrics.get("chosen_epochs", {}))
+    ]
+    doubt = f"; take care, epochs are too few in {' and '.join(short)}" if short else ""
+    return _headline(dataset) + doubt
+
+
+def _headline(dataset):
     metric, verdict = dataset.about.metric, dataset.verdict()
     label = metric.named(dataset.about.source.unit)
     means = f"{label} {' → '.join(map(number, dataset.means(metric)))}"
@@ -29,7 +38,8 @@ def headline(dataset: Reviewed) -> str:
         low, high = sorted((upwards * found.low, upwards * found.high))
         span, wins = f"({_side(low)} to {_side(high)})", f"better in {_folds(found.wins, found)}"
         if word == "equivalent":
-            why = f"; within {dataset.head.equivalent_within:g} with p {share(found.equivalent)}"
+            within, probability = dataset.head.equivalent_within, share(found.equivalent)
+            why = f"; within {within:g} with a probability of {probability}"
         else:
             beside = ", corrected for all that is decided here" if low > 0 or high < 0 else ""
             why = f"; p {share(p)}{beside}"

@@ -71,6 +71,8 @@ def _values(metrics):
     """{row of the table: (value, its standard deviation for people)} from a metrics file."""
     found = {}
     for group, values in metrics.items():
+        if group == "chosen_epochs":  # which sentences tell
+            continue
         for name, value in values.items() if isinstance(values, dict) else ():
             spread = value if isinstance(value, dict) else {"mean": value}
             deviation = f" ± {number(spread['std'])}" if "std" in spread else ""

@@ -86,11 +86,23 @@ def _cautions(dataset) -> Iterator[str]:
     for line in traps.sentences(results.get("traps", {})):
         yield f"Take care: {line}."
     for side in dataset.sides:
-        if why := scores.cut_short(side.metrics.get("chosen_epochs", {})):
-            yield f"Take care, {side.revision.name}: {why}."
+        yield from _epochs(side)
     trees = results.get("reference", {}).get(dataset.about.metric.name)
     if trees is not None:
         yield f"Boosted trees of scikit-learn, untuned, reach {number(trees)} on these folds."
+
+
+def _epochs(side) -> Iterator[str]:
+    """How long the folds of a side trained, where each got its epochs from the others."""
+    name, chosen = side.revision.name, side.metrics.get("chosen_epochs", {})
+    mean, final = chosen.get("mean"), side.metrics.get("network", {}).get("epochs")
+    if mean:
+        yield (
+            f"The folds of {name} are judged after {chosen.get('least')} to {chosen.get('most')} "
+            f"epochs, {mean:.1f} in the mean; test rows by networks of {final} (`final.epochs`)."
+        )
+    if why := scores.cut_short(chosen):
+        yield f"Take care, {name}: {why}."
 
 
 def _power(found, verdict):

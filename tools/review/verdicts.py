@@ -170,7 +170,8 @@ def obstacle(base: Results, head: Results, metric: str) -> str:
             return f"{lacks}; run `dvc repro` there, or put `data.task` and `data.metrics` back"
     if mains[0] != mains[1]:
         differ = f"the main metric is {mains[0]} in {names[0]} and {mains[1]} in {names[1]}"
-        return f"{differ}; change them alone, `dvc repro`, commit, and name that commit as BASE"
+        todo = "change them alone, `dvc repro`, commit, and name that commit as BASE"
+        return f"{differ}; {todo}; an older experiment is run again on it, which trains nothing"
     for side, name in zip((base, head), names, strict=True):
         if side.judged != metric:
             other = f"the results of {name} are judged by {side.judged}, its params by {metric}"
