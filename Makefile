@@ -48,15 +48,14 @@ test-guides: .venv/ready-test ## every command of README and docs, pasted into c
 
 test-faults: .venv/ready-test ## kills, full disks, failing sources, hostile files -> docs/reliability.md
 	python -m pytest tests/faults -m '' --reliability docs/reliability.md
-	python -m pytest tests/showcase tests/test_zoo.py -m slow
+	python -m pytest tests/showcase tests/test_zoo.py tests/test_team.py -m slow
 
 # Fails also where a package cannot be checked (--strict). Of what goes wrong, the last line says what.
 audit: .venv/ready-test ## known vulnerabilities of what the lock files name
 	@set -o pipefail; { python -m pip_audit --strict --disable-pip --require-hashes --timeout=10 \
 	--progress-spinner=off $(patsubst %,-r %,$(wildcard requirements*.lock)) 2>&1 >&3 | tail -n 1 >&2; } 3>&1
 
-check: .venv/ready-test lint ## what CI runs: format, lint, the tests, the commands of README and docs
-	$(PYTEST) -m 'not slow'
+check: .venv/ready-test lint test ## what CI runs: format, lint, tests; beside it make test-guides
 
 review: .venv/ready ## is the workspace better than BASE? (BASE=main [HEAD=...] [PAGE=review.html] [JSON=1] [FAIL_ON=worse])
 	@python -m tools.review "$${BASE:-main}" $${HEAD:+"$$HEAD"} $${PAGE:+--html "$$PAGE"} $${JSON:+--json} $(FAIL_ON:%=--fail-on %)

@@ -48,7 +48,9 @@ def ran(tmp_path_factory):
     return shared(tmp_path_factory, tmp_path_factory.mktemp("team") / "mine")
 
 
-@pytest.mark.parametrize("remote", ["folder_remote", "s3_remote"])
+@pytest.mark.parametrize(
+    "remote", [pytest.param("folder_remote", marks=pytest.mark.slow), "s3_remote"]
+)
 def test_a_colleague_downloads_what_was_run_in_place_of_running_it(ran, remote, request, tmp_path):
     remote = request.getfixturevalue(remote)
     mine = Clone.copy(ran, tmp_path / "mine")

@@ -133,15 +133,15 @@ def test_params_are_changed_as_the_project_reads_them(monkeypatch, tmp_path):
         assert strict_yaml.read((clone / "params.yaml").read_bytes()) == tree
 
 
-def test_contenders_take_turns_and_those_that_are_not_installed_take_no_part(monkeypatch):
+def test_contenders_take_turns_and_find_what_was_installed_for_them(monkeypatch):
     asked = []
 
-    def run(*command):
-        asked.append(command[-2:])
+    def run(*command, **environment):
+        asked.append((*command[-2:], *environment))
         return f'what it says\n{{"compute": {len(asked)}}}', 1.0
 
-    labels = {"a": (None, "json", ["x", "y"]), "b": (None, "json", ["y"])}
-    monkeypatch.setattr(runs, "CONTENDERS", labels | {"c": (None, "nowhere", ["x"])})
+    labels = {"a": (None, "json", ["x", "y"]), "b": (None, "jax", ["y"])}
+    monkeypatch.setattr(runs, "CONTENDERS", labels)
     monkeypatch.setattr(runs, "TASKS", {"x": None, "y": None})
     monkeypatch.setattr(runs, "GROWTH", {})
     monkeypatch.setattr(runs, "run", run)
@@ -149,7 +149,7 @@ def test_contenders_take_turns_and_those_that_are_not_installed_take_no_part(mon
         "x": {"a": {"compute": 4}},
         "y": {"a": {"compute": 5}, "b": {"compute": 6}},
     }
-    assert asked == 3 * [("a", "x"), ("a", "y"), ("b", "y")]
+    assert asked == 3 * [("a", "x"), ("a", "y"), ("b", "y", "PYTHONPATH")]
 
 
 def test_no_contender_finds_imported_what_its_import_is_measured_of():
