@@ -8,7 +8,6 @@ is corrected for its own number of tests. The best group has the best mean and a
 beat.
 """
 
-from stages.core.judge import scores
 from stages.core.judge.metrics import Metric
 from stages.core.run.stage import parser_of, tool
 from tools.review import verdicts
@@ -69,11 +68,8 @@ def section(name: str, pairs: list[verdicts.Reviewed]) -> str:
     title = f"## {name}: {metric.named(about.source.unit)}, {better}"
     equal = ", ".join(side.revision.name for side in same)
     beside = [f"The same as the base: {equal}."] if same else []
-    short = {
-        side.revision.name: scores.cut_short(side.metrics.get("chosen_epochs", {}))
-        for side, _ in entries
-    }
-    beside += [f"> **Take care**, {each}: {why}." for each, why in short.items() if why]
+    short = [side for side, _ in entries if side.cut_short]
+    beside += [f"> **Take care**, {side.revision.name}: {side.cut_short}." for side in short]
     return "\n\n".join([title, table([*HEADER], rows), *beside])
 
 

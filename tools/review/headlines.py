@@ -1,6 +1,5 @@
 """What a busy person reads of a review: a sentence for each data set."""
 
-from stages.core.judge.scores import cut_short
 from tools.review.markdown import number, share
 from tools.review.verdicts import Reviewed
 
@@ -18,9 +17,7 @@ def headlines(reviewed: list[Reviewed]) -> str:
 
 def headline(dataset: Reviewed) -> str:
     """The verdict, by how much, in how many folds and how sure; and what makes it doubtful."""
-    short = [
-        s.revision.name for s in dataset.sides if cut_short(s.metrics.get("chosen_epochs", {}))
-    ]
+    short = [side.revision.name for side in dataset.sides if side.cut_short]
     doubt = f"; take care, epochs are too few in {' and '.join(short)}" if short else ""
     return _headline(dataset) + doubt
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages.core.declared import sources, strict_yaml
 from stages.core.declared.task import Task, chosen
-from stages.core.judge import row_metrics
+from stages.core.judge import row_metrics, scores
 from stages.core.judge.metrics import METRICS, Metric, loss, main_metric
 from tools.review.revisions import Revision, Unreadable
 
@@ -93,6 +93,11 @@ class Results:
             return within
         place = f"params.yaml of {self.revision.name}: datasets.{self._name}.review"
         raise Unreadable(f"{place}.equivalent_within: expected a number above 0, got {within!r}")
+
+    @property
+    def cut_short(self) -> str:
+        """That its folds might do better with more epochs than there were, for people; or ""."""
+        return scores.cut_short(self.metrics.get("chosen_epochs", {}))
 
     def mean(self, metric: Metric) -> float | None:
         """The K-fold mean of a metric; None where there is none."""

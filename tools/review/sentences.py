@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from stages.core.data import traps
-from stages.core.judge import scores
 from tools.predict import texts
 from tools.review import comparison
 from tools.review.markdown import change, number, share, span
@@ -96,13 +95,13 @@ def _epochs(side) -> Iterator[str]:
     """How long the folds of a side trained, where each got its epochs from the others."""
     name, chosen = side.revision.name, side.metrics.get("chosen_epochs", {})
     mean, final = chosen.get("mean"), side.metrics.get("network", {}).get("epochs")
-    if mean:
+    if isinstance(mean, (int, float)):
         yield (
             f"The folds of {name} are judged after {chosen.get('least')} to {chosen.get('most')} "
             f"epochs, {mean:.1f} in the mean; test rows by networks of {final} (`final.epochs`)."
         )
-    if why := scores.cut_short(chosen):
-        yield f"Take care, {name}: {why}."
+    if side.cut_short:
+        yield f"Take care, {name}: {side.cut_short}."
 
 
 def _power(found, verdict):
