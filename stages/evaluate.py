@@ -257,7 +257,7 @@ def told(found, task, tests) -> Iterator[str]:
         more += f", {chosen[f'optimism_{task.trained}']:.4f} in {task.trained}"
         yield f"judged after {epochs}; choosing on its own rows would look better by {more}"
         final = found["network"]["epochs"]
-        yield f"the final networks train {final} epochs, which final.epochs says and not the folds"
+        yield f"the final networks train {final} epochs (final.epochs), whatever the folds chose"
         if why := scores.cut_short(chosen):
             yield f"TAKE CARE: {why}"
     for line in traps.sentences(found.get("traps", {})):

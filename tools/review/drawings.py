@@ -34,7 +34,8 @@ def others(dataset: Reviewed) -> dict[str, bytes]:
     if dataset.obstacle or dataset.unchanged:
         return {}
     base, head, title = *dataset.sides, dataset.about.source.title
-    sides, unit = _named(dataset), dataset.about.source.unit
+    sides = {f"base: {base.revision.name}": base, f"head: {head.revision.name}": head}
+    unit = dataset.about.source.unit
     losses = [each for each in dataset.metrics if each.name == "loss"]
     recorded = [*losses, METRICS[dataset.about.task.trained]]  # by epoch, in training
     axes = {m.name: Axis(m.axis(unit), m.higher_is_better) for m in recorded}
@@ -58,12 +59,6 @@ def others(dataset: Reviewed) -> dict[str, bytes]:
         )
         result["Predicted against actual"] = drawing
     return result
-
-
-def _named(dataset):
-    """Base and head under what a legend says of them."""
-    base, head = dataset.sides
-    return {f"base: {base.revision.name}": base, f"head: {head.revision.name}": head}
 
 
 def _has_curves(dataset, metric):

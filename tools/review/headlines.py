@@ -18,7 +18,7 @@ def headlines(reviewed: list[Reviewed]) -> str:
 def headline(dataset: Reviewed) -> str:
     """The verdict, by how much, in how many folds and how sure; and what makes it doubtful."""
     short = [side.revision.name for side in dataset.sides if side.cut_short]
-    doubt = f"; take care, epochs are too few in {' and '.join(short)}" if short else ""
+    doubt = f"; take care, epochs may be too few in {' and '.join(short)}" if short else ""
     return _headline(dataset) + doubt
 
 
