@@ -5,11 +5,12 @@ repeats than params.yaml says, since some of the examples train slowly.
 """
 
 from stages.core.declared import sources
+from stages.core.judge import markdown
 from stages.core.run.stage import parser_of, tool
 from studies.common import table, task_of, write
 from studies.demo import dataset_of
 from tools import variants
-from tools.review import markdown, verdicts
+from tools.review import verdicts
 from tools.review.revisions import resolve
 
 EXAMPLES = "residual_mlp", "text_cnn", "transformer"

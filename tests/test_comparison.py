@@ -8,10 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.core.judge.metrics import LOSSES, METRICS
-from stages.core.judge.t_test import ANY, LEVEL, standard_error
-from stages.core.judge.variance import by_folds
-from tools.review.comparison import (
+from stages.core.judge.comparison import (
     Comparison,
     bootstrap,
     compare,
@@ -20,6 +17,9 @@ from tools.review.comparison import (
     typical,
     verdict,
 )
+from stages.core.judge.metrics import LOSSES, METRICS
+from stages.core.judge.t_test import ANY, LEVEL, standard_error
+from stages.core.judge.variance import by_folds
 
 # The example worked by hand: k = 2 and two repeats, so J = 4 and J - 1 = 3 degrees of freedom.
 #   mean 2.5, variance 5 / 3, t = 2.5 / 1.443376 = sqrt(3),

@@ -8,10 +8,10 @@ is corrected for its own number of tests. The best group has the best mean and a
 beat.
 """
 
+from stages.core.judge.markdown import change, number, share, table
 from stages.core.judge.metrics import Metric
 from stages.core.run.stage import parser_of, tool
 from tools.review import verdicts
-from tools.review.markdown import change, number, share, table
 from tools.review.report import params_that_differ
 from tools.review.results import Results
 from tools.review.revisions import Revision, Unreadable, experiments_of, resolve, stale

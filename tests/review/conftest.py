@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from made_up import made
 
+from stages.core.judge import comparison
 from tools.review import __main__ as review
-from tools.review import comparison
 
 
 @pytest.fixture

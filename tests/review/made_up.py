@@ -17,7 +17,8 @@ import yaml
 from samples import PROJECT, SOURCES, TASK_OF
 
 from stages.core.declared.task import Task, chosen
-from tools.review import comparison, revisions, verdicts
+from stages.core.judge import comparison
+from tools.review import revisions, verdicts
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["imdb", "reuters", "boston_housing"]

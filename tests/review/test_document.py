@@ -13,7 +13,7 @@ from made_up import (
     top,
 )
 
-from tools.review import comparison
+from stages.core.judge import comparison
 
 
 def no_constant(name):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up import NAMES, comparison_of, top
 
-from tools.review import comparison, markdown
+from stages.core.judge import comparison, markdown
 
 UP, DOWN = (("imdb", "accuracy", True), ("boston_housing", "mae (thousand dollars)", False))
 STARTS = {"imdb": 0.85, "boston_housing": 2.5}  # K-fold means in base

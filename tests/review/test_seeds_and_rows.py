@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from stages.core.judge.comparison import Rows, compare, verdict
 from stages.core.judge.t_test import LEVEL
 from stages.core.judge.variance import KAPPA, by_folds, by_parts
-from tools.review.comparison import Rows, compare, verdict
 
 
 def of_seeds(seeds=3):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from made_up import FLIPPED, compared, comparison_of, metrics, reason, section, top
 
-from tools.review import comparison, drawings, verdicts
+from stages.core.judge import comparison
+from tools.review import drawings, verdicts
 from tools.review.results import ByRow
 
 NONE = (np.nan, 0)  # of a metric that is not defined

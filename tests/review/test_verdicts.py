@@ -9,7 +9,8 @@ import yaml
 from made_up import NAMES, VERDICTS, comparison_of, metrics, reason, section, top
 from samples import TASK_OF
 
-from tools.review import comparison, markdown, results
+from stages.core.judge import comparison, markdown
+from tools.review import results
 
 
 @pytest.mark.parametrize(("verdict", "change"), VERDICTS.items())

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from made_up import RIGHT, ROWS, compared, comparison_of, metrics, section, top
 
-from stages.core.judge import pictures
-from tools.review import comparison, drawings, markdown
+from stages.core.judge import comparison, markdown, pictures
+from tools.review import drawings
 
 
 def test_the_table_of_metrics_has_both_sides_difference_and_p(project, run):

@@ -1,6 +1,6 @@
 """What a busy person reads of a review: a sentence for each data set."""
 
-from tools.review.markdown import number, share
+from stages.core.judge.markdown import number, share
 from tools.review.verdicts import Reviewed
 
 SURE = 0.001  # p below which a verdict is called sure

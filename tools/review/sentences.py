@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from stages.core.data import traps
+from stages.core.judge import comparison
+from stages.core.judge.markdown import change, number, share, span
 from tools.predict import texts
-from tools.review import comparison
-from tools.review.markdown import change, number, share, span
 from tools.review.verdicts import Reviewed, same_loss
 
 SPLITS = {  # what folds can tell, by how rows are split

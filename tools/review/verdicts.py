@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stages.core.judge import comparison
 from stages.core.judge.metrics import METRICS, Metric
 from stages.core.judge.variance import inseparable
-from tools.review import comparison
 from tools.review.results import Description, Results
 from tools.review.revisions import Revision, Unreadable
 
