@@ -3,11 +3,9 @@
 Metrics are rounded to four decimals: the last digits of a training differ between processors.
 """
 
-import json
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +20,10 @@ from stages.core.declared import params, sources
 from stages.core.judge import pictures, row_metrics, scores
 from stages.core.judge.metrics import METRICS, main_metric
 from stages.core.judge.predictions import classes, confusion_counts, judged_rows
+from stages.core.judge.tables import DECIMALS, as_json, csv, rounded, stop_if_not_finite
 from stages.core.judge.variance import inseparable
-from stages.core.run.files import whole
+from stages.core.run.files import write
 from stages.core.run.stage import run
-
-DECIMALS = 4
 
 
 def outcome(schema, targets, predictions) -> pd.DataFrame:
@@ -111,30 +108,6 @@ def numbered(**sizes) -> pd.DataFrame:
     """A line for each combination of numbers from 1 to these sizes, the last changing fastest."""
     index = pd.MultiIndex.from_product([range(1, n + 1) for n in sizes.values()], names=sizes)
     return index.to_frame(index=False)
-
-
-def rounded(values):
-    """Nested values, rounded, in the order of their names. Raises FloatingPointError for NaN."""
-    if isinstance(values, dict):
-        return {name: rounded(values[name]) for name in sorted(values)}
-    if isinstance(values, (float, np.floating)):
-        stop_if_not_finite(values)
-        return round(float(values), DECIMALS) + 0.0  # no -0.0
-    return values
-
-
-def stop_if_not_finite(*values):
-    """Raise FloatingPointError for the first number, or array, that is not finite."""
-    for array in map(np.asarray, values):
-        if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-            raise FloatingPointError(
-                f"a metric is no number but {array[~finite][0]}; `dvc repro --force` trains anew"
-            )
-
-
-def csv(frame) -> bytes:
-    """The frame as CSV with numbers of six significant digits."""
-    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
 
 
 def evaluate(title, unit, origin, schema, keys, targets, test, kfold):
@@ -279,11 +252,8 @@ def main(name):
         raise SystemExit(f"{at}: {error}. Nothing was written.") from None
     contents = {Path("data/rows") / f"{name}.npz": files.pop("rows.npz")}
     contents |= {Path("metrics", name, file): content for file, content in files.items()}
-    text = json.dumps(found, indent=2, allow_nan=False) + "\n"
-    contents[Path("metrics") / f"{name}.json"] = text.encode()
-    with ExitStack() as stack:  # all take their places at its end, or none where the disk is full
-        for path, content in contents.items():
-            stack.enter_context(whole(path)).write_bytes(content)
+    contents[Path("metrics") / f"{name}.json"] = as_json(found)
+    write(contents)
     first, *others = told(found, task, len(targets[1]))
     for line in (f"{first}, in {time.time() - start:.1f} s", *others):
         print(f"evaluate {name}: {line}")

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -37,6 +37,13 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         _remove(new)
         _put_back(old, path)
+
+
+def write(contents: dict[Path, bytes]):
+    """Write files: all take their places at the end, or none where the disk is full."""
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            stack.enter_context(whole(path)).write_bytes(content)
 
 
 def _put_back(old, path):
