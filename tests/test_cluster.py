@@ -182,9 +182,9 @@ def problem(sparse):
 
 
 def test_in_the_process_and_on_1_and_4_workers_the_bytes_are_the_same(workers, monkeypatch):
-    from stages.core.fit import replicas
+    from stages.core.fit import slices
 
-    monkeypatch.setattr(replicas, "SLICE", 3)
+    monkeypatch.setattr(slices, "SLICE", 3)
 
     def fitted():
         for sparse in (False, True):

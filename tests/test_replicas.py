@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from stages.core.fit import learned, networks, replicas, streams
+from stages.core.fit import learned, networks, replicas, slices, streams
 from stages.core.fit.problem import Problem
 from stages.core.fit.program import Program
 from stages.core.run.lean_keras import keras
@@ -309,7 +309,7 @@ def test_many_replicas_are_cut_into_slices_and_give_the_same(rows, as_stored, mo
     x, y, folds = rows
     members = four(folds, order=1) + four(folds, order=2)
     whole = fit(network(), as_stored(x), y, members, epochs=1)
-    monkeypatch.setattr(replicas, "SLICE", 3)
+    monkeypatch.setattr(slices, "SLICE", 3)
     parts = fit(network(), as_stored(x), y, members, epochs=1)
     for first, second in zip(whole, parts, strict=True):
         assert largest_difference(first, second) < 1e-6

@@ -11,7 +11,7 @@ from samples import section
 from stages import kfold
 from stages.core.data import encodings
 from stages.core.data.arrays import Text
-from stages.core.fit import replicas
+from stages.core.fit import replicas, slices
 from stages.core.fit.learned import Learned
 from stages.core.fit.problem import Problem
 from stages.core.run.lean_keras import tensorflow
@@ -183,10 +183,10 @@ def test_where_replicas_do_not_fit_into_memory_fewer_train_at_a_time_or_none(
     x, y = numbers
     folds = kfold.deal(y, 4, 1, 0, False)
     whole = fit(x, y, folds, batch_size=batch_size)
-    monkeypatch.setattr(replicas.memory, "free", lambda: each - 1)
+    monkeypatch.setattr(slices.memory, "free", lambda: each - 1)
     with pytest.raises(MemoryError, match=r"a network of 21 parameters needs at least .* held out"):
         fit(x, y, folds, batch_size=batch_size)
-    monkeypatch.setattr(replicas.memory, "free", lambda: 2 * each)
+    monkeypatch.setattr(slices.memory, "free", lambda: 2 * each)
     for together, apart in zip(whole, fit(x, y, folds, batch_size=batch_size), strict=True):
         for first, second in zip(together.weights, apart.weights, strict=True):
             np.testing.assert_array_equal(first, second)

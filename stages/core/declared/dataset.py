@@ -153,6 +153,7 @@ class Binary(Fit):
     """A fit to two classes."""
 
     class_weights: Literal["equal", "balanced"] = "equal"
+    label_smoothing: Share = 0.0
 
 
 class Multiclass(Binary):
@@ -256,6 +257,8 @@ def misfits(section: DataSet, source: sources.Source) -> Iterator[str]:
         yield f"kfold.epochs: expected a number {why}, got 'best'"
     if final.epochs == "best" and not final.validation:
         yield "final.epochs: expected a number where final.validation is 0, got 'best'"
+    if getattr(fit, "label_smoothing", 0) and getattr(fit, "labels", "one_hot") != "one_hot":
+        yield f"fit.labels: expected one_hot beside label_smoothing, got {fit.labels!r}"
     if fit.momentum and fit.optimizer != "sgd":
         yield f"fit.momentum: expected 0 for {fit.optimizer}, got {fit.momentum}; it belongs to sgd"
 

@@ -11,7 +11,7 @@ import os
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.fit import constructs
+from stages.core.fit import constructs, numbers
 from stages.core.fit.learned import Learned, Target
 from stages.core.fit.pure import Scope
 from stages.core.fit.sparse import SparseRows
@@ -59,7 +59,7 @@ class DenseRows:
         """The same for rows that the replicas do not share."""
         return self.inputs((held_out,), kernel, learned)
 
-    def penalty(self, kernel):
+    def penalty(self, kernel, factors):
         """Penalties on the kernel of the first layer: there is none apart."""
         return tf.zeros(())
 
@@ -81,6 +81,7 @@ class Copies:
         self.trainable = [v for v in model.trainable_variables if v is not self.rows.kernel]
         self.trained = [*self.trainable, *(v for v in [self.rows.kernel] if v is not None)]
         self.state = model.non_trainable_variables
+        self.places = numbers.places(model)
         self._predict = tf.function(self._predictions, autograph=False)
 
     def _axis(self, variable):
@@ -109,28 +110,44 @@ class Copies:
         """Stacked values of these variables of the model, as tensors."""
         return [tf.convert_to_tensor(self.stacks[id(v)].value) for v in variables]
 
-    def within(self, function, variable, stacked, mapped=tf.vectorized_map):
+    def shaped(self, values, variable):
+        """A number of each copy, (copies,), to multiply what is stacked as this variable is."""
+        if self._axis(variable) == 0:
+            return tf.reshape(values, (self.count, *[1] * len(variable.shape)))
+        return tf.repeat(values, variable.shape[-1])
+
+    def within(self, function, variable, stacked, values=None, mapped=tf.vectorized_map):
         """function(value) of each copy, stacked as this variable of the model is.
 
-        mapped: tf.map_fn for a function of one's own, which need not vectorize.
+        values: (copies,) a number of each, where function takes (value, number). mapped: tf.map_fn
+        for a function of one's own, which need not vectorize.
         """
+
+        def each(stack):
+            return mapped(function, stack if values is None else (stack, values))
+
         if self._axis(variable) == 0:
-            return mapped(function, stacked)
+            return each(stacked)
         rows, columns = stacked.shape
         apart = tf.reshape(stacked, (rows, self.count, columns // self.count))
-        each = mapped(function, tf.transpose(apart, (1, 0, 2)))
-        return tf.reshape(tf.transpose(each, (1, 0, 2)), (rows, columns))
+        found = each(tf.transpose(apart, (1, 0, 2)))
+        return tf.reshape(tf.transpose(found, (1, 0, 2)), (rows, columns))
 
     def write(self, variables, values):
         """Give variables of the model new stacked values."""
         for variable, value in zip(variables, values, strict=True):
             self.stacks[id(variable)].assign(value)
 
-    def call(self, weights, state, inputs, training):
+    def call(self, weights, state, inputs, training, values=()):
         """What one copy makes of its inputs: predictions, new state, penalties of its layers.
 
         weights, state: of `trainable` and of `state`. inputs: of one copy, as `rows.inputs` gives.
+        values: of the numbers at `places`; without them, those of the model.
         """
+        with numbers.standing_in(self.places if values else [], values):
+            return self._called(weights, state, inputs, training)
+
+    def _called(self, weights, state, inputs, training):
         pairs = [*zip(self.trainable, weights, strict=True), *zip(self.state, state, strict=True)]
         with Scope(pairs, collect_losses=True) as scope:
             predictions = self.rows.call(inputs, training=training)

@@ -86,7 +86,8 @@ class Blueprint:
 
     body: the inputs -> (samples, values), as the file of a network says. shape: of a row. outputs:
     units of the output layer. words: whether rows are ids of words. sparse: whether they come as a
-    CSR matrix. optimizer: Keras' config. schedule: how its learning rate falls.
+    CSR matrix. optimizer: Keras' config. schedule: how its learning rate falls. label_smoothing:
+    the share of each target that is spread over all classes in training.
     """
 
     body: Callable
@@ -98,6 +99,7 @@ class Blueprint:
     words: bool = False
     sparse: bool = False
     sequential: bool = False
+    label_smoothing: float = 0.0
 
     @classmethod
     def of(cls, section, rows, outputs: int) -> "Blueprint":
@@ -120,6 +122,7 @@ class Blueprint:
             words=section.preprocess.encoding == "sequence",
             sparse=sp.issparse(rows),
             sequential=fit.api == "sequential",
+            label_smoothing=getattr(fit, "label_smoothing", 0.0),
         )
 
     @property
@@ -159,6 +162,11 @@ class Blueprint:
             raise Wrong(
                 f"{self.name} gives no network for rows of {self.shape}: {error}"
             ) from error
+
+    def rates(self, initial, steps: int, step):
+        """The learning rate in a step, from 0, of a fit of so many: in the shape of `initial`."""
+        rate = SCHEDULES[self.schedule](initial, steps)
+        return rate(step) if callable(rate) else rate
 
     def new_optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """The optimizer of a fit of so many steps."""

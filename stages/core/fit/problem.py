@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from stages.core.fit import networks, refused, replicas
+from stages.core.fit import networks, numbers, refused, replicas
 from stages.core.fit.initial import Initial
 from stages.core.fit.learned import WEIGHTINGS, Learned, Weighting, balanced, standardized
 from stages.core.run.lean_keras import keras
@@ -66,6 +66,21 @@ class Problem:
         """The weights that replicas start from. Its `values` raises Wrong."""
         return Initial(self.blueprint, self.model, SEED)
 
+    @cached_property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers of which each replica may have its own; see `numbers.of`."""
+        return numbers.of(self.blueprint, self.model)
+
+    def signature(self) -> tuple[tuple, tuple[float, ...]]:
+        """What is equal for problems that one program can train, and `numbers`.
+
+        It says nothing of whether the network trains as in Keras, so it is cheap.
+        """
+        network = self.blueprint.build(SEED)
+        alike = numbers.structure(self.blueprint, network), id(self.rows), self.weighting
+        rest = self.batch_size, self.balance, self.standardize
+        return (*alike, *rest), numbers.of(self.blueprint, network)
+
     def learned(self, training) -> Learned:
         """What a replica learns that trains on the rows with these numbers."""
         learned = self.weighting.learned(self.rows, self.labels, training)
@@ -79,9 +94,9 @@ class Problem:
             return None
         return np.stack([balanced(self.labels, member.training_rows) for member in members])
 
-    def fit(self, members, epochs: int, title="", each=False) -> Iterator[replicas.Fitted]:
-        """A Fitted for each member, in their order; see `replicas.fit`."""
-        return replicas.fit(self, members, epochs, title, each)
+    def fit(self, members, epochs: int, title="", **how) -> Iterator[replicas.Fitted]:
+        """A Fitted for each member, in their order; how: see `replicas.fit`."""
+        return replicas.fit(self, members, epochs, title, **how)
 
     def predict(self, fitted, rows) -> np.ndarray:
         """Predictions for other rows: (replicas, rows, outputs) float32; see `replicas.predict`."""

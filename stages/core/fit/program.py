@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from stages.core.fit import constructs
+from stages.core.fit import constructs, numbers
 from stages.core.fit.copies import Copies
 from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
@@ -27,17 +27,20 @@ class Program:
 
     def __init__(self, problem, count, steps):
         """steps: of the whole fit, on which a schedule of the learning rate depends."""
-        model, self.steps = problem.model, steps
+        model = problem.model
         self.copies = copies = Copies(model, problem.rows, count)
         self.padded = pads(model)
         self.targets, self.head = tf.constant(problem.targets), problem.blueprint.head
         self.loss = keras.losses.get(self.head.loss)
-        self.optimizer = problem.blueprint.new_optimizer(steps)
-        self.clipnorm, self.optimizer.clipnorm = self.optimizer.clipnorm, None
+        self.blueprint, self.steps = problem.blueprint, steps
+        self.optimizer = self.blueprint.new_optimizer(steps)
+        self.names = [*numbers.named(self.blueprint)]
+        # (numbers, replicas): those with names, then those of layers by place.
+        self.values = tf.Variable(np.zeros((len(problem.numbers), count)))
         self.optimizer.build([copies.stacks[id(variable)] for variable in copies.trained])
         self.fresh = [variable.numpy() for variable in self.optimizer.variables]
         self.xla = copies.elementwise and copies.kernel is None
-        self.any_steps = problem.blueprint.schedule == "constant"
+        self.any_steps = self.blueprint.schedule == "constant"
         self._train = tf.function(self._steps, jit_compile=self.xla, autograph=False)
         self._traced = None
         self._update = tf.function(self._updated, jit_compile=True, autograph=False)
@@ -48,8 +51,12 @@ class Program:
         """Whether so many replicas can train with it, for so many steps in the whole fit."""
         return count == self.copies.count and (self.any_steps or steps == self.steps)
 
-    def start(self, initial):
-        """Begin anew. initial: for each replica its values in the order of `model.variables`."""
+    def start(self, initial, numbers):
+        """Begin anew. initial: for each replica its values in the order of `model.variables`.
+
+        numbers: for each replica its values in the order of `problem.numbers`.
+        """
+        self.values.assign(np.transpose(numbers))
         self.copies.assign(self.copies.model.variables, initial)
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
@@ -100,7 +107,7 @@ class Program:
                 kernel = None if copies.kernel is None else tf.convert_to_tensor(copies.kernel)
                 tape.watch([] if kernel is None else kernel)
                 inputs = copies.rows.inputs([array[number] for array in batch], kernel, learned)
-                penalty = copies.rows.penalty(kernel)
+                penalty = copies.rows.penalty(kernel, self._factors())
             gradients, upstream, measured = self._gradients(
                 inputs, targets, share[number], learned.target
             )
@@ -121,9 +128,11 @@ class Program:
         copies, wanted = self.copies, self.copies.kernel is not None
 
         def forward(copy):
-            weights, state, inputs, targets, share, target = copy
-            predictions, state, penalty = copies.call(weights, state, inputs, training=True)
+            weights, state, inputs, targets, share, target, values, smoothing = copy
+            predictions, state, penalty = copies.call(weights, state, inputs, True, values)
             seen = target.seen(targets) if target else targets
+            if smoothing:
+                seen = _smoothed(targets, *smoothing)
             loss = self.loss(seen, predictions)  # (width,)
             total = tf.reduce_sum(loss * share) + penalty
             if target:
@@ -141,7 +150,8 @@ class Program:
             return [*map(tf.convert_to_tensor, gradients)], upstream, others
 
         stacks = copies.read(copies.trainable), copies.read(copies.state)
-        arguments = *stacks, inputs, targets, share, target
+        smoothing = [each for name, each in self._named().items() if name == "label_smoothing"]
+        arguments = *stacks, inputs, targets, share, target, self._of_layers(), smoothing
         if copies.vectorized and not self.xla:
             # The gradient of a loop over time does not vectorize. Replicas share no weight, so that
             # of the sum of their losses is that of each. XLA makes that of each alone much faster.
@@ -159,17 +169,42 @@ class Program:
 
     def _updated(self, gradients):
         """A step of the optimizer. gradients: those of all replicas, in the order of `trained`."""
-        copies, trained = self.copies, self.copies.trained
-        if self.clipnorm:
-            clip = partial(tf.clip_by_norm, clip_norm=self.clipnorm)
-            pairs = zip(trained, gradients, strict=True)
-            gradients = [copies.within(clip, *pair) for pair in pairs]
-        self.optimizer.apply(gradients)
-        for weight in trained:
+        copies = self.copies
+        own = self._named()
+        initial = tf.cast(own["learning_rate"], tf.float32)
+        own["learning_rate"] = self.blueprint.rates(initial, self.steps, self.optimizer.iterations)
+        for weight, gradient in zip(copies.trained, gradients, strict=True):
+            stack = copies.stacks[id(weight)].value
+            shaped = {name: copies.shaped(each, weight) for name, each in own.items()}
+            if "clipnorm" in own:
+                gradient = copies.within(_clipped, weight, gradient, own["clipnorm"])
+            if "weight_decay" in own:
+                decay = tf.cast(shaped["weight_decay"], tf.float32)
+                stack.assign_sub(stack * decay * shaped["learning_rate"])
+            if "momentum" in own:
+                numbers.give_momentum(self.optimizer, shaped["momentum"])
+            self.optimizer.update_step(gradient, stack, shaped["learning_rate"])
             if weight.constraint is not None:
-                stack = copies.stacks[id(weight)]
-                values = tf.convert_to_tensor(stack.value)
-                stack.assign(copies.within(weight.constraint, weight, values, tf.map_fn))
+                values = tf.convert_to_tensor(stack)
+                stack.assign(copies.within(weight.constraint, weight, values, mapped=tf.map_fn))
+        self.optimizer.iterations.assign_add(1)
+
+    def _named(self):
+        """The numbers of the optimizer and the loss by name: (replicas,) each."""
+        return dict(zip(self.names, tf.unstack(self.values), strict=False))
+
+    def _of_layers(self):
+        """The numbers of layers by place: (replicas,) each."""
+        return tf.unstack(self.values)[len(self.names) :]
+
+    def _factors(self):
+        """Those of the regularizer of the stacked kernel by name, for each of its columns."""
+        copies, kernel = self.copies, self.copies.rows.kernel
+        return {
+            name: tf.cast(copies.shaped(values, kernel), tf.float32)
+            for (owner, name), values in zip(copies.places, self._of_layers(), strict=True)
+            if kernel is not None and owner is kernel.regularizer
+        }
 
     def _judged(self, held_out, rows, counted, learned):
         inputs = self.copies.rows.held_out_inputs(held_out, self.copies.kernel, learned)
@@ -180,6 +215,17 @@ class Program:
             for measure in (self.loss, self.head.metric)
         )
         return loss, metric, predictions
+
+
+def _smoothed(targets, share):
+    """Targets of classes, (rows, outputs), as Keras' losses smooth them."""
+    share = tf.cast(share, targets.dtype)
+    return targets * (1.0 - share) + share / max(2, targets.shape[-1])
+
+
+def _clipped(value):
+    gradient, longest = value
+    return tf.clip_by_norm(gradient, tf.cast(longest, tf.float32))
 
 
 def _any_width(array):

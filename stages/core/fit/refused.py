@@ -3,6 +3,7 @@
 from stages.core.declared.strict_yaml import Wrong
 from stages.core.fit import trial
 from stages.core.fit.constructs import inputs_of, is_chain, is_vectorized, parts
+from stages.core.fit.numbers import PENALTIES
 from stages.core.run.lean_keras import keras
 
 
@@ -61,8 +62,7 @@ def _not_sparse(first):
     """What the layer that takes sparse words cannot have: its kernels lie side by side."""
     if first.activity_regularizer is not None:
         yield f"layer {first.name} takes sparse words: expected no activity_regularizer"
-    sums = keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2
-    if type(first.kernel_regularizer) not in (type(None), *sums):
+    if type(first.kernel_regularizer) not in (type(None), *PENALTIES):
         yield f"layer {first.name} takes sparse words: expected L1, L2 or L1L2 as regularizer"
     if not first.trainable or first.lora_enabled:
         yield f"layer {first.name} takes sparse words: expected a kernel that trains"

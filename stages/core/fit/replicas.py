@@ -13,36 +13,32 @@ How it works
 - `constructs`: which networks train in one call, and what is refused.
 - `program`: a step trains all replicas.
 - `sparse`: text is never made dense; the first layer of all replicas is one sparse product.
-- Here: many replicas are cut into slices that run one after the other through the same compiled
+- `slices`: many replicas are cut into slices that run one after the other through the same compiled
   program: sparse rows by stream, dense rows, which are cheap to gather, up to `SLICE` replicas of
   any streams. This bounds the memory, and the same slice gives the same bytes each time, in this
   process or on a worker of a cluster (`cluster`).
 """
 
-import math
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 
 import numpy as np
-import scipy.sparse as sp
 from tqdm import tqdm
 
-from stages.core.fit import cluster, constructs, streams
-from stages.core.fit.copies import Copies, at_a_time
+from stages.core.fit import cluster, slices, streams
+from stages.core.fit.copies import Copies
 from stages.core.fit.learned import Learned
 from stages.core.fit.program import Program, pads
-from stages.core.run import memory
-from stages.core.run.lean_keras import keras
 
-SLICE = 64  # replicas that train at the same time, at most
 CHUNK = 4096  # rows that are predicted at the same time, at most
-VIEWS = tuple(vars(keras.layers)[name] for name in ("InputLayer", "Flatten", "Reshape", "Identity"))
 REMEDY = "a lower learning_rate is the usual remedy"
-_ALONE = threading.Lock()  # a worker of a cluster may have several threads
+
+
+class Stopped(Exception):
+    """Somebody set `stop`."""
 
 
 class Diverged(FloatingPointError):
@@ -59,6 +55,8 @@ class Replica:
     held_out: the fold that this replica never trains on; a fold without rows means: train on all.
     window: where it is above 0, folds are blocks of time, and this replica trains on the rows of so
         many folds just before `held_out`. It leaves out all others: they are not judged either.
+    numbers: its values of what replicas may differ in, as of `numbers.of`; those of the problem
+        where there are none.
 
     Raises ValueError where there are no such folds, or no rows to train on.
     """
@@ -68,6 +66,7 @@ class Replica:
     folds: np.ndarray
     held_out: int
     window: int = 0
+    numbers: tuple[float, ...] = ()
 
     def __post_init__(self):
         if not 0 <= self.window <= self.held_out:
@@ -120,24 +119,36 @@ def seed_of(seed: int, *purpose) -> int:
     return int(np.random.SeedSequence([seed, *words]).generate_state(1)[0])
 
 
-def fit(problem, replicas: Sequence[Replica], epochs, title="", each=False) -> Iterator[Fitted]:
+def fit(
+    problem,
+    replicas: Sequence[Replica],
+    epochs: int,
+    title: str = "",
+    *,
+    each: bool = False,
+    strict: bool = True,
+    share: int = 1,
+    stop: threading.Event | None = None,
+) -> Iterator[Fitted]:
     """Train each replica of a `problem.Problem` from new weights; yield its Fitted, in their order.
 
     title: of the progress bar; there is no bar where the output is no terminal. each: predict the
-    held-out rows after each epoch. Raises Diverged, naming the replica and the epoch, when a loss
-    or a weight is not finite, and MemoryError, before any training, when a slice of replicas is
-    sure not to fit into memory.
+    held-out rows after each epoch. Raises MemoryError, before any training, when a slice of
+    replicas is sure not to fit into memory. strict: raise Diverged, naming the replica and the
+    epoch, when a loss or a weight is not finite; else its Fitted has them, and the others go on.
+    share: how many such fits share the memory. stop: when it is set, raise Stopped after the epoch.
     """
     longest = max(len(replica.held_out_rows) for replica in replicas)
-    slices, trainer = _slices(problem, replicas, longest), _Trainer(problem, epochs, longest, each)
+    parts = slices.cut(problem, replicas, longest, share)
+    trainer = _Trainer(problem, epochs, longest, each, strict, stop)
     if cluster.is_named():
-        for fitted in cluster.each(_Trainer.train, trainer, slices, title):
+        for fitted in cluster.each(_Trainer.train, trainer, parts, title):
             yield from fitted
         return
-    total = len(slices) * epochs
+    total = len(parts) * epochs
     with tqdm(total=total, desc=title, unit="epoch", disable=None, leave=False) as bar:
-        for members in slices:
-            yield from trainer.train(members, bar)
+        for part in parts:
+            yield from trainer.train(part, bar)
 
 
 def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
@@ -153,57 +164,43 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
     return predictions
 
 
-def _slices(problem, replicas, longest):
-    """Cut into lists that train at the same time, of as many replicas as fit into memory.
-
-    They have equal plans and, where rows are sparse, one stream. Raises MemoryError where not even
-    one replica fits.
-    """
-    padded = pads(problem.model)
-
-    def key(replica):
-        stream = (replica.order, replica.folds.tobytes()) if sp.issparse(problem.rows) else ()
-        return streams.plan(replica, problem.batch_size, padded), stream
-
-    slices = []
-    for (plan, _), group in groupby(replicas, key):
-        members = list(group)
-        size = min(SLICE, _replicas_that_fit(problem, plan.width, longest))
-        slices += np.array_split(members, -(-len(members) // size))
-    return [list(members) for members in slices]
-
-
 @dataclass
 class _Trainer:
     """What the slices of a fit share, and a way to train one. Each worker of a cluster gets a copy.
 
     longest: the most rows that a replica holds out. each: keep the predictions of each epoch.
-    program: serves all slices of its size.
+    strict: whether one that diverges ends all. stop: see `fit`. program: serves all slices of its
+    size. alone: taken by each slice, since a worker of a cluster may have several threads.
     """
 
     problem: object
     epochs: int
     longest: int
     each: bool = False
+    strict: bool = True
+    stop: threading.Event | None = None
     program: Program | None = None
+    alone: threading.Lock = field(default_factory=threading.Lock)
 
-    def __getstate__(self):
-        without = {"problem": replace(self.problem), "program": None}  # a model does not travel
-        return vars(self) | without
+    def __reduce__(self):
+        problem = replace(self.problem)  # its model does not travel
+        return type(self), (problem, self.epochs, self.longest, self.each, self.strict)
 
-    def train(self, members, bar=None) -> list[Fitted]:
-        """Train the replicas of a slice, one slice at a time in a process."""
-        with _ALONE:
+    def train(self, part, bar=None) -> list[Fitted]:
+        """Train the replicas of a slice, one slice at a time."""
+        with self.alone:
+            members = part.full
             padded, batch_size = pads(self.problem.model), self.problem.batch_size
-            size = len(members), streams.plan(members[0], batch_size, padded).steps * self.epochs
+            size = part.size, streams.plan(members[0], batch_size, padded).steps * self.epochs
             if self.program is None or not self.program.serves(*size):
                 self.program = Program(self.problem, *size)
             learned = [self.problem.learned(member.training_rows) for member in members]
             history, predictions = self._epochs(members, learned, bar)
             fitted = []
-            for number, weights in enumerate(self.program.copies.weights()):
-                member = members[number]
-                if not all(np.isfinite(values).all() for values in weights):
+            weights_of_all = self.program.copies.weights()
+            for number, member in enumerate(part.members):
+                weights = weights_of_all[number]
+                if self.strict and not all(np.isfinite(values).all() for values in weights):
                     what = f"its weights are no numbers any more after epoch {self.epochs}"
                     raise _diverged(member, what)
                 curves = {name: values[:, number] for name, values in history.items()}
@@ -218,7 +215,8 @@ class _Trainer:
         The latter are (epochs that are kept, members, longest, outputs).
         """
         problem, program, rows = self.problem, self.program, self.program.copies.rows
-        program.start([problem.initial.values(member.seed) for member in members])
+        initial = [problem.initial.values(member.seed) for member in members]
+        program.start(initial, [member.numbers or problem.numbers for member in members])
         learned = program.copies.stack_learned(learned)
         row_weights = problem.row_weights(members)
         sizes = np.array([len(member.held_out_rows) for member in members])
@@ -233,12 +231,15 @@ class _Trainer:
 
         history = []
         for epoch, made in enumerate(streams.ahead(batches, self.epochs)):
+            if self.stop and self.stop.is_set():
+                raise Stopped
             measured = program.epoch(made, learned, row_weights)
             if self.longest:
                 judged, predictions = program.judge(held_out, counted, learned)
                 measured |= judged
                 kept = [*kept, predictions] if self.each and epoch else [predictions]
-            _stop_if_diverged(measured, epoch, members)
+            if self.strict:
+                _stop_if_diverged(measured, epoch, members)
             history.append(measured)
             if bar is not None:
                 bar.set_postfix(loss=f"{measured['loss'].mean():.4f}", refresh=False)
@@ -258,36 +259,3 @@ def _stop_if_diverged(measured, epoch, members):
 def _diverged(member, what):
     fold = f", fold {member.held_out}" if len(member.held_out_rows) else ""
     return Diverged(f"the replica with seed {member.seed}{fold}: {what}; {REMEDY}")
-
-
-def _replicas_that_fit(problem, batch, longest) -> int:
-    """How many replicas at most are not sure to be ended by the system, for want of memory.
-
-    What is sure to be there at the same time: the weights of all replicas, and beside them either
-    their gradients and new weights; or, of the replicas that train at once, a batch and what each
-    layer makes of it, from which gradients are computed; or what one layer makes of all held-out
-    rows. Raises MemoryError where that is too much for one replica.
-    """
-    model, free = problem.model, memory.free()
-    layers, between = constructs.parts(model)
-    weights = model.count_params()
-    inputs = 0 if sp.issparse(problem.rows) else math.prod(model.input_shape[1:])
-    outputs = [
-        math.prod(size or 1 for size in output.shape[1:])
-        for operation in [*layers, *between]
-        if not isinstance(operation, (*VIEWS, keras.Model))
-        for node in operation._inbound_nodes
-        for output in node.output_tensors
-    ]
-    beside = max(2 * weights, batch * (inputs + sum(outputs)), longest * max(inputs, *outputs))
-    each, fixed = weights + beside, 0
-    if not constructs.is_vectorized(model):  # a few at a time are in their middle
-        each, fixed = 3 * weights, at_a_time() * beside
-    count = int((free / 4 - fixed) // each)  # of float32
-    if count < 1:
-        raise MemoryError(
-            f"a network of {weights:,} parameters needs at least {(each + fixed) * 4 / 2**30:,.1f} "
-            f"GiB with batches of {batch:,} rows and {longest:,} rows held out, and "
-            f"{max(free, 0) / 2**30:,.1f} GiB are free"
-        )
-    return count

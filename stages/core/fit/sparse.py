@@ -76,10 +76,14 @@ class SparseRows:
         product = tf.stack(list(map(_product, held_out, kernels)))
         return tf.ensure_shape(product, (len(held_out), None, self.first.units))
 
-    def penalty(self, kernel):
-        """Penalties on the kernels of all replicas: sums over weights, so one call will do."""
-        regularizer = self.first.kernel_regularizer
-        return regularizer(kernel) if regularizer else tf.zeros(())
+    def penalty(self, kernel, factors):
+        """Penalties on the kernels of all replicas: sums over weights, so one call will do.
+
+        factors: {name of a number of its regularizer: (columns,)}.
+        """
+        measure = {"l1": tf.abs, "l2": tf.square}
+        terms = (measure[name](kernel) * factor for name, factor in factors.items())
+        return sum(map(tf.reduce_sum, terms), tf.zeros(()))
 
     def _matrix(self, rows):
         """The rows with these numbers as TensorFlow's sparse matrix: (rows, words)."""

@@ -15,6 +15,7 @@ import logging
 import os
 import random
 import sys
+import threading
 from contextlib import contextmanager
 
 # Beginnings of names.
@@ -87,20 +88,24 @@ with _lean(os.environ, ["matplotlib", "pandas", "sklearn"]), _quiet_standard_err
     from tensorflow.python.ops import handle_data_util  # which has no public name
 
 
+_DRAWING = threading.RLock()
+
+
 @contextmanager
 def drawn_from(seed: int):
     """In the block Keras draws all seeds as after `keras.utils.set_random_seed(seed)`.
 
     It draws them from Python's `random`, which all threads of a process share, those of a cluster's
-    worker too. Here they come from a generator that nobody else has.
+    worker too. Here they come from a generator that nobody else has, one thread at a time.
     """
     drawing = keras.src.random.seed_generator
-    keras.utils.set_random_seed(seed)  # for NumPy and TensorFlow, if a network draws from them
-    shared, drawing.python_random = drawing.python_random, random.Random(seed)
-    try:
-        yield
-    finally:
-        drawing.python_random = shared
+    with _DRAWING:
+        keras.utils.set_random_seed(seed)  # for NumPy and TensorFlow, if a network draws from them
+        shared, drawing.python_random = drawing.python_random, random.Random(seed)
+        try:
+            yield
+        finally:
+            drawing.python_random = shared
 
 
 # It warns when a second fit compiles another program.

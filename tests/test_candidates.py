@@ -1,0 +1,266 @@
+"""Candidates that differ in numbers train together, each as an experiment of its own would."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from stages.core.fit import candidates, learned, networks, numbers, replicas, streams
+from stages.core.fit.problem import Problem
+from stages.core.fit.replicas import Replica
+from stages.core.run.lean_keras import keras
+
+ROWS, FEATURES, BATCH, EPOCHS, SEEDS = 96, 30, 16, 3, 2
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(ROWS, FEATURES)).astype("float32")
+WORDS = sp.random_array((ROWS, FEATURES), density=0.2, rng=1, dtype="float32").tocsr().sign()
+Y = (X[:, 0] > 0).astype("int32")
+
+
+def body(inputs, units=8, dropout=0.0, l1=0.0, l2=0.0, kind=keras.regularizers.L1L2):
+    for _ in range(2):
+        penalty = kind(*(each for each in (l1, l2) if each)) if l1 or l2 else None
+        if kind is keras.regularizers.L1L2 and penalty:
+            penalty = kind(l1, l2)
+        inputs = keras.layers.Dense(units, "relu", kernel_regularizer=penalty)(inputs)
+        inputs = keras.layers.Dropout(dropout)(inputs) if dropout else inputs
+    return inputs
+
+
+def problem(
+    x=X,
+    optimizer="rmsprop",
+    schedule="constant",
+    of=body,
+    batch=BATCH,
+    fit=(),
+    label_smoothing=0.0,
+    **model,
+):
+    config = {"learning_rate": 0.01} | dict(fit)
+    blueprint = networks.Blueprint(
+        partial(of, **model),
+        (FEATURES,),
+        1,
+        networks.TWO_CLASSES,
+        {"class_name": optimizer, "config": config},
+        schedule,
+        sparse=sp.issparse(x),
+        label_smoothing=label_smoothing,
+    )
+    targets = Y.astype("float32")[:, None]
+    return Problem(blueprint, learned.WEIGHTINGS["none"], x, Y, targets, batch)
+
+
+def repeats(count=2, folds=3):
+    """The replicas of each repeat: seeds x folds, those of a seed share a stream."""
+    found = []
+    for repeat in range(count):
+        dealt = np.random.default_rng(repeat).permutation(ROWS) % folds
+        found.append(
+            [
+                Replica(100 * repeat + 10 * seed + fold, 10 * repeat + seed, dealt, fold)
+                for seed in range(SEEDS)
+                for fold in range(folds)
+            ]
+        )
+    return found
+
+
+def kept(plan, repeat, members, fits):
+    """All that fits tell."""
+    return [(fitted.held_out, *fitted.history.values()) for fitted in fits]
+
+
+def planned(*problems, epochs=EPOCHS):
+    """The plans of problems, all for so many epochs."""
+    return candidates.plans((each, epochs, False) for each in problems)
+
+
+def alone(problem, parts, epochs=EPOCHS, chooses=False):
+    """What the fits of an experiment of its own tell, repeat by repeat."""
+    members = [member for part in parts for member in part]
+    fits = list(problem.fit(members, epochs, each=chooses))
+    size = len(parts[0])
+    return [kept(None, at, part, fits[at * size :][:size]) for at, part in enumerate(parts)]
+
+
+def assert_the_same(found, expected, exactly=True):
+    compare = np.testing.assert_array_equal if exactly else np.testing.assert_allclose
+    how = {} if exactly else {"rtol": 1e-4, "atol": 1e-6}
+    for ours, theirs in zip(found, expected, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            for array, wanted in zip(one, other, strict=True):
+                compare(array, wanted, **how)
+
+
+NETWORKS = {"dropout": (0.1, 0.5), "l1": (0.01, 0.1), "l2": (0.1, 0.01)}
+LISTS = {  # rows, what candidates share, and the numbers of two that train in one program
+    "all of a network": (X, {}, NETWORKS, {"learning_rate": (0.01, 0.1), "clipnorm": (0.1, 1.0)}),
+    "words": (
+        WORDS,
+        {"optimizer": "sgd"},
+        NETWORKS | {"label_smoothing": (0.1, 0.4)},
+        {"learning_rate": (0.1, 0.2), "momentum": (0.5, 0.9), "clipnorm": (0.1, 1.0)},
+    ),
+    "falling": (
+        X,
+        {"optimizer": "adamw", "schedule": "cosine"},
+        {"label_smoothing": (0.1, 0.4)},
+        {"learning_rate": (0.001, 0.01), "weight_decay": (0.1, 0.5)},
+    ),
+}
+
+
+def pick(place, numbers):
+    return {name: values[place] for name, values in numbers.items()}
+
+
+@pytest.mark.parametrize(("x", "shared", "model", "fit"), LISTS.values(), ids=LISTS)
+def test_candidates_of_one_program_are_what_each_is_alone(x, shared, model, fit):
+    problems = [
+        problem(x, **shared, **pick(place, model), fit=pick(place, fit)) for place in range(2)
+    ]
+    plans, parts = planned(*problems), repeats(1)
+    assert len(candidates.programs(plans)) == 1
+    assert all(a != b for a, b in zip(plans[0].numbers, plans[1].numbers, strict=True))
+    found = candidates.fit(plans, parts, kept)
+    for place, each in enumerate(problems):
+        assert_the_same(found[place], alone(each, parts), exactly=False)
+
+
+def test_what_a_candidate_shares_its_program_with_changes_no_bit():
+    parts, alike, other = repeats(2), {"l2": 0.1, "dropout": 0.2}, {"l2": 0.001, "dropout": 0.7}
+    first, second = (
+        candidates.fit(planned(*(problem(**each) for each in (alike, *[rest] * 7))), parts, kept)
+        for rest in (alike, other)
+    )
+    assert_the_same(first[0], second[0])
+    assert_the_same(first[0], first[7], exactly=False)  # in another slice
+
+
+@keras.saving.register_keras_serializable()
+class Scaled(keras.layers.Layer):
+    """A layer of one's own: what is a number in it cannot be known."""
+
+    def __init__(self, factor, **keys):
+        super().__init__(**keys)
+        self.factor = factor
+
+    def call(self, values):
+        return self.factor * values
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+def scaled(inputs, factor=1.0):
+    return Scaled(factor)(keras.layers.Dense(4)(inputs))
+
+
+def started(inputs, start=0.0):
+    dense = keras.layers.Dense(4, "relu")
+    values = dense(inputs)
+    dense.bias.assign(np.full(4, start, "float32"))
+    return values
+
+
+DIFFERENT = {  # candidates that need a program each
+    "units": [{"units": 4}, {"units": 8}],
+    "a penalty or none": [{"l2": 0.0}, {"l2": 0.1}],
+    "kinds of penalties": [{"l1": 0.1}, {"l2": 0.1}],
+    "dropout or none": [{"dropout": 0.0}, {"dropout": 0.1}],
+    "batches": [{"batch": 16}, {"batch": 32}],
+    "optimizers": [{"optimizer": "adam"}, {"optimizer": "rmsprop"}],
+    "clipped or not": [{}, {"fit": {"clipnorm": 1.0}}],
+    "smoothed or not": [{}, {"label_smoothing": 0.1}],
+    "schedules": [{"schedule": "constant"}, {"schedule": "cosine"}],
+    "layers of one's own": [{"of": scaled, "factor": 1.0}, {"of": scaled, "factor": 2.0}],
+    "weights set by hand": [{"of": started, "start": 0.0}, {"of": started, "start": 0.1}],
+}
+
+
+@pytest.mark.parametrize("settings", DIFFERENT.values(), ids=DIFFERENT)
+def test_what_changes_more_than_numbers_is_a_program_of_its_own(settings):
+    assert len(candidates.programs(planned(*(problem(**each) for each in settings)))) == 2
+
+
+def test_rows_that_differ_are_a_program_of_their_own():
+    assert len(candidates.programs(planned(problem(), problem(X + 1)))) == 2
+
+
+def test_fewer_epochs_and_other_networks_are_what_each_is_alone():
+    given = [(problem(), 3, False), (problem(), 2, True), (problem(units=4), 1, False)]
+    given += [(problem(), 1, False)]
+    plans, parts = candidates.plans(given), repeats(1)
+    assert [[*each] for each in candidates.programs(plans)] == [[0, 1, 3], [2]]
+    found = candidates.fit(plans, parts, kept)
+    assert list(found) == [0, 1, 2, 3]
+    for place, (each, *length) in enumerate(given[1:], 1):
+        assert_the_same(found[place], alone(each, parts, *length), exactly=False)
+
+
+def test_candidates_that_differ_in_epochs_alone_share_their_fits():
+    plans, parts = candidates.plans((problem(), epochs, False) for epochs in (1, 2, 3)), repeats(2)
+    assert candidates.fits(plans, parts) == sum(map(len, parts))
+    other = candidates.plans((problem(l2=l2), 1, False) for l2 in (0.1, 0.2))
+    assert candidates.fits(other, parts) == 2 * sum(map(len, parts))
+
+
+def test_where_the_learning_rate_falls_epochs_are_a_program_each():
+    given = [(problem(schedule="cosine", dropout=0.2, l2=0.1), epochs, False) for epochs in (1, 2)]
+    plans, parts = candidates.plans(given), repeats(1)
+    assert len(candidates.programs(plans)) == 2
+    found = candidates.fit(plans, parts, kept)  # at the same time, where there are two cores
+    for place, (each, *length) in enumerate(given):
+        assert_the_same(found[place], alone(each, parts, *length))
+
+
+def test_an_error_in_one_program_stops_the_others(monkeypatch):
+    monkeypatch.setattr(candidates, "at_a_time", lambda: 2)
+    plans = candidates.plans([(problem(), 10_000, False), (problem(units=4), 1, False)])
+
+    def fails(plan, *repeat):
+        raise MemoryError(str(plan.epochs))
+
+    with pytest.raises((MemoryError, replicas.Stopped)):
+        candidates.fit(plans, repeats(1), fails)
+
+
+def test_a_candidate_that_diverges_ends_no_other():
+    rates = 0.01, 1e30, 0.1
+    problems = [problem(optimizer="sgd", fit={"learning_rate": rate}) for rate in rates]
+    parts = repeats(2)
+    found = candidates.fit(planned(*problems), parts, kept)
+    assert found[1] is None
+    for place in (0, 2):
+        assert_the_same(found[place], alone(problems[place], parts), exactly=False)
+
+
+def test_values_are_those_of_the_optimizer_the_loss_and_the_network():
+    found = problem(dropout=0.5, l1=0.1, l2=0.2, fit={"clipnorm": 3.0}, label_smoothing=0.3)
+    named = {"learning_rate": 0.01, "clipnorm": 3.0, "label_smoothing": 0.3}
+    assert numbers.named(found.blueprint) == named
+    assert found.numbers == (0.01, 3.0, 0.3, 0.5, 0.5, 0.1, 0.2, 0.1, 0.2)
+    assert replace(found).signature() == found.signature()  # Keras numbers the names of layers
+    assert found.signature()[1] == found.numbers
+    assert found.model.layers[2].rate == 0.5  # and the network is as it was
+
+
+def test_smoothed_labels_train_as_in_keras():
+    smooth = problem(label_smoothing=0.3)
+    (member,) = repeats(1, 2)[0][:1]
+    (fitted,) = smooth.fit([member], 2)
+    single = smooth.blueprint.build(member.seed)
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=0.3)
+    single.compile(smooth.blueprint.new_optimizer(0), loss)
+    for epoch in range(2):
+        order = streams.stream(member, epoch)
+        order = order[np.isin(order, member.training_rows)]
+        single.fit(X[order], Y[order, None], batch_size=BATCH, shuffle=False, verbose=0)
+    for ours, theirs in zip(fitted.weights, single.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    told = single.evaluate(X[member.held_out_rows], Y[member.held_out_rows, None], verbose=0)
+    assert fitted.history["val_loss"][-1] < told  # which is that of labels as they are
