@@ -111,9 +111,9 @@ def test_equal_documents_give_equal_params_in_the_order_of_the_file():
 @pytest.mark.parametrize(
     ("path", "value", "known"),
     [
-        ("sourc", "official", "source, seed, split_seed, datasets"),
-        ("imdb", {}, "source, seed, split_seed, datasets"),
-        ("1", 0, "source, seed, split_seed, datasets"),
+        ("sourc", "official", "source, seed, split_seed, datasets, sweeps"),
+        ("imdb", {}, "source, seed, split_seed, datasets, sweeps"),
+        ("1", 0, "source, seed, split_seed, datasets, sweeps"),
         ("datasets.imdb.fitt", {}, "data, preprocess, model, fit, final, kfold, review"),
         ("datasets.imdb.datasets", {}, "data, preprocess, model, fit, final, kfold, review"),
         ("datasets.imdb.preprocess.word", 3, "encoding, num_words, ngrams"),
@@ -194,6 +194,7 @@ DEFAULTS = {  # of the keys that may be left out
     "class_weights": "equal",
     "labels": "integer",
     "momentum": 0.0,
+    "sweeps": {},
 }
 
 

@@ -4,12 +4,13 @@
 """
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from stages.core.declared import sources, strict_yaml
+from stages.core.declared import sources, strict_yaml, sweeps
 from stages.core.declared.dataset import DataSet, misfits, section_type
 from stages.core.declared.sections import Section, checked, dotted
 from stages.core.declared.strict_yaml import SHORT, Wrong
@@ -20,12 +21,16 @@ Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
 
 
 class Params(Section):
-    """The whole file; `datasets` holds the section of each data set under its name."""
+    """The whole file; `datasets` holds the section of each data set under its name.
+
+    sweeps: by name of a data set, the candidates of its sweep, the section as it stands first.
+    """
 
     source: Literal["official", "synthetic"]
     seed: Seed
     split_seed: Seed
     datasets: Annotated[dict, Field(min_length=1)]
+    sweeps: dict = {}  # noqa: RUF012
 
 
 def parse(document: str | bytes, new: dict[str, sources.Source] | None = None) -> Params:
@@ -48,7 +53,18 @@ def parse(document: str | bytes, new: dict[str, sources.Source] | None = None) -
             lines += error.args
     if lines:
         raise Wrong(*lines)
-    return params.model_copy(update={"datasets": sections})
+    found = {name: _sweep(name, content, new or {}) for name in params.sweeps}
+    return params.model_copy(update={"datasets": sections, "sweeps": found})
+
+
+def _sweep(name, content, new) -> list[sweeps.Candidate]:
+    """The candidates of the sweep of a data set. Raises Wrong."""
+    sections = content["datasets"]
+    if name not in sections:
+        expected = f"a data set of this file, {', '.join(map(str, sections))}"
+        raise Wrong(f"{dotted('sweeps', name)}: expected {expected}")
+    given = content["sweeps"][name], sections[name], content["seed"]
+    return sweeps.candidates(name, *given, partial(_section, name, new=new))
 
 
 def _section(name, content, new) -> DataSet:
