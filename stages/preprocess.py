@@ -21,10 +21,10 @@ def words(text) -> dict[str, np.ndarray]:
     return {"words_test.ranks": text.ranks.astype("uint32"), "words_test.splits": text.splits}
 
 
-def main(name):
-    """Run the stage for one data set."""
-    start, section, source = time.time(), params.load().datasets[name], sources.read(name)
-    folder, task = Path("data/raw") / name, TASKS[section.data.task]
+def prepared(name, section) -> tuple[Schema, dict[str, np.ndarray]]:
+    """What is learned of the training rows, and all arrays. Exits where files cannot be read."""
+    source, folder = sources.read(name), Path("data/raw") / name
+    task = TASKS[section.data.task]
     try:
         files = {file.name: (folder / file.name).read_bytes() for file in source.files}
         split = readers.read(source, section.data, files)
@@ -43,15 +43,22 @@ def main(name):
         rows = split.x_train, split.passed, split.y_train
         found = traps.found(*rows, source.reader, task, split.keys)
     schema = Schema(task, classes, encoding.features, x_train.shape[1:], asked, found)
+    packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}
+    packed |= {"y_train": split.y_train, "y_test": split.y_test}
+    packed |= words(encoding.documents(split.x_test))
+    return schema, packed | schema.pack() | encoding.pack() | split.keys.pack()
+
+
+def main(name):
+    """Run the stage for one data set."""
+    start, section = time.time(), params.load().datasets[name]
+    schema, found = prepared(name, section)
     with whole(Path("data/arrays") / f"{name}.npz") as path, path.open("wb") as file:
-        packed = {**arrays.pack("x_train", x_train), **arrays.pack("x_test", x_test)}
-        packed |= {"y_train": split.y_train, "y_test": split.y_test}
-        learned = schema.pack() | encoding.pack() | split.keys.pack()
-        np.savez(file, **packed, **words(encoding.documents(split.x_test)), **learned)
+        np.savez(file, **found)
     shape = " x ".join(f"{size:,}" for size in schema.shape)
-    rows = f"{x_train.shape[0]:,} training and {x_test.shape[0]:,} test rows of {shape}"
+    counts = f"{len(found['y_train']):,} training and {len(found['y_test']):,} test rows of {shape}"
     kind = section.preprocess.encoding
-    print(f"preprocess {name}: {rows} as {kind} in {time.time() - start:.1f} s")
+    print(f"preprocess {name}: {counts} as {kind} in {time.time() - start:.1f} s")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,22 @@ def test_a_change_of_the_network_runs_only_what_depends_on_it(clone):
     assert sorted(stages) == ["evaluate@reuters", "kfold@reuters", "train@reuters"]
 
 
+def test_a_sweep_is_a_stage_while_params_ask_for_it(clone):
+    clone.edit(lambda params: params.update(sweeps={"boston_housing": {"model": {"l2": [0.1]}}}))
+    done = clone.dvc("repro")
+    assert ran(done) == ["sweep@boston_housing"]
+    assert re.search(r"^sweep boston_housing: best of 2: .* in [0-9.]+ s$", done, re.MULTILINE)
+    found = sorted(path.name for path in clone.folder.glob("metrics/boston_housing/sweep.*"))
+    assert found == ["sweep.csv", "sweep.json", "sweep.md", "sweep.png"]
+    assert "without_luck" in clone.dvc("metrics", "show", "--json")
+    before = clone.state()
+    assert ran(clone.dvc("repro", "-f", "-s", "sweep@boston_housing")) == ["sweep@boston_housing"]
+    assert clone.state() == before
+    clone.git("checkout", "-q", ".")
+    clone.git("clean", "-fdq", "metrics")
+    assert ran(clone.dvc("repro")) == []
+
+
 @pytest.mark.parametrize(
     ("change", "stage"),
     [

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from stages import download, evaluate, kfold, preprocess, train
+from stages import download, evaluate, kfold, preprocess, sweep, train
 from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
 from tools.add import __main__ as add
@@ -86,6 +86,47 @@ def test_groups_stay_on_one_side(project, monkeypatch):
     trained = people().patient[arrays["keys.rows"] - 2]
     assert not {*tested.patient} & {*trained}
     assert len(tested) == len(arrays["y_test"])
+
+
+def swept(name, tree, **settings):
+    """Run a sweep with these settings of the K-fold: its table by candidate, and its numbers."""
+    content = yaml.safe_load(params.PATH.read_text("utf-8"))
+    content["sweeps"] = {name: tree}
+    content["datasets"][name]["kfold"] |= settings
+    params.PATH.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    sweep.main(name)
+    folder = Path("metrics", name)
+    table = pd.read_csv(folder / "sweep.csv").set_index("candidate").sort_index()
+    return table, json.loads((folder / "sweep.json").read_text("utf-8"))
+
+
+def test_a_candidate_of_a_sweep_is_what_it_is_as_an_experiment(project, monkeypatch):
+    people().to_csv("people.csv", index=False)
+    asked = "people.csv", "--target", "ill", "--group", "patient"
+    added(monkeypatch, "people", *asked)
+    tree = {"fit": {"learning_rate": [0.01, 0.1]}, "preprocess": {"levels": [2]}}
+    table, said = swept("people", tree | {"kfold": {"epochs": [1]}}, seeds=3)
+    assert len(table) == said["candidates"] == 3
+    assert table.repeats.eq(2).all()
+    section = params.load().sweeps["people"][2].section.model_dump()
+    content = yaml.safe_load(params.PATH.read_text("utf-8"))
+    del content["sweeps"]
+    for group in ("preprocess", "fit", "kfold"):
+        content["datasets"]["people"][group] = section[group]
+    params.PATH.write_text(yaml.safe_dump(content), "utf-8")
+    for stage in (preprocess, train, kfold, evaluate):
+        stage.main("people")
+    with open("metrics/people.json", encoding="utf-8") as file:
+        expected = json.load(file)["kfold"]["accuracy"]["mean"]
+    assert table["mean"][2] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_sweep_in_time_has_one_round_and_further_seeds(project, monkeypatch):
+    people().to_csv("people.csv", index=False)
+    added(monkeypatch, "people", "people.csv", "--target", "ill", "--time", "day")
+    table, said = swept("people", {"model": {"l2": [0.1, 10.0]}}, repeats=4)
+    assert table.repeats.eq(4).all()
+    assert said["fits_saved"] == 0
 
 
 def test_the_past_predicts_the_future(project, monkeypatch):

@@ -43,6 +43,15 @@ def test_stages_that_never_ran_are_pointed_out(project, run):
     assert out_of_date(run("main")) == [("workspace", "kfold@reuters")]
 
 
+def test_of_sweeps_those_that_params_ask_for_are_pointed_out(project, run):
+    kinds = {"preprocess": {}, "kfold": {}, "sweep": {}}
+    project.put("dvc.yaml", yaml.safe_dump({"stages": kinds}))
+    assert out_of_date(run("main")) == []
+    project.params["sweeps"] = {"imdb": {"model": {"units": [[8]]}}}
+    project.save(lock=False)
+    assert out_of_date(run("main")) == [("workspace", "sweep@imdb")]
+
+
 def test_a_source_that_was_changed_is_pointed_out(project, run):
     lock = yaml.safe_load((project.folder / "dvc.lock").read_text())
     dep = {"path": "data/sources/imdb.yaml", "md5": "0"}

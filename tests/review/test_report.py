@@ -145,3 +145,25 @@ def test_texts_of_other_data_are_not_shown(project, run):
 def test_flips_are_found_between_different_numbers_of_seeds(project, run):
     project.results("imdb", main=(0.03, 0.002), right=np.vstack([FLIPPED, FLIPPED]))
     assert "1 to right, 1 to wrong" in section(run("main"), "imdb")
+
+
+SWEEP = "# Sweep of IMDB: accuracy\n\n**Best of 9: it.**\n\n![Values](sweep.png)\n\n| a |\n"
+
+
+def test_a_new_sweep_is_told_as_its_stage_wrote_it(project, run):
+    project.params["sweeps"] = {"imdb": {"model": {"units": [[8]]}}}
+    project.save()
+    project.put("metrics/imdb/sweep.md", SWEEP)
+    text = run("main")
+    assert "\n## Sweep of IMDB: accuracy\n\n**Best of 9: it.**\n\n| a |\n" in text
+    assert "![" not in text
+    assert "`metrics/imdb/sweep.png`" in text
+
+
+def test_an_old_sweep_and_one_that_params_yaml_has_no_more_are_not_told(project, run):
+    project.put("metrics/imdb/sweep.md", SWEEP)
+    assert "Sweep of" not in run("main")
+    project.params["sweeps"] = {"imdb": {"model": {"units": [[8]]}}}
+    project.save()
+    project.commit()
+    assert "Sweep of" not in run("HEAD", "workspace")

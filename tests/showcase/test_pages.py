@@ -16,8 +16,8 @@ import yaml
 from samples import SCHEMAS, SOURCES
 
 from stages import evaluate
-from stages.core.judge import pictures
-from tools.review import markdown, page, revisions, verdicts
+from stages.core.judge import markdown, pictures
+from tools.review import page, revisions, side_by_side, verdicts
 
 ROOT = Path(__file__).parents[2]
 BROWSER = next(
@@ -43,7 +43,7 @@ PLOTS = {
     for stage in GRAPH["stages"].values()
     for plot in stage["do"].get("plots", [])
     for path in plot
-    for name in PARAMS["datasets"]
+    for name in PARAMS[stage["foreach"][2:-1]]
 }
 
 OUTCOMES = {  # rows and predictions in place of those of the metrics: what is drawn is known
@@ -203,7 +203,7 @@ def test_the_tables_of_a_review_are_complete_at_every_width(tmp_path):
     workspace = revisions.Revision("workspace")
     reviewed = verdicts.review(workspace, workspace)[0]
     reviewed.head.metrics = {}  # what is the same in both is not in the table
-    shown = markdown.metric_table(reviewed)
+    shown = side_by_side.metric_table(reviewed)
     longest = markdown.table(
         ["param", "base", "head"],
         [["`datasets.boston_housing.fit.learning_rate`", "`[512, 512]`", "-"]],

@@ -1,12 +1,14 @@
 """A review in words: a sentence for each data set, what was changed, and a section for each."""
 
+import re
 from difflib import unified_diff
 from typing import NamedTuple
 
+from stages.core.judge.markdown import number, table
 from tools.review.headlines import headlines
-from tools.review.markdown import metric_table, number, table
 from tools.review.revisions import CODE, Revision, git, stale
 from tools.review.sentences import flipped, sentences
+from tools.review.side_by_side import metric_table
 from tools.review.verdicts import Reviewed
 
 EXPLANATION = """\
@@ -42,6 +44,7 @@ def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str
         words = "\n\n".join([metric_table(dataset), listed])
         parts += [f"## {dataset.about.source.title}", Pictures(dataset, True), words]
         parts += [Pictures(dataset, False), flipped(dataset)]
+    parts += _sweeps(base, head)
     networks = [*_networks(reviewed)]
     parts += ["## Networks", *networks] if networks else []
     return [part for part in parts if part]
@@ -93,6 +96,16 @@ def _networks(reviewed):
             diff = unified_diff(*lines, "base", "head", lineterm="", n=1)
             title = f"Network of {dataset.name}: {arrow} parameters"
             yield "\n".join([f"{title}\n\n```diff", *diff, "```"])
+
+
+def _sweeps(base, head):
+    """What new sweeps found, as their stage wrote it, without the picture."""
+    for name in head.yaml("params.yaml").get("sweeps") or ():
+        path = f"metrics/{name}/sweep.md"
+        before, after = (side.read(path) for side in (base, head))
+        if after and after != before:
+            text = re.sub(r"^!\[.*\n\n", "", after.decode(errors="replace"), flags=re.MULTILINE)
+            yield f"#{text.rstrip()}\n\nThe picture: `metrics/{name}/sweep.png`."
 
 
 def _code(base, head):

@@ -173,9 +173,8 @@ def stale(revision: Revision) -> list[str]:
     Only stages of today: dvc.lock keeps those of data sets and stages that were removed.
     """
     params, lock = revision.yaml("params.yaml"), revision.yaml("dvc.lock").get("stages", {})
-    kinds = revision.yaml("dvc.yaml").get("stages", {})
     found = []
-    for stage in (f"{kind}@{name}" for kind in kinds for name in revision.sections):
+    for stage in _stages(revision, params):
         recorded = lock.get(stage, {}).get("params", {}).get("params.yaml", {})
         inputs = lock.get(stage, {}).get("deps", [])
         code = [dep for dep in inputs if dep["path"].startswith(CODE)]
@@ -184,6 +183,13 @@ def stale(revision: Revision) -> list[str]:
         if newer or stage not in lock:
             found.append(stage)
     return found
+
+
+def _stages(revision, params):
+    """The stages of a revision, such as kfold@imdb; of sweep only those that params ask for."""
+    for kind in revision.yaml("dvc.yaml").get("stages", {}):
+        names = revision.sections if kind != "sweep" else params.get("sweeps") or ()
+        yield from (f"{kind}@{name}" for name in names)
 
 
 def _at(tree, dotted):

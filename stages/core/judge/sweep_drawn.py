@@ -1,0 +1,106 @@
+"""The picture of a sweep: each value that was varied, and the candidates that have it."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from stages.core.judge.pictures import BLUE, GREY, ORANGE, WIDTH, legend, png
+from stages.core.judge.sweep_told import Sweep, text, varied
+
+COLUMNS = 3  # panels beside each other
+FEW = 8  # different values that get places beside each other; more are on an axis of numbers
+SPREAD = 0.6  # of the distance between two values, over which candidates lie
+# What a candidate looks like, by what the legend says of it.
+LOOKS = {
+    "the best": {"color": ORANGE, "marker": "D", "ms": 7, "zorder": 4},
+    "the best group": {"color": BLUE, "marker": "o", "ms": 5, "zorder": 3},
+    "beaten by the best": {"color": GREY, "marker": "o", "ms": 5, "mfc": "white", "zorder": 2},
+}
+BEYOND = "beaten, beyond the edge"
+
+
+def drawn(told: Sweep) -> bytes:
+    """The picture as PNG: by each param the difference to params.yaml, with its interval.
+
+    Of those that are so much worse that the others would be one line, triangles are at the edge.
+    """
+    paths, metric = varied(told), told.judge.metric
+    columns = 2 if len(paths) == 4 else min(COLUMNS, len(paths))
+    rows = -(-len(paths) // columns)
+    figure = Figure(figsize=(WIDTH, 1.3 + 3.0 * rows))
+    title = f"{told.source.title}: {len(told.tried)} candidates of a sweep"
+    figure.suptitle(f"{title}, with intervals that hold all together with 95 %", fontsize=11)
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    ends = limits(told)
+    for panel, path in zip(panels, paths, strict=False):
+        panel.axhline(0, color="black", lw=1, ls="--", label="params.yaml as it is")
+        for label, look in LOOKS.items():
+            panel.plot([], [], ls="", label=label, **look)
+        panel.plot([], [], ls="", label=BEYOND, **LOOKS["beaten by the best"] | {"marker": "^"})
+        _candidates(panel, told, path, ends)
+        panel.set(xlabel=path.partition(".")[2], ylim=ends)
+    for panel in panels[len(paths) :]:
+        panel.remove()
+    label = metric.axis(told.source.unit).replace(" (", "\n(")
+    for panel in panels[::columns]:
+        panel.set_ylabel(f"difference in {label}", fontsize=9)
+    better = "↑ higher is better" if metric.higher_is_better else "↓ lower is better"
+    panels[columns - 1].set_title(better, fontsize=9, color=GREY, loc="right")
+    legend(figure, panels[0], 3)
+    return png(figure)
+
+
+def limits(told) -> tuple[float, float]:
+    """Ends of the y axis: of the best group, of params.yaml and of the better half of the rest."""
+    sign = -1 if told.judge.metric.higher_is_better else 1
+    differences = told.found.to_base
+    ranked = sorted(differences, key=lambda candidate: sign * differences[candidate].mean)
+    shown = {*ranked[: len(ranked) // 2 + 1], *told.found.group} & {*differences}
+    ends = [(differences[each].low, differences[each].high) for each in shown]
+    low, high = np.min([*np.ravel(ends), 0]), np.max([*np.ravel(ends), 0])
+    margin = 0.05 * (high - low) or 0.05
+    return low - margin, high + margin
+
+
+def _candidates(panel, told, path, ends):
+    places, labels = _places([each.values[path] for each in told.tried])
+    if labels:
+        panel.set_xticks(range(len(labels)), labels)
+        panel.set_xlim(-0.6, len(labels) - 0.4)
+    elif places.min() > 0 and places.max() > 20 * places.min():
+        panel.set_xscale("log")
+    best, group, beaten = LOOKS.values()
+    for number in told.found.reached:
+        look = group if number in told.found.group else beaten
+        look = best if number == told.found.best else look
+        _candidate(panel, places[number], told.found.to_base.get(number), ends, look)
+
+
+def _candidate(panel, place, difference, ends, look):
+    low, mean, high = 0, 0, 0
+    if difference:
+        low, mean, high = difference.low, difference.mean, difference.high
+    if not ends[0] < mean < ends[1]:
+        edge, marker = (ends[1], "^") if mean > 0 else (ends[0], "v")
+        panel.plot(place, edge, ls="", **look | {"marker": marker, "clip_on": False})
+        return
+    panel.plot([place, place], [low, high], color=look["color"], lw=1, alpha=0.6)
+    panel.plot(place, mean, ls="", **look)
+
+
+def _places(values):
+    """Where candidates lie on the x axis, and the labels of the values where these are few."""
+    numeric = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in values)
+    different = sorted(set(values)) if numeric else [*dict.fromkeys(map(text, _ordered(values)))]
+    if numeric and len(different) > FEW:
+        return np.array(values, "float64"), []
+    keys = values if numeric else [text(each) for each in values]
+    spread = np.linspace(-SPREAD / 2, SPREAD / 2, len(values))
+    numbers = np.array([different.index(key) for key in keys], "float64")
+    return numbers + spread, [text(each) for each in different]
+
+
+def _ordered(values):
+    """Lists of numbers, such as units, by their sums; all else as it stands."""
+    lists = all(isinstance(each, list) for each in values)
+    numbers = lists and all(isinstance(each, (int, float)) for value in values for each in value)
+    return sorted(values, key=sum) if numbers else values

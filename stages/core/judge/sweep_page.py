@@ -1,0 +1,124 @@
+"""What a sweep found, in Markdown."""
+
+from stages.core.judge.markdown import number, span, table
+from stages.core.judge.sweep import DRAWS
+from stages.core.judge.sweep_told import Sweep, command, frame, text, varied
+
+SHOWN = 20  # candidates; sweep.csv has all
+PICTURE = "![Each value that was tried, and the candidates that have it](sweep.png)"
+INTERVALS = """\
+Intervals of a column hold the truth all together with a probability of 95 %: they are corrected for
+the rounds and for the number of candidates or, beside the best, of pairs (Bonferroni). ● marks the
+best group: the best mean, and all that it does not beat."""
+
+
+def page(told: Sweep) -> str:
+    """All that a person reads."""
+    metric, best = told.judge.metric, _values(told, told.found.best)
+    better = "higher is better ↑" if metric.higher_is_better else "lower is better ↓"
+    title = f"# Sweep of {told.source.title}: {metric.named(told.source.unit)}, {better}"
+    found = f"**Best of {len(told.tried)}: {best}.** {_group(told)}"
+    parts = [title, _scope(told), found, _worth(told), PICTURE, _candidates(told), _commands(told)]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _values(told, candidate):
+    if not candidate:
+        return "params.yaml as it is"
+    values = told.tried[candidate].values
+    return ", ".join(f"`{path}={text(values[path])}`" for path in varied(told))
+
+
+def _scope(told):
+    """What was trained, and what was not."""
+    repeats, seeds, k = told.found.reached[0].values.shape
+    said = f"{len(told.tried)} candidates, params.yaml as it is among them, on the same folds: "
+    said += f"{k} x {repeats} repeats x {seeds} seed{'s' if seeds > 1 else ''}."
+    if stopped := len(told.found.stopped):
+        said += f" Clearly beaten before the last round, and stopped: {stopped}."
+    if diverged := len(told.tried) - len(told.found.reached):
+        said += f" Diverged: {diverged}."
+    share = told.saved / (told.saved + told.trained)
+    return f"{said} {told.trained:,} fits were trained, {told.saved:,} ({share:.0%}) were saved."
+
+
+def _group(told):
+    """What the best does not beat."""
+    if not (others := len(told.found.group) - 1):
+        return "It beats all others." if told.found.to_best else "All others diverged."
+    said = f"It does not beat {others} other{'s' if others > 1 else ''}: the best group. "
+    same = told.simplest == told.found.best
+    simple = "the best" if same else _values(told, told.simplest)
+    return f"{said}The simplest of the group (fewest parameters, strongest penalties): {simple}."
+
+
+def _worth(told):
+    """What the best is worth, with and without the luck of having been chosen."""
+    found, metric = told.found, told.judge.metric
+    base, best = found.reached[0].mean, found.reached[found.best].mean
+    rows = [["as the sweep saw it", number(best), number(base), number(best - base, "+")]]
+    notes = []
+    if chosen := found.chosen:
+        judged = f"{number(chosen.mean)} ({number(chosen.low)} to {number(chosen.high)})"
+        rows.append(["chosen on drawn rows, judged on the others", judged, "-", "-"])
+        notes.append(
+            f"The best of many looks better than it is{_optimism(told)}: the second line chooses "
+            f"among all candidates in {DRAWS:,} bootstrap samples of the rows and judges on those "
+            f"left out; {chosen.share:.0%} of the samples chose the same. It trains nothing, and "
+            "keeps the luck of folds and seeds."
+        )
+    else:
+        notes.append("The metric is no mean over rows, so no bootstrap tells the luck of choosing.")
+    if told.again:
+        difference, *means = told.again
+        change = f"{number(difference.mean, '+')} ({span(difference.low, difference.high)})"
+        change += f", **{told.judge.verdict(difference)}**"
+        base, best = means
+        fresh = "folds and seeds" if told.judge.separable else "seeds"
+        rows.append([f"trained again, fresh {fresh}", number(best), number(base), change])
+        notes.append(
+            f"The last line has no luck of {fresh}. That of the rows stays, since there are no "
+            "others: only the test rows, or new ones, are free of it."
+        )
+    elif found.best:
+        notes.append("Trained again with fresh seeds, one of the two diverged.")
+    header = [metric.named(told.source.unit), "best", "params.yaml", "difference"]
+    return "\n\n".join([table(header, rows), " ".join(notes)])
+
+
+def _optimism(told):
+    """By how much, where that can be seen."""
+    seen = round(told.optimism, 4) > 0
+    return f", here by {number(told.optimism)}" if seen else ", though not here"
+
+
+def _candidates(told):
+    """The candidates, the best first."""
+    every, paths = frame(told), varied(told)
+    header = ["best group", *(f"`{path}`" for path in paths), "parameters", "repeats", "mean"]
+    header += ["difference to params.yaml", "verdict", "difference to the best"]
+    rows = []
+    for line in every.head(SHOWN).to_dict("records"):
+        cells = ["●" if line["best_group"] else "", *(line[path] for path in paths)]
+        cells += [number(line["parameters"]), line["repeats"], number(_known(line["mean"]))]
+        rows.append([*cells, _change(line, "to_base"), line["verdict"], _change(line, "to_best")])
+    more = f" {len(every) - SHOWN} more are in sweep.csv." if len(every) > SHOWN else ""
+    return "\n\n".join([table(header, rows), INTERVALS + more])
+
+
+def _known(value):
+    """None for NaN."""
+    return value if value == value else None
+
+
+def _change(line, name):
+    mean, low, high = (_known(line.get(name + end, float("nan"))) for end in ("", "_low", "_high"))
+    return "-" if mean is None else f"{number(mean, '+')} ({span(low, high)})"
+
+
+def _commands(told):
+    """Lines that make experiments of the simplest and of the best."""
+    chosen = {told.simplest: "simplest", told.found.best: "best"}
+    lines = [command(told, candidate, which) for candidate, which in chosen.items() if candidate]
+    said = "As experiments, where `params.yaml` has this sweep, which is dropped:\n"
+    return "\n".join([said, "```sh", *lines, "```"]) if lines else ""

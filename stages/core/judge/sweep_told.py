@@ -1,0 +1,134 @@
+"""What a sweep found as a table, as numbers and in a line."""
+
+import json
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from stages.core.declared.sources import Source
+from stages.core.declared.sweeps import Candidate
+from stages.core.judge.comparison import Comparison
+from stages.core.judge.sweep import Found, Judge, simplest
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All that is told of a sweep.
+
+    name, source: of the data set. tried: as of `sweeps.candidates`. parameters: of the network of
+    each. found: by the candidates that did not diverge. trained: fits for the choice. again: the
+    difference of the best to the first in fits to fresh folds with fresh seeds, and the means of
+    both; None where the first is the best, or one of the two diverged.
+    """
+
+    name: str
+    source: Source
+    judge: Judge
+    tried: list[Candidate]
+    parameters: list[int]
+    found: Found
+    trained: int
+    again: tuple[Comparison, float, float] | None
+
+    @property
+    def saved(self) -> int:
+        """Fits that all candidates in all repeats as experiments of their own would take beside."""
+        return len(self.tried) * self.found.reached[0].values.size - self.trained
+
+    @property
+    def optimism(self) -> float | None:
+        """How much better the best looks than it is, by the bootstrap; above 0: better."""
+        if not self.found.chosen:
+            return None
+        more = self.found.chosen.naive - self.found.chosen.mean
+        return more if self.judge.metric.higher_is_better else -more
+
+    @property
+    def simplest(self) -> int:
+        """The simplest candidate of the best group."""
+        sections = {number: each.section for number, each in enumerate(self.tried)}
+        return simplest(sections, self.parameters, self.found.group)
+
+
+def text(value) -> str:
+    """A value as params.yaml and `-S` take it."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def varied(told: Sweep) -> list[str]:
+    """The paths that differ between candidates."""
+    paths = told.tried[0].values
+    return [path for path in paths if len({text(each.values[path]) for each in told.tried}) > 1]
+
+
+def frame(told: Sweep) -> pd.DataFrame:
+    """A line for each candidate, the best mean first and what diverged last; 0 is params.yaml."""
+    found, lines = told.found, []
+    for number, candidate in enumerate(told.tried):
+        reached = found.reached.get(number)
+        line = {"candidate": number} | {path: text(candidate.values[path]) for path in varied(told)}
+        line |= {"parameters": told.parameters[number], "repeats": 0, "mean": np.nan}
+        if reached is not None:
+            line |= {"repeats": len(reached.values), "mean": reached.mean}
+        for name, found_of in (("to_base", found.to_base), ("to_best", found.to_best)):
+            if each := found_of.get(number):
+                ends = {"": each.mean, "_low": each.low, "_high": each.high}
+                line |= {name + end: value for end, value in ends.items()}
+        verdict = "diverged" if reached is None else "base"
+        if number in found.to_base:
+            verdict = told.judge.verdict(found.to_base[number])
+        line |= {"verdict": verdict, "best_group": int(number in found.group)}
+        lines.append(line)
+    table = pd.DataFrame(lines)
+    order = {"ascending": not told.judge.metric.higher_is_better, "kind": "stable"}
+    table = table.sort_values("mean", ignore_index=True, **order)
+    last = ["verdict", "best_group"]
+    return table[[*(name for name in table if name not in last), *last]]
+
+
+def numbers(told: Sweep) -> dict:
+    """What a metrics file says of it."""
+    found, metric = told.found, told.judge.metric
+    naive, chosen = found.reached[found.best].mean, found.chosen
+    said = {
+        "candidates": len(told.tried),
+        "fits": told.trained,
+        "fits_saved": told.saved,
+        "best": settings(told, found.best),
+        "simplest": settings(told, told.simplest),
+        metric.name: {"base": found.reached[0].mean, "best": naive},
+    }
+    if chosen:
+        judged = {"mean": chosen.mean, "low": chosen.low, "high": chosen.high}
+        said["without_luck"] = judged | {"optimism": told.optimism}
+    if told.again:
+        difference, base, best = told.again
+        ends = {"difference": difference.mean, "low": difference.low, "high": difference.high}
+        verdict = {"p": difference.p, "verdict": told.judge.verdict(difference)}
+        said["trained_again"] = {"base": base, "best": best} | ends | verdict
+    return said
+
+
+def settings(told: Sweep, number: int) -> str:
+    """What sets a candidate apart from params.yaml."""
+    return " ".join(told.tried[number].settings) or "params.yaml as it is"
+
+
+def command(told: Sweep, number: int, which: str) -> str:
+    """The line that makes a candidate an experiment."""
+    changes = [*told.tried[number].settings, f"~sweeps.{told.name}"]  # it needs no sweep of its own
+    options = [word for setting in changes for word in ("-S", setting)]
+    return shlex.join(["dvc", "exp", "run", "--name", f"{told.name}-{which}", *options])
+
+
+def summary(told: Sweep) -> str:
+    """What the terminal says, in a line."""
+    metric, found = told.judge.metric, told.found
+    said = f"best of {len(told.tried)}: {settings(told, found.best)}, {metric.name} "
+    said += f"{found.reached[found.best].mean:.4f}, params.yaml {found.reached[0].mean:.4f}"
+    if told.again:
+        difference, *_ = told.again
+        said += f"; on fresh folds {difference.mean:+.4f}: {told.judge.verdict(difference)}"
+    return f"{said}; {told.trained:,} fits, {told.saved:,} saved"

@@ -1,0 +1,291 @@
+"""The judgement of a sweep on made-up results whose truth is known, and what is written of it."""
+
+import json
+import shlex
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from samples import PARAMS
+
+from stages.core.declared import params, sources, strict_yaml
+from stages.core.judge import sweep
+from stages.core.judge.metrics import METRICS
+from stages.core.judge.sweep import Found, Judge, Reached
+from stages.core.judge.sweep_drawn import drawn
+from stages.core.judge.sweep_page import page
+from stages.core.judge.sweep_told import Sweep, command, frame, numbers, summary
+
+REPEATS, SEEDS, K, ROWS = 5, 3, 4, 200
+
+
+def judge(metric="mae", rows=ROWS, groups=None, seed=0):
+    """Of numbers that are all 0, or of classes that are all 1."""
+    random = np.random.default_rng(seed)
+    folds = np.stack([random.permutation(rows) % K for _ in range(REPEATS)])
+    if groups is not None:
+        folds = np.stack([random.permutation(groups.max() + 1)[groups] % K for _ in range(REPEATS)])
+    targets = np.full(rows, 0.0) if metric in ("mae", "rmse") else np.ones(rows, int)
+    return Judge(METRICS[metric], targets, folds, groups, 0.01)
+
+
+def candidates(found, means, seed=0, noise=0.3, repeats=REPEATS):
+    """What candidates with these true errors reach: rows are hard or not for all of them alike."""
+    random, rows = np.random.default_rng(seed), len(found.targets)
+    hard = random.normal(0, 0.2, rows)
+    shape = repeats, SEEDS, rows, 1
+    return {
+        number: found.reached(np.abs(mean + hard[:, None] + random.normal(0, noise, shape)))
+        for number, mean in enumerate(means)
+    }
+
+
+def test_the_rounds_double_and_the_last_has_all_repeats():
+    assert [sweep.rounds(n) for n in (1, 2, 3, 4, 5)] == [[1], [2], [3], [2, 4], [2, 5]]
+    assert sweep.rounds(10) == [2, 4, 10]
+    assert sweep.rounds(40) == [2, 4, 8, 16, 40]
+    with pytest.raises(ValueError, match="expected 1 repeat or more, got 0"):
+        sweep.rounds(0)
+
+
+def test_reached_is_what_scores_say_of_fits_and_rows():
+    found = judge()
+    predictions = np.random.default_rng(1).normal(size=(REPEATS, SEEDS, ROWS, 1))
+    reached = found.reached(predictions)
+    rows = np.abs(predictions[1, 2, found.folds[1] == 3, 0])
+    assert reached.values[1, 2, 3] == pytest.approx(rows.mean())
+    assert reached.mean == pytest.approx(np.abs(predictions).mean(), rel=1e-3)
+    np.testing.assert_allclose(reached.rows, np.abs(predictions[..., 0]), rtol=1e-6)
+    first, rest = found.reached(predictions[:2]), found.reached(predictions[2:], start=2)
+    both = first.and_then(rest)
+    np.testing.assert_array_equal(both.values, reached.values)
+    np.testing.assert_array_equal(both.rows, reached.rows)
+
+
+def test_what_has_fewer_repeats_is_compared_on_those():
+    found = judge()
+    base, head = candidates(found, [1.0, 1.5]).values()
+    fewer = Reached(head.values[:2], head.rows[:2])
+    shorter = replace(found, folds=found.folds[:2])
+    on_two = shorter.compared(Reached(base.values[:2], base.rows[:2]), fewer)
+    assert found.compared(base, fewer) == on_two
+    assert found.compared(base, head).mean == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_beaten_stop_and_the_others_do_not():
+    found = judge()
+    reached = candidates(found, [1.0, 0.6, 0.601, 2.0])
+    assert found.beaten(reached, pairs=12) == [0, 3]
+    alike = {number: reached[1] for number in range(5)}
+    assert found.beaten(alike, pairs=20) == []
+
+
+def test_equals_beat_each_other_in_few_sweeps():
+    """The best is chosen by the rows that judge it: corrected for others alone, 1 in 5 would."""
+    count, pairs = 0, sweep.all_pairs(10, 1)
+    for seed in range(100):
+        found = judge(seed=seed)
+        random = np.random.default_rng(seed)
+        of_rows = random.normal(0, 1, (10, 1, 1, ROWS, 1))
+        errors = 3 + of_rows + random.normal(0, 0.1, (10, REPEATS, SEEDS, ROWS, 1))
+        reached = {number: found.reached(each) for number, each in enumerate(errors)}
+        count += bool(found.beaten(reached, pairs))
+    assert count <= 9
+
+
+def test_more_pairs_make_intervals_wider():
+    found = judge()
+    reached = candidates(found, [1.0] * 12)
+    alone = found.compared(reached[0], reached[1])
+    of_many = found.against(0, reached, pairs=11)[1]
+    assert of_many.low < alone.low < alone.high < of_many.high
+    assert of_many.p == pytest.approx(min(1, 11 * alone.p))
+    assert sweep.all_pairs(12, 2) == 132
+    assert found.against(0, reached, pairs=132)[1].high > of_many.high
+    result = Found.of(found, reached, seed=0)  # of two rounds
+    assert result.to_base[1] == found.against(0, reached, pairs=22)[1]
+
+
+@pytest.mark.parametrize("metric", ["mae", "accuracy"])
+def test_the_best_and_its_group(metric):
+    found = judge(metric)
+    if metric == "mae":
+        reached = candidates(found, [1.0, 0.6, 0.601, 2.0])
+    else:
+        random = np.random.default_rng(0)
+        shape = REPEATS, SEEDS, ROWS, 1
+        reached = {
+            number: found.reached((random.random(shape) < share).astype(float))
+            for number, share in enumerate([0.6, 0.9, 0.9, 0.3])
+        }
+    result = Found.of(found, reached, seed=0)
+    assert sorted(result.group) == [1, 2]
+    assert result.best == min(
+        (1, 2), key=lambda n: found.metric.beats(reached[3 - n].mean, reached[n].mean)
+    )
+    assert found.verdict(result.to_base[result.best]) == "better"
+    assert found.verdict(result.to_best[3]) == "worse"
+    assert 0 not in result.to_base
+    assert result.best not in result.to_best
+
+
+def test_a_candidate_that_stopped_is_never_the_best():
+    found = judge()
+    reached = candidates(found, [1.0, 0.9, 0.2])
+    reached[2] = Reached(reached[2].values[:2], reached[2].rows[:2])
+    result = Found.of(found, reached, seed=0)
+    assert (result.best, result.stopped) == (1, [2])
+    assert 2 not in result.group
+
+
+def test_choosing_among_equals_has_luck_that_the_bootstrap_takes_off():
+    optimism, apart = [], []
+    for seed in range(40):
+        found = judge(seed=seed)
+        # No noise of fits: what differs is the rows, each of which suits some of the candidates.
+        random = np.random.default_rng(seed)
+        shift = random.normal(0, 0.5, (20, ROWS))
+        means = np.broadcast_to(1 + shift[:, None, None, :, None], (20, REPEATS, SEEDS, ROWS, 1))
+        reached = {number: found.reached(each) for number, each in enumerate(means)}
+        best = found.best(reached)
+        chosen = sweep.without_luck(found, reached, seed, draws=200)
+        truth = np.abs(1 + random.normal(0, 0.5, 100_000)).mean()
+        optimism.append(truth - reached[best].mean)
+        apart.append(truth - chosen.mean)
+        assert chosen.low < chosen.mean < chosen.high
+        assert 0 < chosen.share < 1
+        assert chosen.naive == pytest.approx(reached[best].mean, rel=1e-3)
+    assert np.mean(optimism) > 0.05  # the best looks better than any of them is
+    assert abs(np.mean(apart)) < 0.02
+
+
+def test_the_bootstrap_of_a_clear_best_chooses_it_and_says_its_mean():
+    found = judge()
+    reached = candidates(found, [1.0, 0.5])
+    chosen = sweep.without_luck(found, reached, seed=0)
+    assert chosen.share == 1
+    assert chosen.mean == pytest.approx(reached[1].mean, abs=0.01)
+    assert sweep.without_luck(found, reached, seed=0) == chosen
+
+
+def test_rows_of_a_group_are_drawn_together():
+    groups = np.arange(ROWS) // 10
+    found = judge(groups=groups)
+    # What a group has is the same in all its rows, so 20 groups say what 200 rows would.
+    random = np.random.default_rng(0)
+    error = np.abs(1 + random.normal(0, 0.5, ROWS // 10))[groups]
+    reached = {0: found.reached(np.broadcast_to(error[:, None], (REPEATS, SEEDS, ROWS, 1)))}
+    wide = sweep.without_luck(found, reached, seed=0)
+    narrow = sweep.without_luck(replace(found, groups=None), reached, seed=0)
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def test_there_is_no_bootstrap_of_a_metric_that_is_no_mean_over_rows():
+    found = judge("rmse")
+    reached = candidates(found, [1.0, 0.5])
+    assert reached[0].rows is None
+    result = Found.of(found, reached, seed=0)
+    assert (result.chosen, result.best) == (None, 1)
+    assert result.to_base[1].test == "folds"
+
+
+def section(**model):
+    chosen = {"l1": 0.0, "l2": 0.0, "dropout": 0.0} | model
+    return SimpleNamespace(
+        model=SimpleNamespace(**chosen),
+        fit=SimpleNamespace(weight_decay=0.0),
+        kfold=SimpleNamespace(epochs=4),
+        final=SimpleNamespace(exploring_epochs=20),
+    )
+
+
+def test_the_simplest_has_fewest_parameters_then_the_strongest_penalties():
+    sections = {0: section(), 1: section(l2=0.1), 2: section(l2=0.2), 3: section(dropout=0.5)}
+    alike = dict.fromkeys(sections, 100)
+    assert sweep.simplest(sections, alike, [0, 1, 2, 3]) == 2
+    assert sweep.simplest(sections, alike, [0, 1, 3]) == 1
+    assert sweep.simplest(sections, alike, [0, 3]) == 3
+    assert sweep.simplest(sections, alike | {0: 99}, [0, 1, 2, 3]) == 0
+
+
+TREE = {"fit": {"learning_rate": [0.01]}, "model": {"units": [[8], [64, 64]], "l2": [0.0, 0.1]}}
+
+
+@pytest.fixture
+def told():
+    """A sweep of Boston Housing: params.yaml and four candidates, of which one diverges."""
+    content = strict_yaml.read(PARAMS) | {"sweeps": {"boston_housing": TREE}}
+    tried = params.parse(yaml.safe_dump(content, sort_keys=False)).sweeps["boston_housing"]
+    found = judge()
+    reached = candidates(found, [1.0, 0.6, 2.0, 0.6])
+    result = Found.of(found, reached, seed=0)
+    again = found.compared(reached[0], reached[1]), reached[0].mean, reached[1].mean
+    source = sources.read("boston_housing")
+    return Sweep("boston_housing", source, found, tried, [9, 5, 5, 9, 9], result, 240, again)
+
+
+def test_the_table_has_a_line_for_each_candidate_the_best_first(told):
+    table = frame(told)
+    assert list(table.verdict) == ["better", "better", "base", "worse", "diverged"]
+    assert list(table.candidate[:2]) in ([1, 3], [3, 1])
+    assert list(table.candidate[2:]) == [0, 2, 4]
+    assert table.columns[1:4].tolist() == ["fit.learning_rate", "model.units", "model.l2"]
+    assert list(table.best_group) == [1, 1, 0, 0, 0]
+    assert list(table.repeats) == [5, 5, 5, 5, 0]
+    assert dict(zip(table.candidate, table.parameters, strict=True)) == {
+        0: 9,
+        1: 5,
+        2: 5,
+        3: 9,
+        4: 9,
+    }
+    assert table.to_base.isna().tolist() == [False, False, True, False, True]
+
+
+def test_the_numbers_say_what_the_best_is_worth(told):
+    said = numbers(told)
+    assert json.loads(json.dumps(said)) == said
+    assert said["candidates"] == 5
+    assert (said["fits"], said["fits_saved"]) == (4 * 60, 60)
+    assert said["trained_again"]["verdict"] == "better"
+    assert said["mae"]["best"] < said["mae"]["base"]
+    assert said["without_luck"]["optimism"] == pytest.approx(
+        said["without_luck"]["mean"] - said["mae"]["best"]
+    )
+
+
+def test_the_command_runs_what_was_found_without_the_sweep(told):
+    words = shlex.split(command(told, 1, "simplest"))
+    assert words[:5] == ["dvc", "exp", "run", "--name", "boston_housing-simplest"]
+    assert words[5::2] == ["-S"] * 3
+    start = "datasets.boston_housing"
+    settings = [f"{start}.fit.learning_rate=0.01", f"{start}.model.units=[8]"]
+    assert words[6::2] == [*settings, "~sweeps.boston_housing"]
+
+
+def test_the_page_says_what_a_person_must_know(told):
+    text = page(told)
+    assert text.startswith("# Sweep of Boston Housing: mae (thousand dollars), lower is better ↓\n")
+    for words in ("5 candidates", "Diverged: 1", "**better**", "● ", "params.yaml", "sweep.png"):
+        assert words in text
+    assert "The simplest of the group (fewest parameters, strongest penalties): " in text
+    assert text.count("dvc exp run --name") == 1 + (told.simplest != told.found.best)
+    assert "nan" not in text
+    assert summary(told).startswith("best of 5: datasets.boston_housing.fit.learning_rate=0.01")
+
+
+def test_a_best_that_is_params_yaml_as_it_is_has_no_command(told):
+    reached = candidates(told.judge, [0.2, 0.6, 2.0, 0.6])
+    found = Found.of(told.judge, reached, seed=0)
+    text = page(replace(told, found=found, again=None))
+    assert "**Best of 5: params.yaml as it is.** It beats all others." in text
+    assert "dvc exp run" not in text
+    assert "trained again" not in text
+
+
+def test_equal_sweeps_have_equal_pictures(told):
+    picture = drawn(told)
+    assert picture.startswith(b"\x89PNG")
+    assert drawn(told) == picture
