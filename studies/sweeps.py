@@ -2,7 +2,7 @@
 
 `make sweeps`: sweeps of candidates that are all equal, since they differ in their seeds alone.
 Their best is best by luck: how much better it looks, and how often it is confirmed as better. What
-is done is kept in data/sweeps/, so a run that was stopped goes on; half an hour on two cores.
+is done is kept in data/sweeps/, so a run that was stopped goes on; about 20 minutes on two cores.
 """
 
 import json
@@ -126,8 +126,8 @@ def main():
         f"folds x {REPEATS} repeats x {SEEDS} seeds, {EPOCHS} epochs. At most 5 % may be called "
         "better.",
         table("what | found", rows_of([KEPT / f"{seed}.json" for seed in range(SWEEPS)])),
-        "The luck of the best is here that of its seeds, which all folds share. The bootstrap "
-        "draws rows and takes off the luck of rows alone; training again takes off that of seeds.",
+        "The luck of the best is here that of its seeds. The bootstrap draws rows and takes off "
+        "the luck of rows alone; training again takes off that of seeds.",
     )
 
 

@@ -191,7 +191,7 @@ class KFold(Section):
 
 
 class Review(Section):
-    """What no stage reads."""
+    """What no stage reads but a sweep."""
 
     equivalent_within: Positive
 

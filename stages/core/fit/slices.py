@@ -31,9 +31,9 @@ class Slice(NamedTuple):
 def cut(problem, replicas, longest, share=1):
     """Cut into parts that train at the same time, of as many replicas as fit into memory.
 
-    longest: the most rows that one holds out. share: how many fits share the memory.
-    They have equal plans and, where rows are sparse, one stream. Parts of a group have one size, so
-    that one program serves them. Raises MemoryError where not even one replica fits.
+    Those of a part have equal plans and, where rows are sparse, one stream. Parts of a group have
+    one size, so that one program serves them. longest: the most rows that a replica holds out.
+    share: how many fits share the memory. Raises MemoryError where not even one replica fits.
     """
     padded = pads(problem.model)
 

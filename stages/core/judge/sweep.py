@@ -35,10 +35,8 @@ class Reached:
         """Over all fits."""
         return float(self.values.mean())
 
-    def and_then(self, more: "Reached | None") -> "Reached":
+    def and_then(self, more: "Reached") -> "Reached":
         """The same with further repeats."""
-        if more is None:
-            return self
         rows = None if self.rows is None else np.concatenate([self.rows, more.rows])
         return Reached(np.concatenate([self.values, more.values]), rows)
 
@@ -95,7 +93,7 @@ class Judge:
             if number != base:
                 one = self.compared(reached[base], head)
                 tests = pairs * (1 + (one.typical is not None))
-                found[number] = bonferroni(one, max(tests, 1), (-most, most))
+                found[number] = bonferroni(one, tests, (-most, most))
         return found
 
     def verdict(self, found: Comparison) -> str:

@@ -130,5 +130,5 @@ def summary(told: Sweep) -> str:
     said += f"{found.reached[found.best].mean:.4f}, params.yaml {found.reached[0].mean:.4f}"
     if told.again:
         difference, *_ = told.again
-        said += f"; on fresh folds {difference.mean:+.4f}: {told.judge.verdict(difference)}"
+        said += f"; trained again {difference.mean:+.4f}: {told.judge.verdict(difference)}"
     return f"{said}; {told.trained:,} fits, {told.saved:,} saved"
