@@ -1,6 +1,6 @@
 """`dvc repro` with the data sets side by side: python -m tools.repro, as `make repro` does.
 
-The stages of a data set are a chain, which is a `dvc repro` of its last stage. JOBS=2 in the
+The stages of a data set are a chain, which is a `dvc repro` of its own. JOBS=2 in the
 environment runs two chains at the same time; without it, as many run as there are cores. JOBS=1 is
 a plain `dvc repro`, as it is on a Dask cluster. Outputs and dvc.lock are those of a plain run.
 """
@@ -29,7 +29,9 @@ from tools.repair import LOCK, git
 PLAIN = sys.executable, "-m", "dvc", "repro"
 # DVC that ends with this process, even if that is killed, as stages end with DVC.
 WATCHED = "import dvc.cli, stages.core.run.stage as s; s.stop_with_parent(); exit(dvc.cli.main())"
-CHAIN = sys.executable, "-c", WATCHED, "--wait-for-lock", "repro"
+# Its own stages alone. DVC locks for a moment also what has not changed: a stage that two chains
+# need would be busy in one of them while the other reads what it made.
+CHAIN = sys.executable, "-c", WATCHED, "--wait-for-lock", "repro", "--single-item"
 SAID = 10  # lines of a failed chain that the last message repeats
 GRACE = 10  # seconds for a chain to end after Ctrl-C
 
@@ -62,17 +64,21 @@ def plan(names: list[str]) -> tuple[list[str], list[dict[str, list[str]]]]:
         graph = get_active_graph(repo.index.graph)
         steps = plan_repro(graph, [step for step in graph if step.path_in_repo == "dvc.yaml"])
         changed = {step for step in steps if step.changed()}
-    chains, ends = {}, {}
+    chains = {}
     for name in names:
-        mine = {step for step in steps if step.addressing.endswith(f"@{name}")}
-        chains[name] = set(plan_repro(graph, mine)) if mine else mine
-        ends[name] = [step.addressing for step in mine if mine.isdisjoint(graph.pred[step])]
+        mine = [step for step in steps if step.addressing.endswith(f"@{name}")]
+        chains[name] = plan_repro(graph, mine) if mine else mine
     uses = Counter(step for chain in chains.values() for step in chain)
-    shared = [step.addressing for step in steps if uses[step] > 1]
-    stale = {name: ends[name] for name, chain in chains.items() if chain & changed}
-    others = [step.addressing for step in steps if not uses[step]]
+    addresses = {step: step.addressing for step in steps}
+    stale = {
+        name: [addresses[step] for step in chain if uses[step] == 1]
+        for name, chain in chains.items()
+        if changed.intersection(chain)
+    }
+    shared = [addresses[step] for step in steps if uses[step] > 1]
+    others = [addresses[step] for step in steps if not uses[step]]
     parts = [{"shared": shared}, stale, {"others": others}] if changed else []
-    return [step.addressing for step in steps], parts
+    return list(addresses.values()), parts
 
 
 class Chain:
