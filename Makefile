@@ -22,7 +22,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro results cluster test test-guides test-faults audit check review compare up-to-date demo study sweeps networks calibrate bench page lint format setup lock
+.PHONY: help repro results cluster test test-guides test-faults audit check review compare up-to-date demo study sweeps knobs networks calibrate bench page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -79,6 +79,9 @@ study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> 
 
 sweeps: .venv/ready ## how often is a sweep wrong? -> docs/sweeps.md
 	@python -m studies.sweeps
+
+knobs: .venv/ready ## what the tutorial's knobs are worth, as sweeps in the queue -> docs/knobs.md
+	@python -m studies.knobs
 
 networks: .venv/ready ## the example networks beside the default ones, in the queue -> docs/networks.md
 	@python -m studies.networks

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studies.bench.contenders import CONTENDERS
 from studies.bench.runs import RUNS
+from studies.bench.searches import JOBS
 from studies.bench.tasks import FOLDS, GROWTH, TASKS
 from studies.common import table, write
 
@@ -73,6 +74,13 @@ def networks(taken) -> str:
     return table(f"network | {what}", rows)
 
 
+def searches(taken) -> str:
+    """A sweep beside the queue. taken: as `searches.searches` returns it."""
+    row = "{0} | {candidates} | {1:.2f} | {sweep:.0f} | {queue:.0f}"
+    rows = (row.format(name, run["sweep"] / run["queue"], **run) for name, run in taken.items())
+    return table("data set | candidates | of the queue | sweep, s | queue, s", rows)
+
+
 def machine() -> str:
     """The processor, its cores, and the graphics cards that TensorFlow would take."""
     from stages.core.run.lean_keras import tensorflow  # no contender is to find it imported
@@ -85,8 +93,10 @@ def machine() -> str:
     return f"{processor}, {os.cpu_count()} cores, {', '.join(cards) or 'no graphics card'}"
 
 
-def page(medians, whole, sets, seconds):
-    """Write the page. medians, whole, sets, seconds (of networks): as `runs` returns them."""
+def page(medians, whole, sets, seconds, found):
+    """Write the page. medians, whole, sets, seconds (of networks), found (of searches): as `runs`
+    and `searches` return them.
+    """
     shares = (
         f"{WHOLE[key]} | {whole[key] / whole['tutorial']:.2f} | {whole[key]:.1f}" for key in WHOLE
     )
@@ -106,6 +116,12 @@ def page(medians, whole, sets, seconds):
         "three scripts' time.",
         table(" | of the tutorial | s", shares),
         *contests,
+        "## A sweep, or the queue",
+        "`dvc repro sweep@NAME`, and the same candidates by `dvc exp run --run-all --jobs "
+        f"{JOBS}`, each experiment with its share of the cores; once. *Of the queue* is the "
+        "sweep's share of its time. The sweep stops what is clearly beaten, and trains its best "
+        "once more; the queue also trains the final networks and draws the pictures.",
+        searches(found),
         "## Networks",
         "CPU seconds of an epoch of 20 trainings, compilation apart: as replicas together, as "
         "replicas one after the other (*alone*), and by `model.fit` as Keras comes and with each "

@@ -97,6 +97,15 @@ def cloned() -> Iterator[tuple[Path, dict]]:
         yield clone, strict_yaml.read((clone / "params.yaml").read_bytes())
 
 
+def at_hand(clone: Path) -> dict[str, str]:
+    """Put the official files beside a clone; returns the environment in which it finds them."""
+    official = clone.parent / "datasets"
+    official.mkdir()
+    for file in (ROOT / "data/raw").glob("*/*"):
+        shutil.copy(file, official)
+    return {"DATASETS_MIRROR": str(official)}
+
+
 def write_params(clone: Path, tree: dict):
     """Replace the params.yaml of a clone."""
     (clone / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), "utf-8")
@@ -121,17 +130,13 @@ def whole_runs() -> dict[str, float]:
         seed = copy.deepcopy(tree)
         for section in seed["datasets"].values():
             section["kfold"]["seeds"] = 1
-        official = clone.parent / "datasets"
-        official.mkdir()
-        for file in (ROOT / "data/raw").glob("*/*"):
-            shutil.copy(file, official)
+        where = at_hand(clone)
         del tree["datasets"]["digits"]
         for section in tree["datasets"].values():
             for group, keys in {"kfold": ("repeats", "seeds"), "final": ("seeds",)}.items():
                 section[group] |= dict.fromkeys(keys, 1)
         stages = "train@imdb", "train@reuters", "kfold@boston_housing"
         home = {"KERAS_HOME": str(clone.parent)}
-        where = {"DATASETS_MIRROR": str(official)}
         for _ in range(RUNS):
             scripts = [run(*BENCH, "script", name, **home)[1] for name in tree["datasets"]]
             taken = {"tutorial": sum(scripts), "default": anew(clone, *REPRO, **where)}

@@ -5,17 +5,19 @@ import json
 import re
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import yaml
 
 from stages.core.data import arrays
-from stages.core.declared import strict_yaml
+from stages.core.declared import params, strict_yaml
 
 pytest.importorskip("studies", reason="studies/ was deleted")
 from studies import common
-from studies.bench import contenders, page, runs, tasks
+from studies.bench import contenders, page, runs, searches, tasks
 
 
 @pytest.fixture
@@ -98,8 +100,10 @@ def test_the_page_gives_ratios_to_this_project(monkeypatch, tmp_path):
         for count in (1, 2, 4)
     }
     seconds = {"a network": {"together": 2.0, "alone": 4.0, "fit": 6.0, "fit on one core": 5.0}}
-    page.page(medians(), whole, sets, seconds)
+    found = {"imdb": {"candidates": 12, "sweep": 50.0, "queue": 200.0}}
+    page.page(medians(), whole, sets, seconds, found)
     text = (tmp_path / "docs/benchmark.md").read_text()
+    assert "| imdb | 12 | 0.25 | 50 | 200 |" in text
     assert "| a network | 3.00 | 2.50 | 2.00 | 2.000 | 4.000 | 6.000 |" in text
     assert "| 1 | 9.0 | - | 1.5 | - | 700 | 2.0 | - |" in text
     assert "| 4 | 36.0 | 9.00 | 1.5 | 0.00 | 700 | 8.0 | 2.00 |" in text
@@ -157,3 +161,19 @@ def test_no_contender_finds_imported_what_its_import_is_measured_of():
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not {"tensorflow", "keras", "torch", "jax", "sklearn"} & {*done.stdout.split()}
+
+
+def test_the_queue_gets_the_candidates_of_the_sweep():
+    for name, (varied, kfold) in searches.SEARCHES.items():
+        shipped = strict_yaml.read((common.ROOT / "params.yaml").read_bytes())
+        shipped["datasets"][name]["kfold"] |= kfold
+        shipped["sweeps"] = {name: searches.tree_of(varied)}
+        chosen = params.parse(yaml.safe_dump(shipped))
+        grid = [dict(zip(varied, each, strict=True)) for each in product(*varied.values())]
+        swept = [candidate.values for candidate in chosen.sweeps[name]]
+        assert [each for each in swept if each not in grid] == []
+        assert len(swept) == len(grid)
+    assert searches.choices("imdb", {"model.units": [[16], [4, 4]], "fit.rate": [0.1, 1]}) == [
+        "--set-param=datasets.imdb.model.units=choice([16],[4, 4])",
+        "--set-param=datasets.imdb.fit.rate=choice(0.1,1)",
+    ]

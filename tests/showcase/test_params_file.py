@@ -30,7 +30,7 @@ def with_settings(settings):
         *parents, key = path.lstrip("+~").split(".")
         section = tree
         for parent in parents:
-            section = section[parent]
+            section = section.setdefault(parent, {}) if setting.startswith("+") else section[parent]
         is_new = path.startswith("+")
         assert (key in section) != is_new, f"-S {setting} would be refused"
         if path.startswith("~"):

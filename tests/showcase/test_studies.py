@@ -8,7 +8,7 @@ import pytest
 from test_params_file import NAMED, PLAIN, with_settings
 
 pytest.importorskip("studies", reason="studies/ was deleted")
-from studies import demo, study
+from studies import demo, knobs, study
 
 
 def test_the_study_has_the_changes_of_the_tutorials_chapter():
@@ -67,3 +67,46 @@ def test_a_row_of_the_demo_says_what_dvc_and_the_review_say(monkeypatch):
     assert row.startswith(
         "balanced | reuters kfold.accuracy.mean 0.5 → 0.75 | **reuters: the same** "
     )
+
+
+def test_the_sweeps_of_the_tutorials_knobs_hold_its_own_network():
+    for name in knobs.DATASETS:
+        tree = with_settings(NAMED[f"knobs_{name}"])
+        tried, section = tree["sweeps"][name], tree["datasets"][name]
+        assert [*tree["sweeps"]] == [name]
+        assert {*tried} == {"model", "kfold"}
+        assert {*tried["model"]} == {"units", "l1", "l2", "dropout"}
+        for group, keys in tried.items():
+            assert all(section[group][key] in values for key, values in keys.items())
+
+
+SWEPT = {
+    "candidates": 96,
+    "mae": {"base": 2.34, "best": 2.3},
+    "without_luck": {"mean": 2.32},
+    "best": "datasets.boston_housing.model.l2=0.1 datasets.boston_housing.final.epochs=9",
+    "simplest": "params.yaml as it is",
+}
+
+
+def test_the_page_of_the_knobs_says_what_the_sweeps_found():
+    again = {"difference": -0.01, "low": -0.02, "high": 0.0, "verdict": "equivalent"}
+    row = knobs.row("boston_housing", SWEPT | {"trained_again": again})
+    assert row == (
+        "Boston Housing | 96 | mae 2.3400 → 2.3000 | 2.3200 | -0.0100 (-0.0200 to +0.0000) | "
+        "**equivalent**"
+    )
+    assert knobs.row("boston_housing", SWEPT).endswith("| - | `params.yaml` is the best")
+    said = knobs.chosen("boston_housing", SWEPT)
+    assert said == "- **Boston Housing**: best `model.l2=0.1`; simplest params.yaml as it is"
+
+
+def test_the_page_of_a_sweep_is_told_below_another_heading_and_without_commands():
+    class Swept:
+        def read(self, path):
+            assert path == "metrics/imdb/sweep.md"
+            return (
+                b"# Sweep\n\n![a](sweep.png)\n\n| a |\n\nAs experiments, where\n```sh\ndvc\n```\n"
+            )
+
+    assert knobs.told("imdb", Swept()) == "## Sweep\n\n![a](pictures/knobs_imdb.png)\n\n| a |"
