@@ -93,7 +93,9 @@ def train(plans, repeats, judge, start=0, title="") -> dict[int, Reached | None]
     def reached(plan, repeat, members, fits):
         seeds = len({member.order for member in members})
         made = kfold.of_repeat(members, fits, seeds, plan.chooses)
-        return judge.reached(made["predictions"][np.newaxis], start + repeat)
+        at_limit = int((made["epochs"] == plan.epochs).sum()) if plan.chooses else 0
+        of_one = judge.reached(made["predictions"][np.newaxis], start + repeat)
+        return replace(of_one, at_limit=at_limit)
 
     found = candidates.fit(plans, repeats, reached, title)
     return {number: parts and reduce(Reached.and_then, parts) for number, parts in found.items()}

@@ -276,6 +276,20 @@ def test_the_page_says_what_a_person_must_know(told):
     assert summary(told).startswith("best of 5: datasets.boston_housing.fit.learning_rate=0.01")
 
 
+def test_folds_that_wanted_more_epochs_than_there_were_are_told(told):
+    assert "Take care" not in page(told)
+    assert "folds_at_limit" not in frame(told)
+    reached = told.found.reached | {1: replace(told.found.reached[1], at_limit=3)}
+    limited = replace(told, found=replace(told.found, reached=reached, best=1))
+    assert "a candidate had folds that are judged after the last epoch" in page(limited)
+    table = frame(limited).set_index("candidate")
+    assert table.folds_at_limit.to_dict() == {0: 0, 1: 3, 2: 0, 3: 0, 4: 0}
+    reached |= {0: reached[1].and_then(reached[1])}
+    limited = replace(told, found=replace(told.found, reached=reached, best=1))
+    assert reached[0].at_limit == 6
+    assert "2 candidates, the best among them, had folds" in page(limited)
+
+
 def test_a_best_that_is_params_yaml_as_it_is_has_no_command(told):
     reached = candidates(told.judge, [0.2, 0.6, 2.0, 0.6])
     found = Found.of(told.judge, reached, seed=0)

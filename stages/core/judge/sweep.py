@@ -24,11 +24,13 @@ AT_ONCE = 50  # draws, which bounds the memory
 @dataclass(frozen=True)
 class Reached:
     """The main metric of a candidate. values: (repeats, seeds, k), of fits. rows: (repeats, seeds,
-    rows) float32, or None where it is no mean over rows.
+    rows) float32, or None where it is no mean over rows. at_limit: of epochs that were chosen for
+    each fold of each repeat, how many are the last there was.
     """
 
     values: np.ndarray
     rows: np.ndarray | None
+    at_limit: int = 0
 
     @property
     def mean(self) -> float:
@@ -38,7 +40,8 @@ class Reached:
     def and_then(self, more: "Reached") -> "Reached":
         """The same with further repeats."""
         rows = None if self.rows is None else np.concatenate([self.rows, more.rows])
-        return Reached(np.concatenate([self.values, more.values]), rows)
+        values = np.concatenate([self.values, more.values])
+        return Reached(values, rows, self.at_limit + more.at_limit)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,20 @@ def _candidates(told):
         cells += [number(line["parameters"]), line["repeats"], number(_known(line["mean"]))]
         rows.append([*cells, _change(line, "to_base"), line["verdict"], _change(line, "to_best")])
     more = f" {len(every) - SHOWN} more are in sweep.csv." if len(every) > SHOWN else ""
-    return "\n\n".join([table(header, rows), INTERVALS + more])
+    return "\n\n".join(filter(None, [table(header, rows), INTERVALS + more, _cut_short(told)]))
+
+
+def _cut_short(told):
+    """That candidates might do better with more epochs than there were, or nothing."""
+    if not (count := len(told.cut_short)):
+        return ""
+    who = f"{count} candidates" if count > 1 else "a candidate"
+    who += ", the best among them," if count > 1 and told.found.best in told.cut_short else ""
+    return (
+        f"> **Take care**: {who} had folds that are judged after the last epoch there was, where "
+        "the loss of the others was lowest. More might be better: raise `final.exploring_epochs`. "
+        "`folds_at_limit` of sweep.csv says how many folds."
+    )
 
 
 def _known(value):

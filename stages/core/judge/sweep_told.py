@@ -46,6 +46,13 @@ class Sweep:
         return more if self.judge.metric.higher_is_better else -more
 
     @property
+    def cut_short(self) -> list[int]:
+        """The candidates some folds of which are judged after the last epoch that they might
+        choose, so that more might be better.
+        """
+        return [number for number, each in self.found.reached.items() if each.at_limit]
+
+    @property
     def simplest(self) -> int:
         """The simplest candidate of the best group."""
         sections = {number: each.section for number, each in enumerate(self.tried)}
@@ -72,6 +79,8 @@ def frame(told: Sweep) -> pd.DataFrame:
         line |= {"parameters": told.parameters[number], "repeats": 0, "mean": np.nan}
         if reached is not None:
             line |= {"repeats": len(reached.values), "mean": reached.mean}
+        if told.cut_short:
+            line["folds_at_limit"] = reached.at_limit if reached is not None else 0
         for name, found_of in (("to_base", found.to_base), ("to_best", found.to_best)):
             if each := found_of.get(number):
                 ends = {"": each.mean, "_low": each.low, "_high": each.high}
