@@ -135,7 +135,8 @@ def main(name):
     planned = members(folds, chosen.seed, settings.seeds, window)
     best = settings.epochs == "best"
     epochs = section.final.exploring_epochs if best else settings.epochs
-    fits = problem.fit(planned, epochs, f"{name} K-fold", each=best)
+    told = range(1, epochs + 1) if best else ()
+    fits = problem.fit(planned, epochs, f"{name} K-fold", told=told)
     parts = [
         of_repeat(part, [*islice(fits, len(part))], settings.seeds, best)
         for part in np.reshape(planned, (len(folds), -1))

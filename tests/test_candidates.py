@@ -82,7 +82,7 @@ def planned(*problems, epochs=EPOCHS):
 def alone(problem, parts, epochs=EPOCHS, chooses=False):
     """What the fits of an experiment of its own tell, repeat by repeat."""
     members = [member for part in parts for member in part]
-    fits = list(problem.fit(members, epochs, each=chooses))
+    fits = list(problem.fit(members, epochs, told=range(1, epochs + 1) if chooses else ()))
     size = len(parts[0])
     return [kept(None, at, part, fits[at * size :][:size]) for at, part in enumerate(parts)]
 
@@ -167,6 +167,13 @@ def started(inputs, start=0.0):
     return values
 
 
+def wired(inputs, source=1):
+    first = keras.layers.Dense(4)(inputs)
+    second = keras.layers.Dense(4)(first)
+    third = keras.layers.Dense(4)(second)
+    return keras.layers.Add()([third, first if source == 1 else second])
+
+
 DIFFERENT = {  # candidates that need a program each
     "units": [{"units": 4}, {"units": 8}],
     "a penalty or none": [{"l2": 0.0}, {"l2": 0.1}],
@@ -178,6 +185,7 @@ DIFFERENT = {  # candidates that need a program each
     "smoothed or not": [{}, {"label_smoothing": 0.1}],
     "schedules": [{"schedule": "constant"}, {"schedule": "cosine"}],
     "layers of one's own": [{"of": scaled, "factor": 1.0}, {"of": scaled, "factor": 2.0}],
+    "wiring": [{"of": wired, "source": 1}, {"of": wired, "source": 2}],
     "weights set by hand": [{"of": started, "start": 0.0}, {"of": started, "start": 0.1}],
 }
 
@@ -223,10 +231,37 @@ def test_an_error_in_one_program_stops_the_others(monkeypatch):
     plans = candidates.plans([(problem(), 10_000, False), (problem(units=4), 1, False)])
 
     def fails(plan, *repeat):
-        raise MemoryError(str(plan.epochs))
+        raise OSError(str(plan.epochs))
 
-    with pytest.raises((MemoryError, replicas.Stopped)):
+    with pytest.raises((OSError, replicas.Stopped)):
         candidates.fit(plans, repeats(1), fails)
+
+
+def test_what_does_not_fit_beside_another_program_trains_alone(monkeypatch):
+    monkeypatch.setattr(candidates, "at_a_time", lambda: 2)
+    cut, shares = replicas.slices.cut, []
+
+    def cuts(problem, members, longest, share):
+        shares.append(share)
+        if share > 1 and problem.model.layers[1].units == 4:
+            raise MemoryError("too much for a half")
+        return cut(problem, members, longest, share)
+
+    monkeypatch.setattr(replicas.slices, "cut", cuts)
+    plans, parts = planned(problem(), problem(units=4)), repeats(1)
+    found = candidates.fit(plans, parts, kept)
+    assert sorted(shares) == [1, 2, 2]
+    assert_the_same(found[1], alone(problem(units=4), parts))
+
+
+def test_what_is_judged_as_no_number_counts_as_diverged():
+    plans = planned(problem(l2=0.1), problem(l2=0.2))
+
+    def judged(plan, repeat, *others):
+        return None if plan is plans[0] and not repeat else kept(plan, repeat, *others)
+
+    found = candidates.fit(plans, repeats(2), judged)
+    assert (found[0], len(found[1])) == (None, 2)
 
 
 def test_a_candidate_that_diverges_ends_no_other():

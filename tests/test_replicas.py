@@ -331,12 +331,14 @@ def test_predictions_after_each_epoch_end_with_those_after_the_last(rows):
     x, y, folds = rows
     members = four(folds)
     problem = Problem(network(), learned.WEIGHTINGS["none"], x, y, y, BATCH)
-    last, each = list(problem.fit(members, 3)), list(problem.fit(members, 3, each=True))
+    last, each = list(problem.fit(members, 3)), list(problem.fit(members, 3, told=[1, 2, 3]))
     shorter = list(problem.fit(members, 2))
+    some = list(problem.fit(members, 3, told=[2]))
     for number in range(4):
         assert each[number].held_out.shape == (3, *last[number].held_out.shape)
         assert (each[number].held_out[-1] == last[number].held_out).all()
         assert (each[number].held_out[1] == shorter[number].held_out).all()
+        assert (each[number].held_out[1:2] == some[number].held_out).all()
 
 
 def test_all_rows_train_where_the_held_out_fold_is_empty(rows, as_stored):

@@ -14,6 +14,7 @@ from itertools import groupby
 
 import numpy as np
 
+from stages.core.declared.strict_yaml import Wrong
 from stages.core.fit import cluster
 from stages.core.fit.copies import at_a_time
 from stages.core.fit.problem import Problem
@@ -33,34 +34,41 @@ class Plan:
     epochs: int
     chooses: bool = False
 
-    def cut(self, fitted: Fitted, each: bool) -> Fitted:
+    @property
+    def judged(self) -> range:
+        """The epochs, from 1, after which predictions are needed."""
+        return range(1 if self.chooses else self.epochs, self.epochs + 1)
+
+    def cut(self, fitted: Fitted, told: list[int]) -> Fitted:
         """What was reached after these epochs, of a fit that took as many or more: no weights.
 
-        each: whether it tells its predictions after each epoch.
+        told: the epochs after which the fit told its predictions.
         """
         history = {name: values[: self.epochs] for name, values in fitted.history.items()}
-        held_out = fitted.held_out
-        if each:
-            held_out = held_out[: self.epochs] if self.chooses else held_out[self.epochs - 1]
+        places = [told.index(epoch) for epoch in self.judged]
+        held_out = fitted.held_out[places] if self.chooses else fitted.held_out[places[0]]
         # A view would keep the predictions of all epochs, and those of the whole slice.
         return replace(fitted, weights=[], history=history, held_out=held_out.copy())
 
 
-def plans(problems: Iterable[tuple]) -> dict[int, Plan]:
+def plans(problems: Iterable[tuple], said: Callable[[int], str] = str) -> dict[int, Plan]:
     """The plans of candidates, numbered from 0. problems: (problem, epochs, chooses) of each.
 
-    What networks and rows are needed for is kept once for all that share a program. Raises Wrong
-    where a network would not train as in Keras.
+    What networks and rows are needed for is kept once for all that share a program. Raises Wrong,
+    with what is said of the candidate, where a network would not train as in Keras.
     """
     found, kept = {}, {}
-    for problem, epochs, chooses in problems:
-        alike, numbers = problem.signature()
-        falls = problem.blueprint.schedule != "constant"
-        key = alike, epochs if falls else None
-        if key not in kept:
-            kept[key] = problem
-            _ = problem.model  # refuses it
-        found[len(found)] = Plan(kept[key], numbers, epochs, chooses)
+    try:
+        for problem, epochs, chooses in problems:
+            alike, numbers = problem.signature()
+            falls = problem.blueprint.schedule != "constant"
+            key = alike, epochs if falls else None
+            if key not in kept:
+                kept[key] = problem
+                _ = problem.model  # refuses it
+            found[len(found)] = Plan(kept[key], numbers, epochs, chooses)
+    except Wrong as error:
+        raise Wrong(*(f"{said(len(found))}: {line}" for line in error.args)) from None
     return found
 
 
@@ -82,32 +90,38 @@ def fit(plans: dict[int, Plan], repeats: list[list[Replica]], made: Callable, ti
     """Train the replicas of all repeats by each plan: {number: [made(...) of each repeat]}.
 
     made: (plan, number of the repeat, its replicas, a Fitted without weights of each) -> what is
-    kept. What diverges ends no other; there is None in place of its list.
+    kept; None where that is no number. What diverges ends no other; there is None in place of its
+    list. Raises MemoryError where a program does not even fit alone.
     """
     groups, stop = programs(plans), threading.Event()
     side_by_side = 1 if cluster.is_named() else min(at_a_time(), len(groups))
 
-    def train(group):
-        return _train(group, repeats, made, title=title, share=side_by_side, stop=stop)
+    def train(group, share=1):
+        return _train(group, repeats, made, title=title, share=share, stop=stop)
 
-    with ThreadPoolExecutor(side_by_side) as pool:
-        try:
-            parts = map(train, groups)  # in this thread, which Ctrl-C ends at once
-            if side_by_side > 1:
-                futures = [pool.submit(train, group) for group in groups]
-                parts = (future.result() for future in as_completed(futures))
-            found = ChainMap(*parts)
-        except BaseException:  # such as Ctrl-C, for which the others would go on to their end
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    alone, parts = groups, []
+    if side_by_side > 1:
+        alone = []  # what does not fit beside others
+        with ThreadPoolExecutor(side_by_side) as pool:
+            waiting = {pool.submit(train, group, side_by_side): group for group in groups}
+            try:
+                for future in as_completed(waiting):
+                    try:
+                        parts.append(future.result())
+                    except MemoryError:
+                        alone.append(waiting[future])
+            except BaseException:  # such as Ctrl-C, for which the others would go on to their end
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+    found = ChainMap(*parts, *map(train, alone))  # in this thread, which Ctrl-C ends at once
     return {number: found[number] for number in plans}
 
 
 def _train(group, repeats, made, **how):
     """The same for plans that train together; those that differ in epochs alone share fits."""
     longest = max(plan.epochs for plan in group.values())
-    each = any(plan.chooses or plan.epochs < longest for plan in group.values())
+    told = sorted({epoch for plan in group.values() for epoch in plan.judged} | {longest})
     sharing = defaultdict(list)
     for number, plan in group.items():
         sharing[plan.numbers].append(number)
@@ -120,18 +134,19 @@ def _train(group, repeats, made, **how):
         for member in stream
     ]
     problem = next(iter(group.values())).problem
-    trained = problem.fit(replicas, longest, each=each, strict=False, **how)
+    trained = problem.fit(replicas, longest, told=told, strict=False, **how)
     found, waiting = ({number: [] for number in group} for _ in range(2))
     lost = set()
     for replica, fitted in zip(replicas, trained, strict=True):
         for number in sharing[replica.numbers]:
             plan, repeat = group[number], len(found[number])
-            waiting[number].append(plan.cut(fitted, each))
+            waiting[number].append(plan.cut(fitted, told))
             if diverged(waiting[number][-1], fitted.weights if plan.epochs == longest else []):
                 lost.add(number)
             if len(waiting[number]) == len(repeats[repeat]):
                 of_repeat = plan, repeat, repeats[repeat], waiting[number]
                 found[number].append(None if number in lost else made(*of_repeat))
+                lost |= {number} if found[number][-1] is None else set()
                 waiting[number] = []
     return {number: None if number in lost else parts for number, parts in found.items()}
 

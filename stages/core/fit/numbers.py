@@ -6,6 +6,7 @@ so it is 0 for all replicas or for none. Values are computed as Keras computes t
 network: as Python's float64, rounded where they meet float32.
 """
 
+import copy
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,17 @@ def places(network: keras.Model) -> list[Place]:
         if float(getattr(regularizer, name))
     ]
     return drops + penalties
+
+
+def apart(network: keras.Model) -> keras.Model:
+    """The network with penalties of its own: a body may give one object to several networks, and
+    those of two programs are traced at the same time, each with other values in `standing_in`.
+    """
+    own = {}
+    for variable in network.trainable_variables:
+        if type(penalty := variable.regularizer) in PENALTIES:
+            variable.regularizer = own.setdefault(id(penalty), copy.copy(penalty))
+    return network
 
 
 def of(blueprint, network: keras.Model) -> tuple[float, ...]:

@@ -59,7 +59,7 @@ class Problem:
         """The network; fits leave it as it is. Raises Wrong."""
         graph = self.blueprint.graph(SEED)
         refused.refuse(graph, self.blueprint)
-        return self.blueprint.finished(graph)
+        return numbers.apart(self.blueprint.finished(graph))
 
     @cached_property
     def initial(self) -> Initial:

@@ -21,7 +21,7 @@ How it works
 
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -104,7 +104,7 @@ class Fitted:
         trained on, as in Keras. No loss contains penalties or weights of rows, so that networks
         with and without compare.
     held_out: (held-out rows, outputs) float32, predictions for them after the last epoch; or
-        (epochs, held-out rows, outputs) where each epoch was asked for.
+        (epochs, held-out rows, outputs) where epochs were asked for.
     """
 
     weights: list[np.ndarray]
@@ -125,22 +125,23 @@ def fit(
     epochs: int,
     title: str = "",
     *,
-    each: bool = False,
+    told: Collection[int] = (),
     strict: bool = True,
     share: int = 1,
     stop: threading.Event | None = None,
 ) -> Iterator[Fitted]:
     """Train each replica of a `problem.Problem` from new weights; yield its Fitted, in their order.
 
-    title: of the progress bar; there is no bar where the output is no terminal. each: predict the
-    held-out rows after each epoch. Raises MemoryError, before any training, when a slice of
-    replicas is sure not to fit into memory. strict: raise Diverged, naming the replica and the
-    epoch, when a loss or a weight is not finite; else its Fitted has them, and the others go on.
-    share: how many such fits share the memory. stop: when it is set, raise Stopped after the epoch.
+    title: of the progress bar; there is no bar where the output is no terminal. told: the epochs,
+    from 1, whose predictions for held-out rows are kept; without any, those of the last alone.
+    Raises MemoryError, before any training, when a slice of replicas is sure not to fit into
+    memory. strict: raise Diverged, naming the replica and the epoch, when a loss or a weight is not
+    finite; else its Fitted has them, and the others go on. share: how many such fits share the
+    memory. stop: when it is set, raise Stopped after the epoch.
     """
     longest = max(len(replica.held_out_rows) for replica in replicas)
     parts = slices.cut(problem, replicas, longest, share)
-    trainer = _Trainer(problem, epochs, longest, each, strict, stop)
+    trainer = _Trainer(problem, epochs, longest, told, strict, stop)
     if cluster.is_named():
         for fitted in cluster.each(_Trainer.train, trainer, parts, title):
             yield from fitted
@@ -168,7 +169,7 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
 class _Trainer:
     """What the slices of a fit share, and a way to train one. Each worker of a cluster gets a copy.
 
-    longest: the most rows that a replica holds out. each: keep the predictions of each epoch.
+    longest: the most rows that a replica holds out. told: epochs whose predictions are kept.
     strict: whether one that diverges ends all. stop: see `fit`. program: serves all slices of its
     size. alone: taken by each slice, since a worker of a cluster may have several threads.
     """
@@ -176,7 +177,7 @@ class _Trainer:
     problem: object
     epochs: int
     longest: int
-    each: bool = False
+    told: Collection[int] = ()
     strict: bool = True
     stop: threading.Event | None = None
     program: Program | None = None
@@ -184,7 +185,7 @@ class _Trainer:
 
     def __reduce__(self):
         problem = replace(self.problem)  # its model does not travel
-        return type(self), (problem, self.epochs, self.longest, self.each, self.strict)
+        return type(self), (problem, self.epochs, self.longest, self.told, self.strict)
 
     def train(self, part, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time."""
@@ -205,7 +206,7 @@ class _Trainer:
                     raise _diverged(member, what)
                 curves = {name: values[:, number] for name, values in history.items()}
                 held_out = predictions[:, number, : len(member.held_out_rows)]
-                held_out = held_out if self.each else held_out[-1]
+                held_out = held_out if self.told else held_out[-1]
                 fitted.append(Fitted(weights, learned[number], curves, held_out))
             return fitted
 
@@ -223,7 +224,7 @@ class _Trainer:
         counted = (np.arange(self.longest) < sizes[:, None]).astype("float32")
         held_out = [np.resize(member.held_out_rows, self.longest) for member in members]
         held_out = np.stack(held_out).astype("int32")
-        kept = [np.empty((len(members), 0, *problem.model.output_shape[1:]), "float32")]
+        kept = []
 
         def batches(epoch):
             parts = streams.batches(members, problem.batch_size, epoch, program.padded)
@@ -237,7 +238,7 @@ class _Trainer:
             if self.longest:
                 judged, predictions = program.judge(held_out, counted, learned)
                 measured |= judged
-                kept = [*kept, predictions] if self.each and epoch else [predictions]
+                kept += [predictions] if epoch + 1 in (self.told or [self.epochs]) else []
             if self.strict:
                 _stop_if_diverged(measured, epoch, members)
             history.append(measured)
@@ -245,7 +246,8 @@ class _Trainer:
                 bar.set_postfix(loss=f"{measured['loss'].mean():.4f}", refresh=False)
                 bar.update()
         curves = {name: np.stack([each[name] for each in history]) for name in measured}
-        return curves, np.stack(kept)
+        nothing = np.empty((len(members), 0, *problem.model.output_shape[1:]), "float32")
+        return curves, np.stack(kept or [nothing])
 
 
 def _stop_if_diverged(measured, epoch, members):
