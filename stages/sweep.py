@@ -32,6 +32,8 @@ from stages.core.judge.tables import as_json, csv, rounded
 from stages.core.run.files import write
 from stages.core.run.stage import run
 
+DEALS = 20  # of fresh folds, until one in which each fold can be judged
+
 
 class Data(NamedTuple):
     """Training rows, (n, ...) array or CSR matrix, targets (n,), and what is known of them."""
@@ -77,14 +79,43 @@ def dealt(name, section, data, seed, split_seed) -> tuple[Judge, list[list[Repli
     return judge, [[*part] for part in np.reshape(members, (len(folds), -1))]
 
 
-def check(name, judge, outputs):
-    """Exit where the metric cannot judge each fold."""
+def gap(judge, outputs) -> str:
+    """Why the metric cannot judge each fold, or ""."""
     gaps = scores.undefined(judge.metric, judge.targets, judge.folds, np.zeros((1, 1, 1, outputs)))
     try:
         scores.check(judge.metric, {"undefined": gaps}, "each fold")
     except scores.Undefined as error:
-        at = f"params.yaml: datasets.{name}.data.metrics"
-        raise SystemExit(f"{at}: {error}. Nothing was run.") from None
+        return str(error)
+    return ""
+
+
+def check(name, why):
+    """Exit where there is a reason why folds cannot be judged."""
+    if why:
+        raise SystemExit(f"params.yaml: datasets.{name}.data.metrics: {why}. Nothing was run.")
+
+
+def fresh(name, section, data, seeds) -> tuple[Judge, list[list[Replica]]]:
+    """The same as `dealt` for other folds and seeds, which have chosen nothing."""
+    for deal in range(DEALS):
+        others = (seed_of(seed, "sweep, again", deal) for seed in seeds)
+        judge, repeats = dealt(name, section, data, *others)
+        if not (why := gap(judge, data.schema.outputs)):
+            break
+    check(name, why and f"in each of {DEALS} other deals of the rows, {why}")
+    return judge, repeats
+
+
+def without_base(name, tried, judge, reached) -> str:
+    """What is said where params.yaml as it is diverges, with which all would be compared."""
+    said = f"sweep {name}: params.yaml as it is diverges; {REMEDY}."
+    others = {number: each for number, each in reached.items() if each}
+    if not others:
+        return f"{said} So do all {len(reached) - 1} others."
+    best = judge.best(others)
+    mean = f"{judge.metric.name} {others[best].mean:.4f}"
+    said += f" {len(others)} of {len(reached) - 1} others do not. The best so far, {mean}, has "
+    return f"{said}{' '.join(tried[best].settings)}: put that into params.yaml and sweep around it."
 
 
 def train(plans, repeats, judge, start=0, title="") -> dict[int, Reached | None]:
@@ -95,7 +126,7 @@ def train(plans, repeats, judge, start=0, title="") -> dict[int, Reached | None]
         made = kfold.of_repeat(members, fits, seeds, plan.chooses)
         at_limit = int((made["epochs"] == plan.epochs).sum()) if plan.chooses else 0
         of_one = judge.reached(made["predictions"][np.newaxis], start + repeat)
-        return replace(of_one, at_limit=at_limit)
+        return replace(of_one, at_limit=at_limit) if np.isfinite(of_one.values).all() else None
 
     found = candidates.fit(plans, repeats, reached, title)
     return {number: parts and reduce(Reached.and_then, parts) for number, parts in found.items()}
@@ -141,15 +172,15 @@ def main(name):
         raise SystemExit(f"params.yaml: sweeps has no {name}. Nothing was run.")
     tried, section = chosen.sweeps[name], chosen.datasets[name]
     data = Data.of(arrays.stored(Path("data/arrays") / f"{name}.npz"))
-    given, seeds = (name, section, data), (chosen.seed, chosen.split_seed)
-    judge, repeats = dealt(*given, *seeds)
-    fresh = dealt(*given, *(seed_of(seed, "sweep, again") for seed in seeds))
-    for each in (judge, fresh[0]):
-        check(name, each, data.schema.outputs)
-    plans = candidates.plans(problems(name, tried, data))
+    seeds = chosen.seed, chosen.split_seed
+    judge, repeats = dealt(name, section, data, *seeds)
+    check(name, gap(judge, data.schema.outputs))
+    others = fresh(name, section, data, seeds)
+    said = [" ".join(each.settings) or "params.yaml as it is" for each in tried]
+    plans = candidates.plans(problems(name, tried, data), lambda n: f"sweeps.{name}, {said[n]}")
     reached, trained = in_rounds(plans, repeats, judge, f"{name} sweep")
     if not reached[0]:
-        raise SystemExit(f"sweep {name}: params.yaml as it is diverges; {REMEDY}.")
+        raise SystemExit(without_base(name, tried, judge, reached))
     found = Found.of(judge, {n: each for n, each in reached.items() if each}, chosen.seed)
     told = Sweep(
         name,
@@ -159,12 +190,13 @@ def main(name):
         [each.problem.model.count_params() for each in plans.values()],
         found,
         trained,
-        again(plans, found.best, *fresh, f"{name} sweep, the best again"),
+        again(plans, found.best, *others, f"{name} sweep, the best again"),
+        not np.array_equal(judge.folds, others[0].folds),
     )
+    print(f"sweep {name}: {summary(told)}, in {time.time() - start:.1f} s")
     files = {"sweep.csv": csv(frame(told)), "sweep.json": as_json(rounded(numbers(told)))}
     files |= {"sweep.md": page(told).encode(), "sweep.png": drawn(told)}
     write({Path("metrics", name, file): content for file, content in files.items()})
-    print(f"sweep {name}: {summary(told)}, in {time.time() - start:.1f} s")
 
 
 if __name__ == "__main__":

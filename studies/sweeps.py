@@ -22,6 +22,7 @@ from stages.core.judge import sweep
 from stages.core.judge.markdown import number
 from stages.core.judge.metrics import main_metric
 from stages.core.judge.sweep import Found, Judge, Reached
+from stages.core.run import files
 from stages.core.run.stage import parser_of, tool
 from studies.common import ROOT, changed, load, table, write
 
@@ -84,7 +85,7 @@ def some(seeds) -> None:
     for seed in seeds:
         path = KEPT / f"{seed}.json"
         if not path.exists():
-            path.write_text(json.dumps(one(seed)), "utf-8")
+            files.write({path: json.dumps(one(seed)).encode()})
 
 
 def make_all():

@@ -110,7 +110,7 @@ def test_what_is_written_is_a_section_and_a_source(target, rows, tmp_path, monke
     text = strict_yaml.write(source)
     (tmp_path / "people.yaml").write_text(text, "utf-8")
     assert target in sources.read("people").reader.columns
-    tree = {"source": "official", "seed": 0, "split_seed": 0}
+    tree = {"source": "official", "seed": 0, "split_seed": 0, "sweeps": {}}
     tree["datasets"] = {"people": section}
     chosen = params.parse(yaml.safe_dump(tree)).datasets["people"]
     assert (chosen.fit.weighting, chosen.data.target) == ("tabular", target)
@@ -125,7 +125,8 @@ def project(tmp_path, monkeypatch):
     sources.FOLDER.mkdir(parents=True)
     (tmp_path / "people.csv").write_text(PEOPLE, "utf-8")
     (tmp_path / "params.yaml").write_text(
-        "source: official  # a comment\nseed: 0\nsplit_seed: 0\ndatasets:\n", "utf-8"
+        "source: official  # a comment\nseed: 0\nsplit_seed: 0\nsweeps: {}\ndatasets:\n",
+        "utf-8",
     )
     found, asked = looked_at(PEOPLE, "member"), look.Asked("member")
     with (tmp_path / "params.yaml").open("a", encoding="utf-8") as file:

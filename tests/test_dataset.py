@@ -17,7 +17,8 @@ def chosen(reader=(), **groups):
     section = sections.section_of(found, look.Asked("ill"))
     for group, keys in groups.items():
         section[group] |= keys
-    tree = {"source": "official", "seed": 0, "split_seed": 0, "datasets": {"people": section}}
+    tree = {"source": "official", "seed": 0, "split_seed": 0, "sweeps": {}}
+    tree["datasets"] = {"people": section}
     source = sources.parse(strict_yaml.write(source))
     return params.parse(strict_yaml.write(tree), {"people": source}).datasets["people"]
 

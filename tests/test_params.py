@@ -194,7 +194,6 @@ DEFAULTS = {  # of the keys that may be left out
     "class_weights": "equal",
     "labels": "integer",
     "momentum": 0.0,
-    "sweeps": {},
 }
 
 
@@ -213,7 +212,8 @@ def test_all_that_is_missing_is_named():
     below = [f"datasets.imdb.kfold.{key}: the key is missing" for key in ("k", "repeats", "epochs")]
     assert complaints(changed(("datasets.imdb.kfold", {}))) == below
     assert complaints("{}") == [
-        f"{key}: the key is missing" for key in ("source", "seed", "split_seed", "datasets")
+        f"{key}: the key is missing"
+        for key in ("source", "seed", "split_seed", "datasets", "sweeps")
     ]
     assert complaints(changed(("datasets.imdb", {}))) == [
         f"datasets.imdb.{part}: the key is missing" for part in PARTS
@@ -610,7 +610,8 @@ def of_table(data, test_file=None, preprocess=None, weighting=None):
     section["data"] = {key: value for key, value in data.items() if value is not MISSING}
     section["preprocess"] = preprocess or section["preprocess"]
     section["fit"]["weighting"] = weighting or "tabular"
-    tree = {"source": "official", "seed": 0, "split_seed": 0, "datasets": {"a": section}}
+    tree = {"source": "official", "seed": 0, "split_seed": 0, "sweeps": {}}
+    tree["datasets"] = {"a": section}
     return params.parse(yaml.safe_dump(tree), {"a": source}).datasets["a"]
 
 

@@ -13,11 +13,13 @@ from PIL import Image
 from stages import download, evaluate, kfold, preprocess, sweep, train
 from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
+from stages.core.declared.strict_yaml import Wrong
+from stages.core.fit.networks import Blueprint
 from tools.add import __main__ as add
 from tools.predict import __main__ as predict
 
 ROWS = 120
-EMPTY = "source: official\nseed: 0\nsplit_seed: 0\ndatasets:\n"
+EMPTY = "source: official\nseed: 0\nsplit_seed: 0\nsweeps: {}\ndatasets:\n"
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_a_candidate_of_a_sweep_is_what_it_is_as_an_experiment(project, monkeypa
     assert table.repeats.eq(2).all()
     section = params.load().sweeps["people"][2].section.model_dump()
     content = yaml.safe_load(params.PATH.read_text("utf-8"))
-    del content["sweeps"]
+    content["sweeps"] = {}
     for group in ("preprocess", "fit", "kfold"):
         content["datasets"]["people"][group] = section[group]
     params.PATH.write_text(yaml.safe_dump(content), "utf-8")
@@ -119,6 +121,46 @@ def test_a_candidate_of_a_sweep_is_what_it_is_as_an_experiment(project, monkeypa
     with open("metrics/people.json", encoding="utf-8") as file:
         expected = json.load(file)["kfold"]["accuracy"]["mean"]
     assert table["mean"][2] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_sweep_around_what_diverges_says_which_values_do_not(project, monkeypatch):
+    people().to_csv("people.csv", index=False)
+    added(monkeypatch, "people", "people.csv", "--target", "ill")
+    content = yaml.safe_load(params.PATH.read_text("utf-8"))
+    content["datasets"]["people"]["fit"] |= {"optimizer": "sgd", "learning_rate": 1e30}
+    params.PATH.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    with pytest.raises(SystemExit, match=r"as it is diverges; .* So do all 1 others\."):
+        swept("people", {"fit": {"learning_rate": [1e31]}})
+    with pytest.raises(SystemExit, match=r"1 of 2 others do not\. The best .*_rate=0\.01: put"):
+        swept("people", {"fit": {"learning_rate": [0.01, 1e31]}})
+    assert not Path("metrics/people/sweep.csv").exists()
+
+
+def test_fresh_folds_are_such_that_each_can_be_judged(project, monkeypatch):
+    gaps = iter(["", "fold 2 has one class", "", "", *["fold 1 has one class"] * sweep.DEALS])
+    monkeypatch.setattr(sweep, "gap", lambda *given: next(gaps))
+    people().to_csv("people.csv", index=False)
+    added(monkeypatch, "people", "people.csv", "--target", "ill")
+    swept("people", {"model": {"l2": [0.1]}})
+    with pytest.raises(SystemExit, match=r"data\.metrics: in each of 20 other deals of the rows, "):
+        swept("people", {"model": {"l2": [0.1]}})
+
+
+def test_a_network_that_keras_refuses_is_named_by_its_values(project, monkeypatch):
+    people().to_csv("people.csv", index=False)
+    added(monkeypatch, "people", "people.csv", "--target", "ill")
+    built = Blueprint._from
+
+    def refuses(blueprint, inputs):
+        if blueprint.body.keywords["units"] == [3]:
+            raise Wrong("no such network")
+        return built(blueprint, inputs)
+
+    monkeypatch.setattr(Blueprint, "_from", refuses)
+    with pytest.raises(
+        Wrong, match=r"sweeps\.people, datasets\.people\.model\.units=\[3\]: no such"
+    ):
+        swept("people", {"model": {"units": [[2], [3]]}})
 
 
 def test_a_sweep_in_time_has_one_round_and_further_seeds(project, monkeypatch):

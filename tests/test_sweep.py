@@ -258,10 +258,12 @@ def test_the_numbers_say_what_the_best_is_worth(told):
 
 def test_the_command_runs_what_was_found_without_the_sweep(told):
     words = shlex.split(command(told, 1, "simplest"))
-    assert words[:5] == ["dvc", "exp", "run", "--name", "boston_housing-simplest"]
-    assert words[5::2] == ["-S"] * 3
-    start = "datasets.boston_housing"
-    settings = [f"{start}.fit.learning_rate=0.01", f"{start}.model.units=[8]"]
+    assert words[:4] == ["dvc", "exp", "run", "--name"]
+    assert words[4].startswith("boston_housing-simplest-")
+    assert words[4] != shlex.split(command(told, 3, "simplest"))[4]  # names of experiments differ
+    assert words[5::2] == ["-S"] * 4
+    settings = "fit.learning_rate=0.01", "model.units=[8]", "model.l2=0.0"
+    settings = [f"datasets.boston_housing.{setting}" for setting in settings]
     assert words[6::2] == [*settings, "~sweeps.boston_housing"]
 
 
@@ -270,7 +272,7 @@ def test_the_page_says_what_a_person_must_know(told):
     assert text.startswith("# Sweep of Boston Housing: mae (thousand dollars), lower is better ↓\n")
     for words in ("5 candidates", "Diverged: 1", "**better**", "● ", "params.yaml", "sweep.png"):
         assert words in text
-    assert "The simplest of the group (fewest parameters, strongest penalties): " in text
+    assert "The simplest of those whose mean is within 0.0100 of the best (fewest" in text
     assert text.count("dvc exp run --name") == 1 + (told.simplest != told.found.best)
     assert "nan" not in text
     assert summary(told).startswith("best of 5: datasets.boston_housing.fit.learning_rate=0.01")
@@ -294,9 +296,31 @@ def test_a_best_that_is_params_yaml_as_it_is_has_no_command(told):
     reached = candidates(told.judge, [0.2, 0.6, 2.0, 0.6])
     found = Found.of(told.judge, reached, seed=0)
     text = page(replace(told, found=found, again=None))
-    assert "**Best of 5: params.yaml as it is.** It beats all others." in text
+    assert "**Best of 5: params.yaml as it is.** All others are beaten." in text
     assert "dvc exp run" not in text
     assert "trained again" not in text
+
+
+def test_what_is_in_the_group_for_want_of_evidence_is_not_called_the_simplest(told):
+    random = np.random.default_rng(0)
+    far = told.found.reached[2].values * random.choice([0.1, 40], (REPEATS, SEEDS, K))
+    reached = told.found.reached | {1: replace(told.found.reached[1], values=far)}
+    found = replace(told.found, reached=reached, best=3, group=[1, 3])
+    limited = replace(told, found=found, parameters=[9, 1, 5, 9, 9])
+    assert limited.simplest == 3
+
+
+def test_a_table_without_others_has_its_columns_and_a_picture(told):
+    found = Found.of(told.judge, {0: told.found.reached[0]}, seed=0)
+    alone = replace(told, found=found, again=None)
+    assert frame(alone).columns.tolist() == frame(told).columns.tolist()
+    assert "All others diverged." in page(alone)
+    assert drawn(alone).startswith(b"\x89PNG")
+
+
+def test_fresh_seeds_alone_are_called_so(told):
+    assert "trained again, fresh folds and seeds" in page(told)
+    assert "trained again, fresh seeds" in page(replace(told, fresh_folds=False))
 
 
 def test_equal_sweeps_have_equal_pictures(told):

@@ -1,13 +1,15 @@
 """`sweeps` of params.yaml: what is tried, in which order, and what is wrong with it."""
 
 import copy
+import re
 
 import numpy as np
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from samples import PARAMS
 
-from stages.core.declared import params, strict_yaml
+from stages.core.declared import params, strict_yaml, sweeps
 from stages.core.declared.strict_yaml import Wrong
 
 
@@ -43,13 +45,34 @@ def test_a_grid_has_all_combinations_and_params_yaml_as_it_is_first():
     assert found[1].section.fit.learning_rate == 0.001
 
 
-def test_settings_are_what_differs_from_params_yaml():
+def test_settings_set_all_that_varies_whatever_was_set_before():
     tree = {"fit": {"learning_rate": [0.01]}, "model": {"units": [[8], [64, 64]]}}
     base, first, second = parsed(tree)
     start = "datasets.boston_housing"
     assert base.settings == []
     assert first.settings == [f"{start}.fit.learning_rate=0.01", f"{start}.model.units=[8]"]
-    assert second.settings == [f"{start}.fit.learning_rate=0.01"]
+    assert second.settings == [f"{start}.fit.learning_rate=0.01", f"{start}.model.units=[64,64]"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, 0.5], "b": {}}, "{a:[1,0.5],b:{}}"),
+        ("é", '"é"'),
+        (True, "true"),
+        ([["relu", 1], None], '[["relu",1],null]'),
+    ],
+)
+def test_a_setting_is_as_dvc_reads_it(value, text):
+    assert sweeps._as_setting(value) == text
+    override = OverridesParser.create().parse_override(f"a.b={text}")
+    assert override.value() == value
+
+
+def test_few_of_many_wrong_values_are_shown():
+    lines = complaint({"random": 100, "model": {"dropout": "interval(1.5, 3.0)"}}).splitlines()
+    assert len(lines) == 11
+    assert re.fullmatch(r"sweeps.boston_housing: and \d+ more", lines[-1])
 
 
 def test_final_networks_train_as_long_as_those_of_the_folds():

@@ -29,7 +29,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sources, "FOLDER", Path("data/sources"))
     sources.FOLDER.mkdir(parents=True)
-    params.PATH.write_text("source: official\nseed: 0\nsplit_seed: 0\ndatasets:\n", "utf-8")
+    empty = "source: official\nseed: 0\nsplit_seed: 0\nsweeps: {}\ndatasets:\n"
+    params.PATH.write_text(empty, "utf-8")
     return tmp_path
 
 

@@ -160,10 +160,12 @@ def test_a_new_sweep_is_told_as_its_stage_wrote_it(project, run):
     assert "`metrics/imdb/sweep.png`" in text
 
 
-def test_an_old_sweep_and_one_that_params_yaml_has_no_more_are_not_told(project, run):
+def test_an_old_sweep_is_not_told(project, run):
     project.put("metrics/imdb/sweep.md", SWEEP)
-    assert "Sweep of" not in run("main")
+    gone = "`params.yaml` does not have this sweep any more."  # as after its ready line
+    assert gone in run("main")
     project.params["sweeps"] = {"imdb": {"model": {"units": [[8]]}}}
     project.save()
+    assert gone not in run("main")
     project.commit()
     assert "Sweep of" not in run("HEAD", "workspace")

@@ -100,12 +100,15 @@ def _networks(reviewed):
 
 def _sweeps(base, head):
     """What new sweeps found, as their stage wrote it, without the picture."""
-    for name in head.yaml("params.yaml").get("sweeps") or ():
+    for name in head.sections:
         path = f"metrics/{name}/sweep.md"
         before, after = (side.read(path) for side in (base, head))
         if after and after != before:
             text = re.sub(r"^!\[.*\n\n", "", after.decode(errors="replace"), flags=re.MULTILINE)
-            yield f"#{text.rstrip()}\n\nThe picture: `metrics/{name}/sweep.png`."
+            gone = (
+                "" if name in head.sweeps else " `params.yaml` does not have this sweep any more."
+            )
+            yield f"#{text.rstrip()}\n\nThe picture: `metrics/{name}/sweep.png`.{gone}"
 
 
 def _code(base, head):

@@ -114,9 +114,17 @@ class Revision:
     @property
     def sections(self) -> dict[str, dict]:
         """`datasets` of params.yaml; empty where it is of an older layout."""
-        found = self.yaml("params.yaml").get("datasets")
+        return self._mappings("datasets")
+
+    @property
+    def sweeps(self) -> dict[str, dict]:
+        """`sweeps` of params.yaml; empty where there are none."""
+        return self._mappings("sweeps")
+
+    def _mappings(self, key):
+        found = self.yaml("params.yaml").get(key)
         found = found if isinstance(found, dict) else {}
-        return {name: section for name, section in found.items() if isinstance(section, dict)}
+        return {name: each for name, each in found.items() if isinstance(each, dict)}
 
 
 def _md5(content):
@@ -174,7 +182,7 @@ def stale(revision: Revision) -> list[str]:
     """
     params, lock = revision.yaml("params.yaml"), revision.yaml("dvc.lock").get("stages", {})
     found = []
-    for stage in _stages(revision, params):
+    for stage in _stages(revision):
         recorded = lock.get(stage, {}).get("params", {}).get("params.yaml", {})
         inputs = lock.get(stage, {}).get("deps", [])
         code = [dep for dep in inputs if dep["path"].startswith(CODE)]
@@ -185,10 +193,10 @@ def stale(revision: Revision) -> list[str]:
     return found
 
 
-def _stages(revision, params):
+def _stages(revision):
     """The stages of a revision, such as kfold@imdb; of sweep only those that params ask for."""
     for kind in revision.yaml("dvc.yaml").get("stages", {}):
-        names = revision.sections if kind != "sweep" else params.get("sweeps") or ()
+        names = revision.sections if kind != "sweep" else revision.sweeps
         yield from (f"{kind}@{name}" for name in names)
 
 

@@ -30,7 +30,7 @@ class Params(Section):
     seed: Seed
     split_seed: Seed
     datasets: Annotated[dict, Field(min_length=1)]
-    sweeps: dict = {}  # noqa: RUF012
+    sweeps: dict
 
 
 def parse(document: str | bytes, new: dict[str, sources.Source] | None = None) -> Params:

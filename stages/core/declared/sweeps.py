@@ -22,6 +22,7 @@ from stages.core.declared.strict_yaml import SHORT, Wrong
 # What may vary: any key of a group, or these alone.
 GROUPS = {"preprocess": (), "model": (), "fit": (), "kfold": ("epochs",)}
 MOST = 1000  # candidates
+SHOWN = 10  # wrong values, in a message
 DIGITS = 3  # of a number that is drawn
 CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
 EXPECTED = "a list of values, choice(...), range(...), log(low, high) or interval(low, high)"
@@ -31,7 +32,7 @@ Path = tuple[str, str]  # a group of a section and a key of the group
 
 class Candidate(NamedTuple):
     """Values that are tried together, by path such as "fit.learning_rate", their section, and what
-    `dvc exp run -S` takes to get there from the section as it stands.
+    `dvc exp run -S` takes to set them all; nothing for the section as it stands.
     """
 
     values: dict[str, object]
@@ -81,11 +82,13 @@ def candidates(name: str, tree, content: dict, seed: int, checked: Callable) -> 
             continue
         found.setdefault(section.model_dump_json(), section)
     if faults:
-        raise Wrong(*(f"{at}, {_said(setting)}: {line}" for line, setting in faults.items()))
+        lines = [f"{at}, {_said(setting)}: {line}" for line, setting in faults.items()]
+        more = [f"{at}: and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        raise Wrong(*lines[:SHOWN], *more)
     if len(found) < 2:
         raise Wrong(f"{at}: expected other values than those of params.yaml, got none")
     base, *others = (_values(section, tried) for section in found.values())
-    settings = [[], *(_settings(f"datasets.{name}", content, base, each) for each in others)]
+    settings = [[], *(_settings(f"datasets.{name}", content, each) for each in others)]
     texts = [{".".join(path): value for path, value in each.items()} for each in (base, *others)]
     return [*map(Candidate, texts, found.values(), settings)]
 
@@ -95,16 +98,26 @@ def _values(section, tried):
     return {path: getattr(getattr(section, path[0]), path[1], None) for path in tried}
 
 
-def _settings(at, content, base, values) -> list[str]:
-    """What sets these values; the final networks train as long as those of the folds."""
-    changes = {path: value for path, value in values.items() if value != base[path]}
-    if isinstance(epochs := changes.get(("kfold", "epochs")), int):
-        changes["final", "epochs"] = epochs
-    new = {path: "" if path[1] in content[path[0]] else "+" for path in changes}
+def _settings(at, content, values) -> list[str]:
+    """What sets these values, whatever was set before; the final networks train as long as those of
+    the folds.
+    """
+    given = {path: value for path, value in values.items() if value is not None}
+    if isinstance(epochs := given.get(("kfold", "epochs")), int):
+        given["final", "epochs"] = epochs
+    new = {path: "" if path[1] in content[path[0]] else "+" for path in given}
     return [
-        f"{new[path]}{at}.{'.'.join(path)}={json.dumps(value, separators=(',', ':'))}"
-        for path, value in changes.items()
+        f"{new[path]}{at}.{'.'.join(path)}={_as_setting(value)}" for path, value in given.items()
     ]
+
+
+def _as_setting(value) -> str:
+    """A value as `-S` takes it: as in JSON, but for the keys of mappings."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_as_setting(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_as_setting, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _said(setting):
@@ -125,6 +138,8 @@ def _tried(at, tree) -> Iterator[tuple[Path, list | range | Range]]:
             raise Wrong(f"{at}.{group}: expected {expected}, got {SHORT.repr(keys)}")
         for key, given in keys.items():
             place = f"{at}.{dotted(group, key)}"
+            if not isinstance(key, str):
+                raise Wrong(f"{place}: expected the name of a key, got {SHORT.repr(key)}")
             if GROUPS[group] and key not in GROUPS[group]:
                 expected = ", ".join(GROUPS[group])
                 raise Wrong(f"{place}: there is no such key to vary; expected {expected}")
@@ -146,7 +161,8 @@ def _called(given) -> list | range | Range | None:
             return found if len(found) else None  # too many raise OverflowError
         low, high = (each + 0 for each in values)
         least = {"log": 0.0, "interval": -math.inf}[kind]
-        return Range(low, high, kind == "log") if least < low < high < math.inf else None
+        known = least < low < high and math.isfinite(float(high) - float(low))
+        return Range(low, high, kind == "log") if known else None
     except (Wrong, TypeError, ValueError, KeyError, OverflowError):
         return None
 
@@ -166,6 +182,8 @@ def _grid(at, tried) -> list[dict]:
 def _draws(tried, count, seed) -> list[dict]:
     """So many combinations, each once; fewer where there are no more."""
     random, found = np.random.default_rng(seed), {}
+    if not any(isinstance(values, Range) for values in tried.values()):
+        count = min(count, math.prod(map(len, tried.values())))
     for _ in range(100 * count):
         drawn = {path: _drawn(values, random) for path, values in tried.items()}
         found.setdefault(json.dumps([*drawn.values()]), drawn)

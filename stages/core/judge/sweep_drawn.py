@@ -15,7 +15,7 @@ LOOKS = {
     "the best group": {"color": BLUE, "marker": "o", "ms": 5, "zorder": 3},
     "beaten by the best": {"color": GREY, "marker": "o", "ms": 5, "mfc": "white", "zorder": 2},
 }
-BEYOND = "beaten, beyond the edge"
+BEYOND = "beyond the edge"
 
 
 def drawn(told: Sweep) -> bytes:
@@ -50,11 +50,11 @@ def drawn(told: Sweep) -> bytes:
 
 
 def limits(told) -> tuple[float, float]:
-    """Ends of the y axis: of the best group, of params.yaml and of the better half of the rest."""
+    """Ends of the y axis: of params.yaml and of the better half of the candidates."""
     sign = -1 if told.judge.metric.higher_is_better else 1
     differences = told.found.to_base
     ranked = sorted(differences, key=lambda candidate: sign * differences[candidate].mean)
-    shown = {*ranked[: len(ranked) // 2 + 1], *told.found.group} & {*differences}
+    shown = ranked[: len(ranked) // 2 + 1]
     ends = [(differences[each].low, differences[each].high) for each in shown]
     low, high = np.min([*np.ravel(ends), 0]), np.max([*np.ravel(ends), 0])
     margin = 0.05 * (high - low) or 0.05

@@ -45,11 +45,13 @@ def _scope(told):
 def _group(told):
     """What the best does not beat."""
     if not (others := len(told.found.group) - 1):
-        return "It beats all others." if told.found.to_best else "All others diverged."
+        return "All others are beaten." if told.found.to_best else "All others diverged."
     said = f"It does not beat {others} other{'s' if others > 1 else ''}: the best group. "
     same = told.simplest == told.found.best
     simple = "the best" if same else _values(told, told.simplest)
-    return f"{said}The simplest of the group (fewest parameters, strongest penalties): {simple}."
+    close = f"whose mean is within {number(told.judge.within)} of the best"
+    simple = f"(fewest parameters, then the strongest penalties): {simple}"
+    return f"{said}The simplest of those {close} {simple}."
 
 
 def _worth(told):
@@ -74,14 +76,14 @@ def _worth(told):
         change = f"{number(difference.mean, '+')} ({span(difference.low, difference.high)})"
         change += f", **{told.judge.verdict(difference)}**"
         base, best = means
-        fresh = "folds and seeds" if told.judge.separable else "seeds"
+        fresh = "folds and seeds" if told.fresh_folds else "seeds"
         rows.append([f"trained again, fresh {fresh}", number(best), number(base), change])
         notes.append(
             f"The last line has no luck of {fresh}. That of the rows stays, since there are no "
             "others: only the test rows, or new ones, are free of it."
         )
     elif found.best:
-        notes.append("Trained again with fresh seeds, one of the two diverged.")
+        notes.append("Trained again with fresh seeds, the best or params.yaml as it is diverged.")
     header = [metric.named(told.source.unit), "best", "params.yaml", "difference"]
     return "\n\n".join([table(header, rows), " ".join(notes)])
 

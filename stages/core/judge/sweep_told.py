@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from stages.core.declared.sweeps import Candidate
 from stages.core.judge.comparison import Comparison
 from stages.core.judge.sweep import Found, Judge, simplest
 
+ENDS = "", "_low", "_high"  # of the names of columns: a difference and its interval
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -20,7 +23,8 @@ class Sweep:
     name, source: of the data set. tried: as of `sweeps.candidates`. parameters: of the network of
     each. found: by the candidates that did not diverge. trained: fits for the choice. again: the
     difference of the best to the first in fits to fresh folds with fresh seeds, and the means of
-    both; None where the first is the best, or one of the two diverged.
+    both; None where the first is the best, or one of the two diverged. fresh_folds: whether those
+    folds hold out other rows; in time they do not.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Sweep:
     found: Found
     trained: int
     again: tuple[Comparison, float, float] | None
+    fresh_folds: bool = True
 
     @property
     def saved(self) -> int:
@@ -54,9 +59,14 @@ class Sweep:
 
     @property
     def simplest(self) -> int:
-        """The simplest candidate of the best group."""
+        """The simplest candidate of the best group that is close to the best: what is in the group
+        for want of evidence may be far from it.
+        """
+        found, within = self.found, self.judge.within
+        best = found.reached[found.best].mean
+        close = [n for n in found.group if abs(found.reached[n].mean - best) <= within]
         sections = {number: each.section for number, each in enumerate(self.tried)}
-        return simplest(sections, self.parameters, self.found.group)
+        return simplest(sections, self.parameters, close)
 
 
 def text(value) -> str:
@@ -82,9 +92,9 @@ def frame(told: Sweep) -> pd.DataFrame:
         if told.cut_short:
             line["folds_at_limit"] = reached.at_limit if reached is not None else 0
         for name, found_of in (("to_base", found.to_base), ("to_best", found.to_best)):
-            if each := found_of.get(number):
-                ends = {"": each.mean, "_low": each.low, "_high": each.high}
-                line |= {name + end: value for end, value in ends.items()}
+            each = found_of.get(number)
+            values = (each.mean, each.low, each.high) if each else [np.nan] * 3
+            line |= {name + end: value for end, value in zip(ENDS, values, strict=True)}
         verdict = "diverged" if reached is None else "base"
         if number in found.to_base:
             verdict = told.judge.verdict(found.to_base[number])
@@ -92,9 +102,7 @@ def frame(told: Sweep) -> pd.DataFrame:
         lines.append(line)
     table = pd.DataFrame(lines)
     order = {"ascending": not told.judge.metric.higher_is_better, "kind": "stable"}
-    table = table.sort_values("mean", ignore_index=True, **order)
-    last = ["verdict", "best_group"]
-    return table[[*(name for name in table if name not in last), *last]]
+    return table.sort_values("mean", ignore_index=True, **order)
 
 
 def numbers(told: Sweep) -> dict:
@@ -129,7 +137,9 @@ def command(told: Sweep, number: int, which: str) -> str:
     """The line that makes a candidate an experiment."""
     changes = [*told.tried[number].settings, f"~sweeps.{told.name}"]  # it needs no sweep of its own
     options = [word for setting in changes for word in ("-S", setting)]
-    return shlex.join(["dvc", "exp", "run", "--name", f"{told.name}-{which}", *options])
+    mark = zlib.crc32(" ".join(changes).encode()) % 16**4  # that of another sweep has another name
+    name = f"{told.name}-{which}-{mark:04x}"
+    return shlex.join(["dvc", "exp", "run", "--name", name, *options])
 
 
 def summary(told: Sweep) -> str:
