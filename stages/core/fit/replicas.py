@@ -23,7 +23,6 @@ import threading
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from tqdm import tqdm
@@ -82,7 +81,7 @@ class Replica:
             return self.folds != self.held_out
         return (self.held_out - self.window <= self.folds) & (self.folds < self.held_out)
 
-    @cached_property
+    @property
     def held_out_rows(self) -> np.ndarray:
         """Numbers of the rows that this replica is judged on, ascending."""
         return np.flatnonzero(self.folds == self.held_out)

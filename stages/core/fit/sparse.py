@@ -63,9 +63,13 @@ class SparseRows:
         return tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
 
     def held_out(self, rows):
-        """The matrix of each replica's rows. It is kept: other epochs and seeds have the same."""
+        """The matrix of each replica's rows. It is kept: other epochs and seeds have the same, and
+        so have replicas of a fold.
+        """
         if self.kept is None or not np.array_equal(self.kept[0], rows):
-            self.kept = rows, [self.matrix(each) for each in tf.constant(rows)]
+            different, places = np.unique(rows, axis=0, return_inverse=True)
+            matrices = [self.matrix(each) for each in tf.constant(different)]
+            self.kept = rows, [matrices[place] for place in places.ravel()]
         return self.kept[1]
 
     def held_out_inputs(self, held_out, kernel, learned):
