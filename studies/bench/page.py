@@ -13,9 +13,9 @@ from studies.common import table, write
 WHOLE = {
     "tutorial": "the tutorial's three scripts, one after the other",
     "default": "`dvc repro`: everything, with K-fold and several seeds on all data sets",
-    "chains": "`make repro` of the same: data sets side by side",
+    "chains": "`make repro`: the same, with data sets side by side",
     "seed": "`dvc repro` of everything with one seed of each fold",
-    "seed_chains": "`make repro` of the same",
+    "seed_chains": "`make repro` of everything with one seed of each fold",
     "same": "`dvc repro` of the work that the scripts do",
     "nothing": "`dvc repro` with nothing to do",
 }
