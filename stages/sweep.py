@@ -111,7 +111,7 @@ def without_base(name, tried, judge, reached) -> str:
     said = f"sweep {name}: params.yaml as it is diverges; {REMEDY}."
     others = {number: each for number, each in reached.items() if each}
     if not others:
-        return f"{said} So do all {len(reached) - 1} others."
+        return f"{said} So do all others."
     best = judge.best(others)
     mean = f"{judge.metric.name} {others[best].mean:.4f}"
     said += f" {len(others)} of {len(reached) - 1} others do not. The best so far, {mean}, has "
