@@ -7,6 +7,7 @@ values. About half an hour on two cores.
 
 from stages.core.declared import sources
 from stages.core.judge.markdown import number, span
+from stages.core.judge.sweep_page import COMMANDS
 from stages.core.run.stage import parser_of, tool
 from studies.common import ROOT, table, task_of, write
 from tools import variants
@@ -38,7 +39,8 @@ def row(name: str, found: dict) -> str:
         ends = span(again["low"], again["high"])
         cells += [f"{number(again['difference'], '+')} ({ends})", f"**{again['verdict']}**"]
     else:
-        cells += ["-", "`params.yaml` is the best"]
+        is_base = found["best"] == "params.yaml as it is"
+        cells += ["-", "`params.yaml` is the best" if is_base else "diverged"]
     return " | ".join(cells)
 
 
@@ -50,7 +52,7 @@ def chosen(name: str, found: dict) -> str:
 
 def told(name: str, revision: Revision) -> str:
     """The page of a sweep without its commands, a heading lower, with its picture beside it."""
-    page, _, _ = revision.read(f"metrics/{name}/sweep.md").decode().partition("\n\nAs experiments")
+    page, _, _ = revision.read(f"metrics/{name}/sweep.md").decode().partition(f"\n\n{COMMANDS}")
     return f"#{page}".replace("](sweep.png)", f"](pictures/knobs_{name}.png)").rstrip()
 
 
@@ -76,8 +78,8 @@ def main():
         "to be the best. The next column judges on rows that did not choose. The last figures "
         "are of fresh folds and seeds, and the difference is to networks with the values of "
         "`params.yaml` that were trained again as well.",
-        "The best, and the simplest that it does not beat (fewest parameters, then the strongest "
-        "penalties):",
+        "The best, and the simplest (fewest parameters, then the strongest penalties) of those "
+        "that are close to it and that it does not beat:",
         "\n".join(chosen(name, each) for name, each in found.items()),
         *(told(name, each) for name, each in revisions.items()),
     )

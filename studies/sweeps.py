@@ -22,7 +22,7 @@ from stages.core.judge import sweep
 from stages.core.judge.markdown import number
 from stages.core.judge.metrics import main_metric
 from stages.core.judge.sweep import Found, Judge, Reached
-from stages.core.run import files
+from stages.core.run.files import write as write_files
 from stages.core.run.stage import parser_of, tool
 from studies.common import ROOT, changed, load, table, write
 
@@ -85,7 +85,7 @@ def some(seeds) -> None:
     for seed in seeds:
         path = KEPT / f"{seed}.json"
         if not path.exists():
-            files.write({path: json.dumps(one(seed)).encode()})
+            write_files({path: json.dumps(one(seed)).encode()})
 
 
 def make_all():

@@ -1,5 +1,7 @@
 """Candidates that differ in numbers train together, each as an experiment of its own would."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -282,6 +284,45 @@ def test_values_are_those_of_the_optimizer_the_loss_and_the_network():
     assert replace(found).signature() == found.signature()  # Keras numbers the names of layers
     assert found.signature()[1] == found.numbers
     assert found.model.layers[2].rate == 0.5  # and the network is as it was
+
+
+SHARED = keras.regularizers.L2(0.1)
+
+
+def penalized(inputs, units=4):
+    for _ in range(2):
+        inputs = keras.layers.Dense(units, kernel_regularizer=SHARED)(inputs)
+    return inputs
+
+
+def test_two_networks_never_share_a_penalty_whose_number_is_replaced():
+    first, second = (problem(of=penalized, units=units).model for units in (4, 8))
+    owners = [
+        {id(v.regularizer) for v in model.trainable_variables if v.regularizer}
+        for model in (first, second)
+    ]
+    assert [len(each) for each in owners] == [1, 1]  # a number is one place in a network
+    assert len({*owners[0], *owners[1], id(SHARED)}) == 3
+
+
+BUILT_TWICE = """
+from stages.core.fit.constructs import config_of
+from stages.core.run.lean_keras import keras
+
+def network(kind):
+    inputs = keras.Input((3, 4))
+    values = keras.layers.LSTM(4)(keras.layers.Dropout(0.1)(inputs))
+    values = keras.layers.Activation(kind, name=kind)(keras.layers.Dense(4)(values))
+    return config_of(keras.Model(inputs, keras.layers.Activation("relu")(values)))
+
+first, again, other = network("relu"), network("relu"), network("tanh")
+assert first == again, (first, again)
+assert first != other
+"""
+
+
+def test_a_config_is_that_of_the_network_also_for_the_first_of_a_process():
+    subprocess.run([sys.executable, "-c", BUILT_TWICE], check=True)
 
 
 def test_smoothed_labels_train_as_in_keras():

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from dvc.utils.hydra import apply_overrides
 from samples import PARAMS
 
 from stages.core.declared import params, strict_yaml, sweeps
@@ -63,10 +63,12 @@ def test_settings_set_all_that_varies_whatever_was_set_before():
         ([["relu", 1], None], '[["relu",1],null]'),
     ],
 )
-def test_a_setting_is_as_dvc_reads_it(value, text):
+def test_a_setting_is_as_dvc_reads_it(value, text, tmp_path):
     assert sweeps._as_setting(value) == text
-    override = OverridesParser.create().parse_override(f"a.b={text}")
-    assert override.value() == value
+    file = tmp_path / "params.yaml"
+    file.write_text("a: {b: 1}\n", "utf-8")
+    apply_overrides(file, [f"a.b={text}", *[f"++a.c={text}"] * 2])  # as -S does
+    assert strict_yaml.read(file.read_bytes()) == {"a": {"b": value, "c": value}}
 
 
 def test_few_of_many_wrong_values_are_shown():
@@ -79,7 +81,10 @@ def test_final_networks_train_as_long_as_those_of_the_folds():
     _, few, best = parsed({"kfold": {"epochs": [7, "best"]}})
     paths = "kfold.epochs=7", "final.epochs=7"
     assert few.settings == [f"datasets.boston_housing.{path}" for path in paths]
-    assert best.settings == ['datasets.boston_housing.kfold.epochs="best"']
+    assert best.settings == [
+        'datasets.boston_housing.kfold.epochs="best"',
+        f"datasets.boston_housing.final.epochs={best.section.final.epochs}",
+    ]
 
 
 def test_a_key_that_params_yaml_leaves_out_is_added():
@@ -88,7 +93,7 @@ def test_a_key_that_params_yaml_leaves_out_is_added():
     content["sweeps"] = {"boston_housing": {"model": {"l2": [0.5]}}}
     base, other = params.parse(yaml.safe_dump(content, sort_keys=False)).sweeps["boston_housing"]
     assert base.values == {"model.l2": 0.0}
-    assert other.settings == ["+datasets.boston_housing.model.l2=0.5"]
+    assert other.settings == ["++datasets.boston_housing.model.l2=0.5"]
 
 
 @pytest.mark.parametrize(

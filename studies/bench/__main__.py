@@ -30,8 +30,8 @@ def main():
         runs.measure(chosen.contender, chosen.on)
     else:
         packages.install()  # before anything is measured
-        whole, sets, medians = runs.whole_runs(), runs.data_sets(), runs.side_by_side()
-        page.page(medians, whole, sets, runs.networks(), searches.searches())
+        found, whole, sets = searches.searches(), runs.whole_runs(), runs.data_sets()
+        page.page(runs.side_by_side(), whole, sets, runs.networks(), found)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def networks() -> dict[str, dict[str, float]]:
 @contextmanager
 def cloned() -> Iterator[tuple[Path, dict]]:
     """A clone of the last commit, removed afterwards, and the tree of its params.yaml."""
-    with tempfile.TemporaryDirectory() as scratch:
+    # What DVC left running may write there for some seconds.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         clone = Path(scratch) / "clone"
         run("git", "clone", "--quiet", ROOT, clone)
         yield clone, strict_yaml.read((clone / "params.yaml").read_bytes())

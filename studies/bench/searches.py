@@ -30,7 +30,7 @@ SEARCHES = {
 DVC = sys.executable, "-m", "dvc"
 QUEUE = *DVC, "exp", "run", "--quiet", "--queue"
 JOBS = 2  # experiments of the queue side by side, each with its share of the cores
-AUTHOR = "-c", "user.name=bench", "-c", "user.email=bench@localhost"
+AUTHOR = {"user.name": "bench", "user.email": "bench@example.com"}  # of commits and experiments
 
 
 def tree_of(varied: dict[str, list]) -> dict:
@@ -58,7 +58,9 @@ def search(clone: Path, tree: dict, name: str) -> dict[str, float]:
     tree["datasets"] = {name: section}
     write_params(clone, tree)
     run(*REPRO, target, folder=clone, **at_hand(clone))
-    run("git", *AUTHOR, "commit", "--quiet", "--all", "--message", name, folder=clone)
+    for key, value in AUTHOR.items():
+        run("git", "config", key, value, folder=clone)
+    run("git", "commit", "--quiet", "--all", "--message", name, folder=clone)
     write_params(clone, tree | {"sweeps": {name: tree_of(varied)}})
     _, sweep = run(*REPRO, f"sweep@{name}", folder=clone)
     run("git", "checkout", "--quiet", "params.yaml", folder=clone)

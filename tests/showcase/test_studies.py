@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from test_params_file import NAMED, PLAIN, with_settings
 
+from stages.core.judge import sweep_page
+
 pytest.importorskip("studies", reason="studies/ was deleted")
 from studies import demo, knobs, study
 
@@ -96,7 +98,9 @@ def test_the_page_of_the_knobs_says_what_the_sweeps_found():
         "Boston Housing | 96 | mae 2.3400 → 2.3000 | 2.3200 | -0.0100 (-0.0200 to +0.0000) | "
         "**equivalent**"
     )
-    assert knobs.row("boston_housing", SWEPT).endswith("| - | `params.yaml` is the best")
+    assert knobs.row("boston_housing", SWEPT).endswith("| - | diverged")
+    base = SWEPT | {"best": SWEPT["simplest"]}
+    assert knobs.row("boston_housing", base).endswith("| - | `params.yaml` is the best")
     said = knobs.chosen("boston_housing", SWEPT)
     assert said == "- **Boston Housing**: best `model.l2=0.1`; simplest params.yaml as it is"
 
@@ -105,8 +109,7 @@ def test_the_page_of_a_sweep_is_told_below_another_heading_and_without_commands(
     class Swept:
         def read(self, path):
             assert path == "metrics/imdb/sweep.md"
-            return (
-                b"# Sweep\n\n![a](sweep.png)\n\n| a |\n\nAs experiments, where\n```sh\ndvc\n```\n"
-            )
+            commands = f"{sweep_page.COMMANDS}\n\n```sh\ndvc exp run\n```\n"
+            return f"# Sweep\n\n![a](sweep.png)\n\n| a |\n\n{commands}".encode()
 
     assert knobs.told("imdb", Swept()) == "## Sweep\n\n![a](pictures/knobs_imdb.png)\n\n| a |"

@@ -102,10 +102,10 @@ def _settings(at, content, values) -> list[str]:
     """What sets these values, whatever was set before; the final networks train as long as those of
     the folds.
     """
-    given = {path: value for path, value in values.items() if value is not None}
-    if isinstance(epochs := given.get(("kfold", "epochs")), int):
-        given["final", "epochs"] = epochs
-    new = {path: "" if path[1] in content[path[0]] else "+" for path in given}
+    given = dict(values)
+    if epochs := given.get(("kfold", "epochs")):
+        given["final", "epochs"] = content["final"]["epochs"] if epochs == "best" else epochs
+    new = {path: "" if path[1] in content[path[0]] else "++" for path in given}
     return [
         f"{new[path]}{at}.{'.'.join(path)}={_as_setting(value)}" for path, value in given.items()
     ]

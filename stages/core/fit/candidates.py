@@ -46,9 +46,9 @@ class Plan:
         """
         history = {name: values[: self.epochs] for name, values in fitted.history.items()}
         places = [told.index(epoch) for epoch in self.judged]
-        held_out = fitted.held_out[places] if self.chooses else fitted.held_out[places[0]]
-        # A view would keep the predictions of all epochs, and those of the whole slice.
-        return replace(fitted, weights=[], history=history, held_out=held_out.copy())
+        # Copies: a view would keep the predictions of all epochs, and those of the whole slice.
+        held_out = fitted.held_out[places] if self.chooses else fitted.held_out[places[0]].copy()
+        return replace(fitted, weights=[], history=history, held_out=held_out)
 
 
 def plans(problems: Iterable[tuple], said: Callable[[int], str] = str) -> dict[int, Plan]:
@@ -121,7 +121,7 @@ def fit(plans: dict[int, Plan], repeats: list[list[Replica]], made: Callable, ti
 def _train(group, repeats, made, **how):
     """The same for plans that train together; those that differ in epochs alone share fits."""
     longest = max(plan.epochs for plan in group.values())
-    told = sorted({epoch for plan in group.values() for epoch in plan.judged} | {longest})
+    told = sorted({epoch for plan in group.values() for epoch in plan.judged})
     sharing = defaultdict(list)
     for number, plan in group.items():
         sharing[plan.numbers].append(number)
@@ -145,8 +145,9 @@ def _train(group, repeats, made, **how):
                 lost.add(number)
             if len(waiting[number]) == len(repeats[repeat]):
                 of_repeat = plan, repeat, repeats[repeat], waiting[number]
-                found[number].append(None if number in lost else made(*of_repeat))
-                lost |= {number} if found[number][-1] is None else set()
+                result = None if number in lost else made(*of_repeat)
+                lost |= {number} if result is None else set()
+                found[number].append(result)
                 waiting[number] = []
     return {number: None if number in lost else parts for number, parts in found.items()}
 

@@ -40,6 +40,9 @@ OPERATIONS = "Absolute Add Divide Exp Multiply Negative Square Sqrt Subtract Tan
 # In the config of a network: a class or a function that is not of Keras, the last two of a lambda.
 FOREIGN = re.compile(r'"module": (?!"keras)|"registered_name": "[^"]*>|"__lambda__"|"value": \["')
 
+# There too: the name of a layer, and of one whose output is taken.
+NAMED = re.compile(r'(?<="name": )"[^"]*"|(?<=\[)"[^"]*"(?=, \d+, \d+\])')
+
 
 def parts(network) -> tuple[list, list]:
     """All layers of a network, those within others too, and the functions between them."""
@@ -69,14 +72,14 @@ def is_plain(network) -> bool:
 def config_of(network) -> str:
     """The config of a network as text, the same for equal networks.
 
-    What Keras calls a layer, which says how it is wired, depends on those that were made before:
-    here all have names by their place in the network.
+    Its wiring stands there by names of layers, which Keras numbers over the whole process. Here a
+    name is the place in the network.
     """
     with warnings.catch_warnings(action="ignore"):  # of lambdas
         config = network.get_config()
     text = json.dumps(config, default=lambda part: type(part).__name__)
     names = {f'"{part.name}"': f'"part {n}"' for n, part in enumerate(chain(*parts(network)))}
-    text = re.sub(r'"[^"]*"', lambda word: names.get(word[0], word[0]), text)
+    text = NAMED.sub(lambda name: names.get(name[0], name[0]), text)
     return re.sub(r"_\d+", "", text)  # of what else Keras counts, such as tensors
 
 

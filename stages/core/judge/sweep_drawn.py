@@ -21,7 +21,7 @@ BEYOND = "beyond the edge"
 def drawn(told: Sweep) -> bytes:
     """The picture as PNG: by each param the difference to params.yaml, with its interval.
 
-    Of those that are so much worse that the others would be one line, triangles are at the edge.
+    Of those that are far from the better half, triangles are at the edge.
     """
     paths, metric = varied(told), told.judge.metric
     columns = 2 if len(paths) == 4 else min(COLUMNS, len(paths))

@@ -2,10 +2,11 @@
 
 from stages.core.judge.markdown import number, span, table
 from stages.core.judge.sweep import DRAWS
-from stages.core.judge.sweep_told import Sweep, command, frame, text, varied
+from stages.core.judge.sweep_told import ENDS, Sweep, command, frame, text, varied
 
 SHOWN = 20  # candidates; sweep.csv has all
 PICTURE = "![Each value that was tried, and the candidates that have it](sweep.png)"
+COMMANDS = "As experiments, where `params.yaml` has this sweep, which is dropped:"
 INTERVALS = """\
 Intervals of a column hold the truth all together with a probability of 95 %: they are corrected for
 the rounds and for the number of candidates or, beside the best, of pairs (Bonferroni). ● marks the
@@ -127,7 +128,7 @@ def _known(value):
 
 
 def _change(line, name):
-    mean, low, high = (_known(line.get(name + end, float("nan"))) for end in ("", "_low", "_high"))
+    mean, low, high = (_known(line[name + end]) for end in ENDS)
     return "-" if mean is None else f"{number(mean, '+')} ({span(low, high)})"
 
 
@@ -135,5 +136,4 @@ def _commands(told):
     """Lines that make experiments of the simplest and of the best."""
     chosen = {told.simplest: "simplest", told.found.best: "best"}
     lines = [command(told, candidate, which) for candidate, which in chosen.items() if candidate]
-    said = "As experiments, where `params.yaml` has this sweep, which is dropped:\n"
-    return "\n".join([said, "```sh", *lines, "```"]) if lines else ""
+    return "\n".join([COMMANDS, "", "```sh", *lines, "```"]) if lines else ""

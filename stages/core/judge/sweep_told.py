@@ -70,7 +70,7 @@ class Sweep:
 
 
 def text(value) -> str:
-    """A value as params.yaml and `-S` take it."""
+    """A value for people, as params.yaml takes it."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
@@ -129,7 +129,7 @@ def numbers(told: Sweep) -> dict:
 
 
 def settings(told: Sweep, number: int) -> str:
-    """What sets a candidate apart from params.yaml."""
+    """What sets the values of a candidate."""
     return " ".join(told.tried[number].settings) or "params.yaml as it is"
 
 
