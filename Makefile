@@ -22,7 +22,7 @@ export DATASETS_MIRROR := $(abspath ../shared/datasets)
 endif
 endif
 
-.PHONY: help repro results cluster test test-guides test-faults audit check review compare up-to-date demo study sweeps knobs networks calibrate bench page lint format setup lock
+.PHONY: help repro results cluster test test-guides test-faults audit check review compare up-to-date demo study sweeps knobs networks calibrate bench replicas page lint format setup lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 20
@@ -77,7 +77,7 @@ demo: .venv/ready ## changes, better variants, and what the review says of them 
 study: .venv/ready ## the tutorial's chapter on regularisation, in the queue -> docs/study.md
 	@python -m studies.study
 
-sweeps: .venv/ready ## how often is a sweep wrong? -> docs/sweeps.md
+sweeps: .venv/ready ## how often is a sweep wrong, and what does it take? -> docs/sweeps.md
 	@python -m studies.sweeps
 
 knobs: .venv/ready ## what the tutorial's knobs are worth, as sweeps in the queue -> docs/knobs.md
@@ -94,6 +94,9 @@ page: .venv/ready ## renew the Vega that the page of `dvc plots` carries (needs 
 
 bench: .venv/ready-test ## speed beside other ways to do the same -> docs/benchmark.md
 	python -m studies.bench
+
+replicas: .venv/ready ## replicas beside model.fit, network by network -> docs/replicas.md
+	@python -m studies.bench.networks
 
 lint: .venv/ready-test ## check format and code
 	ruff format --check .

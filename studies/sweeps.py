@@ -3,6 +3,7 @@
 `make sweeps`: sweeps of candidates that are all equal, since they differ in their seeds alone.
 Their best is best by luck: how much better it looks, and how often it is confirmed as better. What
 is done is kept in data/sweeps/, so a run that was stopped goes on; about 20 minutes on two cores.
+Then a sweep and the same candidates in the queue, which takes about as long again.
 """
 
 import json
@@ -24,6 +25,8 @@ from stages.core.judge.metrics import main_metric
 from stages.core.judge.sweep import Found, Judge, Reached
 from stages.core.run.files import write as write_files
 from stages.core.run.stage import parser_of, tool
+from studies import searches
+from studies.bench.page import machine
 from studies.common import ROOT, changed, load, table, write
 
 DATASET, ROWS, EPOCHS = "boston_housing", 300, 10  # rows drawn anew for each sweep
@@ -118,9 +121,10 @@ def main():
     """Make the sweeps that have no result yet and write the page."""
     parser_of(main).parse_args()
     make_all()
+    beside = searches.table_of(searches.searches())
     write(
         "sweeps",
-        "# How often a sweep is wrong",
+        "# How often a sweep is wrong, and what it takes",
         "Written by `make sweeps`. "
         f"{SWEEPS} sweeps of {CANDIDATES} candidates that are all equal: they differ in their "
         f"seeds alone. {sources.read(DATASET).title}, {ROWS} of its rows drawn for each sweep, {K} "
@@ -129,6 +133,13 @@ def main():
         table("what | found", rows_of([KEPT / f"{seed}.json" for seed in range(SWEEPS)])),
         "The luck of the best is here that of its seeds. The bootstrap draws rows and takes off "
         "the luck of rows alone; training again takes off that of seeds.",
+        "## A sweep, or the queue",
+        "`dvc repro sweep@NAME`, and the same candidates by `dvc exp run --run-all --jobs "
+        f"{searches.JOBS}`, each experiment with its share of the cores; once, on {machine()}. "
+        "*Of the queue* is the sweep's share of its time. The sweep stops what is clearly beaten, "
+        "and trains its best once more; the queue also trains the final networks and draws the "
+        "pictures.",
+        beside,
     )
 
 

@@ -3,14 +3,14 @@
 -> docs/benchmark.md. Each contender runs in a process of its own, three times, in turns; the page
 gives medians, ratios first, with the held-out metric beside each, so that nobody is fast by being
 wrong. `make bench` installs PyTorch and JAX into a folder of their own; it needs the files and
-arrays that `make repro` leaves in data/, and about two hours.
+arrays that `make repro` leaves in data/, and about an hour and a half.
 """
 
 if not __package__:
     raise SystemExit("to run studies/bench: make bench, or python -m studies.bench")
 
 from stages.core.run.stage import parser_of, tool
-from studies.bench import contenders, packages, page, runs, searches
+from studies.bench import contenders, packages, page, runs
 from studies.bench.tasks import GROWTH, TASKS
 
 
@@ -30,8 +30,8 @@ def main():
         runs.measure(chosen.contender, chosen.on)
     else:
         packages.install()  # before anything is measured
-        found, whole, sets = searches.searches(), runs.whole_runs(), runs.data_sets()
-        page.page(runs.side_by_side(), whole, sets, runs.networks(), found)
+        whole, sets = runs.whole_runs(), runs.data_sets()
+        page.page(runs.side_by_side(), whole, sets)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Replicas beside `model.fit`: the CPU seconds that 20 replicas and 20 fits take for an epoch.
 
-python -m studies.bench.networks prints the medians of all, each measured in a process of its own.
+-> docs/replicas.md (`make replicas`): medians, each measured in a process of its own, in half an
+hour on two cores with nothing else running.
 """
 
 import itertools
-import json
 import os
+import platform
 import statistics
 import sys
 import time
@@ -20,7 +21,9 @@ from stages.core.fit.replicas import Replica
 from stages.core.run.lean_keras import keras, tensorflow
 from stages.core.run.stage import parser_of, tool
 from stages.networks import conv2d, dense, lstm, text_cnn, transformer
+from studies.bench.page import machine
 from studies.bench.runs import RUNS, run
+from studies.common import table, write
 
 REPLICAS, WORDS, LAYERS = 20, 5000, keras.layers
 WAYS = "together", "alone", "fit", "fit on one core"
@@ -127,8 +130,31 @@ def measured(name: str, way: str) -> float:
     return (seconds[2] - seconds[1]) / epochs * times
 
 
+def said() -> str:
+    """What was measured, and where."""
+    return (
+        f"Written by `make replicas`: CPU seconds of an epoch of {REPLICAS} trainings, compilation "
+        f"apart, medians of {RUNS} runs on {machine()}; Python {platform.python_version()}. As "
+        "replicas together, as replicas one after the other (*alone*), and by `model.fit` as Keras "
+        "comes and with each operation *on one core*, as here. First what the others take over "
+        "what replicas take together: above 1, together is faster."
+    )
+
+
+def rows_of(taken) -> str:
+    """The table. taken: {network: {way: CPU seconds of an epoch}}."""
+    row = "{0} | {1:.2f} | {2:.2f} | {3:.2f} | {together:.3f} | {alone:.3f} | {fit:.3f}"
+    others = "fit", "fit on one core", "alone"
+    rows = (
+        row.format(name, *(seconds[other] / seconds["together"] for other in others), **seconds)
+        for name, seconds in taken.items()
+    )
+    what = "`model.fit` | on one core | alone | together, s | alone, s | `model.fit`, s"
+    return table(f"network | {what}", rows)
+
+
 def main():
-    """Print a median for each network and way, as JSON; with arguments, be one that is measured."""
+    """Measure each network and way and write the page; with arguments, be one that is measured."""
     parser = parser_of(main)
     parser.add_argument("name", nargs="?", metavar="NETWORK", choices=NETWORKS)
     parser.add_argument("way", nargs="?", metavar="WAY", choices=WAYS)
@@ -145,7 +171,7 @@ def main():
             taken[name][way].append(float(run(*command, name, way)[0].splitlines()[-1]))
             print(f"{name}, {way}: {taken[name][way][-1]:.3f} s", file=sys.stderr)
     found = {name: {way: statistics.median(taken[name][way]) for way in WAYS} for name in NETWORKS}
-    print(json.dumps(found))
+    write("replicas", "# Replicas beside `model.fit`", said(), rows_of(found))
 
 
 if __name__ == "__main__":

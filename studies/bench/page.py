@@ -6,7 +6,6 @@ from pathlib import Path
 
 from studies.bench.contenders import CONTENDERS
 from studies.bench.runs import RUNS
-from studies.bench.searches import JOBS
 from studies.bench.tasks import FOLDS, GROWTH, TASKS
 from studies.common import table, write
 
@@ -62,25 +61,6 @@ def data_sets(sets) -> str:
     return table(f"data sets | {what}", rows)
 
 
-def networks(taken) -> str:
-    """Replicas beside `model.fit`. taken: {network: {way: CPU seconds of an epoch}}."""
-    row = "{0} | {1:.2f} | {2:.2f} | {3:.2f} | {together:.3f} | {alone:.3f} | {fit:.3f}"
-    others = "fit", "fit on one core", "alone"
-    rows = (
-        row.format(name, *(seconds[other] / seconds["together"] for other in others), **seconds)
-        for name, seconds in taken.items()
-    )
-    what = "`model.fit` | on one core | alone | together, s | alone, s | `model.fit`, s"
-    return table(f"network | {what}", rows)
-
-
-def searches(taken) -> str:
-    """A sweep beside the queue. taken: as `searches.searches` returns it."""
-    row = "{0} | {candidates} | {1:.2f} | {sweep:.0f} | {queue:.0f}"
-    rows = (row.format(name, run["sweep"] / run["queue"], **run) for name, run in taken.items())
-    return table("data set | candidates | of the queue | sweep, s | queue, s", rows)
-
-
 def machine() -> str:
     """The processor, its cores, and the graphics cards that TensorFlow would take."""
     from stages.core.run.lean_keras import tensorflow  # no contender is to find it imported
@@ -93,10 +73,8 @@ def machine() -> str:
     return f"{processor}, {os.cpu_count()} cores, {', '.join(cards) or 'no graphics card'}"
 
 
-def page(medians, whole, sets, seconds, found):
-    """Write the page. medians, whole, sets, seconds (of networks), found (of searches): as `runs`
-    and `searches` return them.
-    """
+def page(medians, whole, sets):
+    """Write the page. medians, whole, sets: as `runs` returns them."""
     shares = (
         f"{WHOLE[key]} | {whole[key] / whole['tutorial']:.2f} | {whole[key]:.1f}" for key in WHOLE
     )
@@ -116,18 +94,6 @@ def page(medians, whole, sets, seconds, found):
         "three scripts' time.",
         table(" | of the tutorial | s", shares),
         *contests,
-        "## A sweep, or the queue",
-        "`dvc repro sweep@NAME`, and the same candidates by `dvc exp run --run-all --jobs "
-        f"{JOBS}`, each experiment with its share of the cores; once. *Of the queue* is the "
-        "sweep's share of its time. The sweep stops what is clearly beaten, and trains its best "
-        "once more; the queue also trains the final networks and draws the pictures.",
-        searches(found),
-        "## Networks",
-        "CPU seconds of an epoch of 20 trainings, compilation apart: as replicas together, as "
-        "replicas one after the other (*alone*), and by `model.fit` as Keras comes and with each "
-        "operation *on one core*, as here. First what the others take over what replicas take "
-        "together: above 1, together is faster.",
-        networks(seconds),
         "## Growth",
         "This project alone. Rows are drawn with replacement from the data set's. Milliseconds "
         "are compute over epochs, for each 1,000 rows of each replica; KiB are the memory, and "

@@ -83,11 +83,6 @@ def side_by_side() -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def networks() -> dict[str, dict[str, float]]:
-    """{network: {way: CPU seconds of an epoch}}: see `studies.bench.networks`."""
-    return json.loads(run(sys.executable, "-m", "studies.bench.networks")[0])
-
-
 @contextmanager
 def cloned() -> Iterator[tuple[Path, dict]]:
     """A clone of the last commit, removed afterwards, and the tree of its params.yaml."""

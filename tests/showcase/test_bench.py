@@ -16,8 +16,8 @@ from stages.core.data import arrays
 from stages.core.declared import params, strict_yaml
 
 pytest.importorskip("studies", reason="studies/ was deleted")
-from studies import common
-from studies.bench import contenders, page, runs, searches, tasks
+from studies import common, searches
+from studies.bench import contenders, networks, page, runs, tasks
 
 
 @pytest.fixture
@@ -99,12 +99,8 @@ def test_the_page_gives_ratios_to_this_project(monkeypatch, tmp_path):
         count: {"seconds": 9.0 * count, "nothing": 1.5, "peak": 700, "cache": 2.0 * count}
         for count in (1, 2, 4)
     }
-    seconds = {"a network": {"together": 2.0, "alone": 4.0, "fit": 6.0, "fit on one core": 5.0}}
-    found = {"imdb": {"candidates": 12, "sweep": 50.0, "queue": 200.0}}
-    page.page(medians(), whole, sets, seconds, found)
+    page.page(medians(), whole, sets)
     text = (tmp_path / "docs/benchmark.md").read_text()
-    assert "| imdb | 12 | 0.25 | 50 | 200 |" in text
-    assert "| a network | 3.00 | 2.50 | 2.00 | 2.000 | 4.000 | 6.000 |" in text
     assert "| 1 | 9.0 | - | 1.5 | - | 700 | 2.0 | - |" in text
     assert "| 4 | 36.0 | 9.00 | 1.5 | 0.00 | 700 | 8.0 | 2.00 |" in text
     assert text.count("| other | 2.50 | 10.00 | 1.0 | 100 | 0.5000 |") == len(tasks.TASKS)
@@ -116,6 +112,16 @@ def test_the_page_gives_ratios_to_this_project(monkeypatch, tmp_path):
     assert len(re.findall(r"^- \*\*", text, re.MULTILINE)) == len(contenders.CONTENDERS)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert not [line for line in lines if "|  |" in line]
+
+
+def test_networks_are_compared_with_replicas_together():
+    seconds = {"a network": {"together": 2.0, "alone": 4.0, "fit": 6.0, "fit on one core": 5.0}}
+    assert "| a network | 3.00 | 2.50 | 2.00 | 2.000 | 4.000 | 6.000 |" in networks.rows_of(seconds)
+
+
+def test_a_sweep_is_compared_with_the_queue():
+    found = {"imdb": {"candidates": 12, "sweep": 50.0, "queue": 200.0}}
+    assert "| imdb | 12 | 0.25 | 50 | 200 |" in searches.table_of(found)
 
 
 def test_one_run_prints_its_metrics_as_json(small, monkeypatch, capsys):

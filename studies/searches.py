@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from studies.bench.runs import REPRO, at_hand, cloned, run, write_params
+from studies.common import table
 from tools.cluster import threads
 
 # What varies, of each data set, and what else is set, for both ways.
@@ -72,6 +73,13 @@ def search(clone: Path, tree: dict, name: str) -> dict[str, float]:
     if len(done) != candidates:
         raise SystemExit(f"queue of {name}: expected {candidates} experiments, got {len(done)}")
     return {"candidates": candidates, "sweep": sweep, "queue": queue}
+
+
+def table_of(taken) -> str:
+    """What both took, in Markdown. taken: as `searches` returns it."""
+    row = "{0} | {candidates} | {1:.2f} | {sweep:.0f} | {queue:.0f}"
+    rows = (row.format(name, run["sweep"] / run["queue"], **run) for name, run in taken.items())
+    return table("data set | candidates | of the queue | sweep, s | queue, s", rows)
 
 
 def searches() -> dict[str, dict[str, float]]:
