@@ -2,7 +2,7 @@
 
 `make knobs`: the size of the network, L1, L2, dropout and the number of epochs, which the tutorial
 turns one by one, as a sweep of each of its data sets, in the queue; studies/variants.yaml has the
-values. About half an hour on two cores.
+values.
 """
 
 from stages.core.declared import sources

@@ -3,7 +3,7 @@
 -> docs/benchmark.md. Each contender runs in a process of its own, three times, in turns; the page
 gives medians, ratios first, with the held-out metric beside each, so that nobody is fast by being
 wrong. `make bench` installs PyTorch and JAX into a folder of their own; it needs the files and
-arrays that `make repro` leaves in data/, and about an hour and a half.
+arrays that `make repro` leaves in data/, and one to two hours.
 """
 
 if not __package__:

@@ -1,7 +1,7 @@
 """Replicas beside `model.fit`: the CPU seconds that 20 replicas and 20 fits take for an epoch.
 
--> docs/replicas.md (`make replicas`): medians, each measured in a process of its own, in half an
-hour on two cores with nothing else running.
+-> docs/replicas.md (`make replicas`): medians, each measured in a process of its own. Nothing else
+must run meanwhile.
 """
 
 import itertools
