@@ -1,6 +1,6 @@
 """What a sweep found, in Markdown."""
 
-from stages.core.judge.markdown import number, span, table
+from stages.core.judge.markdown import number, share, span, table
 from stages.core.judge.sweep import DRAWS
 from stages.core.judge.sweep_told import ENDS, Sweep, command, frame, text, varied
 
@@ -39,8 +39,8 @@ def _scope(told):
         said += f" Clearly beaten before the last round, and stopped: {stopped}."
     if diverged := len(told.tried) - len(told.found.reached):
         said += f" Diverged: {diverged}."
-    share = told.saved / (told.saved + told.trained)
-    return f"{said} {told.trained:,} fits were trained, {told.saved:,} ({share:.0%}) were saved."
+    saved = told.saved / (told.saved + told.trained)
+    return f"{said} {told.trained:,} fits were trained, {told.saved:,} ({saved:.0%}) were saved."
 
 
 def _group(told):
@@ -67,8 +67,8 @@ def _worth(told):
         notes.append(
             f"The best of many looks better than it is{_optimism(told)}: the second line chooses "
             f"among all candidates in {DRAWS:,} bootstrap samples of the rows and judges on those "
-            f"left out; {chosen.share:.0%} of the samples chose the same. It trains nothing, and "
-            "keeps the luck of folds and seeds."
+            f"left out; {share(chosen.share, '.0%', 0.01)} of the samples chose the same. It "
+            "trains nothing, and keeps the luck of folds and seeds."
         )
     else:
         notes.append("The metric is no mean over rows, so no bootstrap tells the luck of choosing.")
