@@ -10,6 +10,7 @@ from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -93,29 +94,31 @@ def fit(plans: dict[int, Plan], repeats: list[list[Replica]], made: Callable, ti
     kept; None where that is no number. What diverges ends no other; there is None in place of its
     list. Raises MemoryError where a program does not even fit alone.
     """
-    groups, stop = programs(plans), threading.Event()
+    groups, parts = programs(plans), []
+    train = partial(_train, repeats=repeats, made=made, title=title)
     side_by_side = 1 if cluster.is_named() else min(at_a_time(), len(groups))
-
-    def train(group, share=1):
-        return _train(group, repeats, made, title=title, share=share, stop=stop)
-
-    alone, parts = groups, []
     if side_by_side > 1:
-        alone = []  # what does not fit beside others
-        with ThreadPoolExecutor(side_by_side) as pool:
-            waiting = {pool.submit(train, group, side_by_side): group for group in groups}
-            try:
-                for future in as_completed(waiting):
-                    try:
-                        parts.append(future.result())
-                    except MemoryError:
-                        alone.append(waiting[future])
-            except BaseException:  # such as Ctrl-C, for which the others would go on to their end
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-    found = ChainMap(*parts, *map(train, alone))  # in this thread, which Ctrl-C ends at once
+        parts, groups = _side_by_side(partial(train, share=side_by_side), groups, side_by_side)
+    found = ChainMap(*parts, *map(train, groups))  # in this thread, which Ctrl-C ends at once
     return {number: found[number] for number in plans}
+
+
+def _side_by_side(train, groups, workers):
+    """What so many threads made of the groups, and the groups that do not fit beside others."""
+    parts, too_large, stop = [], [], threading.Event()
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = {pool.submit(train, group, stop=stop): group for group in groups}
+        try:
+            for future in as_completed(waiting):
+                try:
+                    parts.append(future.result())
+                except MemoryError:
+                    too_large.append(waiting[future])
+        except BaseException:  # such as Ctrl-C, for which the others would go on to their end
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return parts, too_large
 
 
 def _train(group, repeats, made, **how):
