@@ -48,6 +48,12 @@ class _Reader(yaml.SafeLoader):
             raise yaml.scanner.ScannerError(None, None, "%YAML: expected 1.2 or none", start_mark)
         return version
 
+    def compose_node(self, parent, index):
+        node = super().compose_node(parent, index)
+        if node.end_mark is None:  # an alias for what is not at its end
+            raise _error(node, "it contains itself")
+        return node
+
     def construct_mapping(self, node, deep=False):
         seen = set()
         # Where the node is no mapping, PyYAML says what it should be.
