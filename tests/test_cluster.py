@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,16 +169,16 @@ def members(folds, streams):
     ]
 
 
-def problem(sparse):
+def problem(sparse, **changes):
     from samples import section
 
     from stages.core.fit.problem import Problem
 
     random = np.random.default_rng(0)
     rows = (random.random((60, 20)) < 0.3).astype("float32")
-    settings = {"optimizer": "rmsprop", "learning_rate": 0.001, "batch_size": 8}
+    settings = {"optimizer": "rmsprop", "learning_rate": 0.001, "batch_size": 8, "units": [4]}
     weighting = "tf_idf" if sparse else "standardize"
-    chosen = section(dropout=0.2, units=[4], weighting=weighting, **settings)
+    chosen = section(dropout=0.2, weighting=weighting, **settings | changes)
     return Problem.of(chosen, sp.csr_matrix(rows) if sparse else rows, random.integers(0, 2, 60), 1)
 
 
@@ -197,6 +198,27 @@ def test_in_the_process_and_on_1_and_4_workers_the_bytes_are_the_same(workers, m
     for count in (1, 4):
         workers(count)
         assert list(fitted()) == here
+
+
+def test_candidates_have_the_same_bytes_on_a_cluster(workers):
+    from stages.core.fit import candidates
+
+    def made(plan, repeat, members, fits):
+        return [each.held_out.tobytes() for each in fits]
+
+    def found():
+        first = problem(sparse=False)
+        others = ({"learning_rate": 0.01}, {"units": [6]}, {"learning_rate": 1e30})
+        tried = [first, *(replace(problem(False, **each), rows=first.rows) for each in others)]
+        plans = candidates.plans((each, 3, place == 1) for place, each in enumerate(tried))
+        assert len(candidates.programs(plans)) == 2
+        repeats = [members(np.arange(60) % 3, streams=1)] * 2
+        return candidates.fit(plans, repeats, made)
+
+    here = found()
+    assert here[3] is None  # it diverges
+    workers(2)
+    assert found() == here
 
 
 def test_a_command_beside_a_local_cluster_has_its_address_and_hands_on_its_status():
