@@ -19,6 +19,7 @@ from stages.core.data import arrays
 from stages.core.data.schema import Schema
 from stages.core.data.splits import Keys
 from stages.core.declared import params, sources
+from stages.core.declared.sweeps import AS_IT_IS
 from stages.core.fit import candidates
 from stages.core.fit.problem import Problem
 from stages.core.fit.replicas import REMEDY, Replica, seed_of
@@ -108,14 +109,14 @@ def fresh(name, section, data, seeds) -> tuple[Judge, list[list[Replica]]]:
 
 def without_base(name, tried, judge, reached) -> str:
     """What is said where params.yaml as it is diverges, with which all would be compared."""
-    said = f"sweep {name}: params.yaml as it is diverges; {REMEDY}."
+    said = f"sweep {name}: {AS_IT_IS} diverges; {REMEDY}."
     others = {number: each for number, each in reached.items() if each}
     if not others:
         return f"{said} So do all others."
     best = judge.best(others)
     mean = f"{judge.metric.name} {others[best].mean:.4f}"
     said += f" {len(others)} of {len(reached) - 1} others do not. The best so far, {mean}, has "
-    return f"{said}{' '.join(tried[best].settings)}: put that into params.yaml and sweep around it."
+    return f"{said}{tried[best].said}: put that into params.yaml and sweep around it."
 
 
 def train(plans, repeats, judge, start=0, title="") -> dict[int, Reached | None]:
@@ -154,15 +155,19 @@ def in_rounds(plans, repeats, judge, title) -> tuple[dict[int, Reached | None], 
     return reached, fits
 
 
-def again(plans, best, judge, repeats, title):
+def again(plans, best, others, judge, repeats, title):
     """The difference of the best to the first, and the means of both, in these repeats; None where
     the first is the best, or one of them diverges.
+
+    others: how many candidates it was the best of, beside the first. It was chosen by the same
+    rows, so each of these may suit them by chance: the difference is corrected for their number.
     """
     if not best:
         return None
     found = train({n: plans[n] for n in (0, best)}, repeats, judge, title=title)
-    base, head = found[0], found[best]
-    return (judge.compared(base, head), base.mean, head.mean) if base and head else None
+    if not all(found.values()):
+        return None
+    return judge.against(0, found, others)[best], found[0].mean, found[best].mean
 
 
 def main(name):
@@ -176,12 +181,13 @@ def main(name):
     judge, repeats = dealt(name, section, data, *seeds)
     check(name, gap(judge, data.schema.outputs))
     others = fresh(name, section, data, seeds)
-    said = [" ".join(each.settings) or "params.yaml as it is" for each in tried]
-    plans = candidates.plans(problems(name, tried, data), lambda n: f"sweeps.{name}, {said[n]}")
+    said = f"sweeps.{name}, "
+    plans = candidates.plans(problems(name, tried, data), lambda n: said + tried[n].said)
     reached, trained = in_rounds(plans, repeats, judge, f"{name} sweep")
     if not reached[0]:
         raise SystemExit(without_base(name, tried, judge, reached))
-    found = Found.of(judge, {n: each for n, each in reached.items() if each}, chosen.seed)
+    reached = {n: each for n, each in reached.items() if each}
+    found = Found.of(judge, reached, chosen.seed)
     told = Sweep(
         name,
         sources.read(name),
@@ -190,7 +196,7 @@ def main(name):
         [each.problem.model.count_params() for each in plans.values()],
         found,
         trained,
-        again(plans, found.best, *others, f"{name} sweep, the best again"),
+        again(plans, found.best, len(reached) - 1, *others, f"{name} sweep, the best again"),
         not np.array_equal(judge.folds, others[0].folds),
     )
     print(f"sweep {name}: {summary(told)}, in {time.time() - start:.1f} s")

@@ -6,7 +6,9 @@ values.
 """
 
 from stages.core.declared import sources
+from stages.core.declared.sweeps import AS_IT_IS
 from stages.core.judge.markdown import number, span
+from stages.core.judge.sweep import SIMPLEST
 from stages.core.judge.sweep_page import COMMANDS
 from stages.core.run.stage import parser_of, tool
 from studies.common import ROOT, table, task_of, write
@@ -15,8 +17,8 @@ from tools.review.revisions import Revision, resolve
 
 DATASETS = "imdb", "reuters", "boston_housing"
 HEADER = (
-    "data set | best of | as the sweep saw it | without the luck of the choice | trained again, "
-    "difference to `params.yaml` | verdict"
+    "data set | best of | as the sweep saw it | judged on other rows | trained again, difference "
+    "to `params.yaml` | verdict"
 )
 
 
@@ -34,12 +36,12 @@ def row(name: str, found: dict) -> str:
     metric = task_of(name).metric
     seen = f"{metric} {number(found[metric]['base'])} → {number(found[metric]['best'])}"
     cells = [sources.read(name).title, f"{found['candidates']}", seen]
-    cells.append(number(found["without_luck"]["mean"]))
+    cells.append(number(found["on_other_rows"]["mean"]))
     if again := found.get("trained_again"):
         ends = span(again["low"], again["high"])
         cells += [f"{number(again['difference'], '+')} ({ends})", f"**{again['verdict']}**"]
     else:
-        is_base = found["best"] == "params.yaml as it is"
+        is_base = found["best"] == AS_IT_IS
         cells += ["-", "`params.yaml` is the best" if is_base else "diverged"]
     return " | ".join(cells)
 
@@ -77,9 +79,10 @@ def main():
         "The figures go from luck to less of it. The best as the sweep saw it was helped by luck "
         "to be the best. The next column judges on rows that did not choose. The last figures "
         "are of fresh folds and seeds, and the difference is to networks with the values of "
-        "`params.yaml` that were trained again as well.",
-        "The best, and the simplest (fewest parameters, then the strongest penalties) of those "
-        "that are close to it and that it does not beat:",
+        "`params.yaml` that were trained again as well; its interval and verdict are corrected for "
+        "the number of candidates.",
+        f"The best, and the simplest ({SIMPLEST}) of those that are close to it and that it does "
+        "not beat:",
         "\n".join(chosen(name, each) for name, each in found.items()),
         *(told(name, each) for name, each in revisions.items()),
     )

@@ -72,7 +72,7 @@ def one(seed: int) -> dict[str, float]:
     verdicts = map(judge.verdict, found.to_base.values())
     again, confirmed = reached(problem, y[rows], within, seed_of(seed, "again"), 2), False
     if found.best:
-        difference = again[0].compared(again[1][0], again[1][1])
+        difference = again[0].against(0, again[1], CANDIDATES - 1)[1]
         confirmed = again[0].verdict(difference).startswith("better")
     truth = np.mean([it.mean for it in each.values()])
     return {

@@ -70,7 +70,7 @@ def test_a_sweep_is_a_stage_while_params_ask_for_it(clone):
     assert re.search(r"^sweep boston_housing: best of 2: .* in [0-9.]+ s$", done, re.MULTILINE)
     found = sorted(path.name for path in clone.folder.glob("metrics/boston_housing/sweep.*"))
     assert found == ["sweep.csv", "sweep.json", "sweep.md", "sweep.png"]
-    assert "without_luck" in clone.dvc("metrics", "show", "--json")
+    assert "on_other_rows" in clone.dvc("metrics", "show", "--json")
     before = clone.state()
     assert ran(clone.dvc("repro", "-f", "-s", "sweep@boston_housing")) == ["sweep@boston_housing"]
     assert clone.state() == before

@@ -107,9 +107,9 @@ def test_a_candidate_of_a_sweep_is_what_it_is_as_an_experiment(project, monkeypa
     asked = "people.csv", "--target", "ill", "--group", "patient"
     added(monkeypatch, "people", *asked)
     tree = {"fit": {"learning_rate": [0.01, 0.1]}, "preprocess": {"levels": [2]}}
-    table, said = swept("people", tree | {"kfold": {"epochs": [1]}}, seeds=3)
+    table, said = swept("people", tree | {"kfold": {"epochs": [1]}}, seeds=3, repeats=5)
     assert len(table) == said["candidates"] == 3
-    assert table.repeats.eq(2).all()
+    assert table.repeats[[0, 2]].eq(5).all()  # of two rounds
     section = params.load().sweeps["people"][2].section.model_dump()
     content = yaml.safe_load(params.PATH.read_text("utf-8"))
     content["sweeps"] = {}
@@ -169,6 +169,9 @@ def test_a_sweep_in_time_has_one_round_and_further_seeds(project, monkeypatch):
     table, said = swept("people", {"model": {"l2": [0.1, 10.0]}}, repeats=4)
     assert table.repeats.eq(4).all()
     assert said["fits_saved"] == 0
+    assert "all repeats hold out the same rows" in Path("metrics/people/sweep.md").read_text(
+        "utf-8"
+    )
 
 
 def test_the_past_predicts_the_future(project, monkeypatch):

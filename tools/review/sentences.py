@@ -7,6 +7,7 @@ import numpy as np
 from stages.core.data import traps
 from stages.core.judge import comparison
 from stages.core.judge.markdown import change, number, share, span
+from stages.core.judge.variance import MANY
 from tools.predict import texts
 from tools.review.verdicts import Reviewed, same_loss
 
@@ -22,7 +23,6 @@ SPLITS = {  # what folds can tell, by how rows are split
     ),
 }
 FEW = 6  # rows: fewer that all change in one direction are no evidence yet (sign test)
-MANY = 100  # fits, among which failures of single ones are seen
 SHOWN = 5  # stable flips whose text is shown, at most, in each direction
 
 

@@ -25,6 +25,7 @@ MOST = 1000  # candidates
 SHOWN = 10  # wrong values, in a message
 DIGITS = 3  # of a number that is drawn
 CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
+AS_IT_IS = "params.yaml as it is"
 EXPECTED = "a list of values, choice(...), range(...), log(low, high) or interval(low, high)"
 
 Path = tuple[str, str]  # a group of a section and a key of the group
@@ -38,6 +39,11 @@ class Candidate(NamedTuple):
     values: dict[str, object]
     section: Section
     settings: list[str]
+
+    @property
+    def said(self) -> str:
+        """What sets its values, for people."""
+        return " ".join(self.settings) or AS_IT_IS
 
 
 class Range(NamedTuple):

@@ -1,8 +1,9 @@
-"""Which of many candidates is best, and what it is worth without the luck of having been chosen.
+"""Which of many candidates is best, and what it is worth in spite of having been chosen.
 
 All candidates are trained on the same folds with the same seeds, so each pair is compared as a
 review compares two experiments. Of many comparisons some look good by chance: intervals are wider
-for their number. The best of many looks better than it is: how much, a bootstrap over rows tells.
+for their number. The best of many looks better than it is: what the rows add to that, a bootstrap
+tells.
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from stages.core.judge.variance import inseparable
 FIRST = 2  # repeats of the first round: fewer do not tell rows, seeds and training sets apart
 DRAWS = 2000
 AT_ONCE = 50  # draws, which bounds the memory
+SIMPLEST = "fewest parameters, then most L1, L2, dropout and weight decay, then fewest epochs"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class Judge:
     def separable(self) -> bool:
         """Whether repeats hold out other rows; in time they do not, and are further seeds."""
         return not (self.folds == self.folds[0]).all()
+
+    def folds_alone(self, seeds: int) -> str:
+        """Why the folds alone decide between candidates of so many seeds; "" where rows do."""
+        if not self.metric.by_row:
+            return f"{self.metric.name} is no mean over rows"
+        return inseparable(self.folds, seeds, self.groups)
 
     def reached(self, predictions, start: int = 0) -> Reached:
         """By predictions (repeats, seeds, rows, outputs), the first of which is repeat `start`."""
@@ -145,7 +153,7 @@ class Chosen:
     """What choosing the best is worth.
 
     mean, low, high: of the chosen candidate on rows that did not choose, and the middle 95 % of the
-    draws. naive: of the best on the rows that chose it. share: of the draws that chose the same.
+    draws. naive: of the best on all rows, which chose it. share: of the draws that chose the same.
     """
 
     mean: float
@@ -155,30 +163,33 @@ class Chosen:
     share: float
 
 
-def without_luck(
+def on_other_rows(
     judge: Judge, reached: dict[int, Reached], seed: int, draws: int = DRAWS
 ) -> Chosen | None:
     """The metric of the best of candidates, judged on other rows than those that choose it.
 
     Rows are drawn with replacement; the best on those that are drawn is judged on those that are
-    not (Tsamardinos, Greasidou and Borboudakis, Machine Learning 2018, BBC-CV). It trains nothing,
-    and holds no luck of the choice; that of the folds and seeds, which all candidates share, stays.
-    None where the metric is no mean over rows.
+    not (Tsamardinos, Greasidou and Borboudakis, Machine Learning 2018, BBC-CV). It trains nothing.
+    It takes the luck of the rows off the choice; that of the fits, which are the same in all draws,
+    stays. None where the metric is no mean over rows.
     """
     if any(each.rows is None for each in reached.values()):
         return None
-    held = (judge.folds >= 0).all(axis=0)
-    table = np.stack(
-        [each.rows.mean(axis=(0, 1), dtype="float64")[held] for each in reached.values()]
-    )
-    sizes = np.ones(table.shape[1])
+    shares, held = _shares(judge.folds), (judge.folds >= 0).all(axis=0)
+    unit = np.arange(held.sum())
     if judge.groups is not None:  # rows of a group are drawn together
         _, unit = np.unique(judge.groups[held], return_inverse=True)
-        sizes = np.bincount(unit).astype("float64")
-        table = np.stack([np.bincount(unit, weights=of_rows) for of_rows in table])
+
+    def summed(each):
+        """Its metric and its shares, by unit: (2, units)."""
+        weights, rows = shares[: len(each.rows)], each.rows.mean(axis=1, dtype="float64")
+        parts = [part.mean(axis=0) for part in (weights * rows[:, held], weights)]
+        return np.stack([np.bincount(unit, weights=part) for part in parts])
+
+    table, sizes = np.stack([summed(each) for each in reached.values()], axis=1)
     choose = np.argmax if judge.metric.higher_is_better else np.argmin
-    means = table.sum(axis=1) / sizes.sum()
-    random, units, chosen, worth = np.random.default_rng(seed), len(sizes), [], []
+    means = table.sum(axis=1) / sizes.sum(axis=1)
+    random, units, chosen, worth = np.random.default_rng(seed), sizes.shape[1], [], []
     for start in range(0, draws, AT_ONCE):
         count = min(AT_ONCE, draws - start)
         drawn = np.stack(
@@ -187,12 +198,19 @@ def without_luck(
         inside = table @ drawn.T / (sizes @ drawn.T)  # (candidates, draws)
         best = choose(inside, axis=0)
         left_out = drawn == 0
-        worth.append((table[best] * left_out).sum(axis=1) / (left_out @ sizes))
+        worth.append((table[best] * left_out).sum(axis=1) / (sizes[best] * left_out).sum(axis=1))
         chosen.append(best)
     worth, best = np.concatenate(worth), choose(means)
     low, high = np.nanquantile(worth, [LEVEL / 2, 1 - LEVEL / 2])
     share = (np.concatenate(chosen) == best).mean()
     return Chosen(*map(float, (np.nanmean(worth), low, high, means[best], share)))
+
+
+def _shares(folds):
+    """Of each held-out row in the mean over the folds of a repeat: (repeats, held-out rows)."""
+    sizes = np.stack([np.bincount(dealt[dealt >= 0]) for dealt in folds])
+    held = folds[:, (folds >= 0).all(axis=0)]
+    return 1 / sizes.shape[1] / np.take_along_axis(sizes, held, axis=1)
 
 
 @dataclass(frozen=True)
@@ -202,7 +220,7 @@ class Found:
     reached: of all that did not diverge. stopped: those that were beaten before the last round.
     best: of the others. group: the best and those that it does not beat. to_base: of all others,
     corrected for their number and the rounds; to_best: for that of all pairs and the rounds.
-    chosen: see `without_luck`.
+    chosen: see `on_other_rows`.
     """
 
     reached: dict[int, Reached]
@@ -223,13 +241,13 @@ class Found:
         to_base = judge.against(0, reached, looks * (len(reached) - 1))
         group = [number for number in going if number == best or not judge.loses(to_best[number])]
         stopped = [number for number in reached if number not in going]
-        chosen = without_luck(judge, reached, seed)
+        chosen = on_other_rows(judge, reached, seed)
         return cls(reached, stopped, best, group, to_base, to_best, chosen)
 
 
 def simplest(sections: dict[int, object], parameters: dict[int, int], among: Iterable[int]) -> int:
-    """Of these candidates the one with the fewest parameters; then the strongest penalties, the
-    most dropout, the fewest epochs; then the first.
+    """Of these candidates the one with the fewest parameters; of equal ones that with the most L1,
+    and so on: L2, dropout, weight decay, the fewest epochs; then the first.
     """
 
     def key(number):

@@ -13,7 +13,7 @@ SPREAD = 0.6  # of the distance between two values, over which candidates lie
 LOOKS = {
     "the best": {"color": ORANGE, "marker": "D", "ms": 7, "zorder": 4},
     "the best group": {"color": BLUE, "marker": "o", "ms": 5, "zorder": 3},
-    "beaten by the best": {"color": GREY, "marker": "o", "ms": 5, "mfc": "white", "zorder": 2},
+    "beaten, or stopped": {"color": GREY, "marker": "o", "ms": 5, "mfc": "white", "zorder": 2},
 }
 BEYOND = "beyond the edge"
 
@@ -35,7 +35,7 @@ def drawn(told: Sweep) -> bytes:
         panel.axhline(0, color="black", lw=1, ls="--", label="params.yaml as it is")
         for label, look in LOOKS.items():
             panel.plot([], [], ls="", label=label, **look)
-        panel.plot([], [], ls="", label=BEYOND, **LOOKS["beaten by the best"] | {"marker": "^"})
+        panel.plot([], [], ls="", label=BEYOND, **LOOKS["beaten, or stopped"] | {"marker": "^"})
         _candidates(panel, told, path, ends)
         panel.set(xlabel=path.partition(".")[2], ylim=ends)
     for panel in panels[len(paths) :]:
@@ -66,8 +66,9 @@ def _candidates(panel, told, path, ends):
     if labels:
         panel.set_xticks(range(len(labels)), labels)
         panel.set_xlim(-0.6, len(labels) - 0.4)
-    elif places.min() > 0 and places.max() > 20 * places.min():
-        panel.set_xscale("log")
+    elif places.min() >= 0 and places.max() > 20 * (least := places[places > 0].min()):
+        # Penalties of 0 have a place of their own, beside the axis of the others.
+        panel.set_xscale("symlog", linthresh=least, linscale=0.3)
     best, group, beaten = LOOKS.values()
     for number in told.found.reached:
         look = group if number in told.found.group else beaten

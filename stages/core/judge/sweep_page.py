@@ -1,8 +1,10 @@
 """What a sweep found, in Markdown."""
 
+from stages.core.declared.sweeps import AS_IT_IS
 from stages.core.judge.markdown import number, share, span, table
-from stages.core.judge.sweep import DRAWS
+from stages.core.judge.sweep import DRAWS, SIMPLEST
 from stages.core.judge.sweep_told import ENDS, Sweep, command, frame, text, varied
+from stages.core.judge.variance import MANY
 
 SHOWN = 20  # candidates; sweep.csv has all
 PICTURE = "![Each value that was tried, and the candidates that have it](sweep.png)"
@@ -10,7 +12,7 @@ COMMANDS = "As experiments, where `params.yaml` has this sweep, which is dropped
 INTERVALS = """\
 Intervals of a column hold the truth all together with a probability of 95 %: they are corrected for
 the rounds and for the number of candidates or, beside the best, of pairs (Bonferroni). ● marks the
-best group: the best mean, and all that it does not beat."""
+best group: the best mean, and all of the last round that it does not beat."""
 
 
 def page(told: Sweep) -> str:
@@ -25,7 +27,7 @@ def page(told: Sweep) -> str:
 
 def _values(told, candidate):
     if not candidate:
-        return "params.yaml as it is"
+        return AS_IT_IS
     values = told.tried[candidate].values
     return ", ".join(f"`{path}={text(values[path])}`" for path in varied(told))
 
@@ -33,14 +35,22 @@ def _values(told, candidate):
 def _scope(told):
     """What was trained, and what was not."""
     repeats, seeds, k = told.found.reached[0].values.shape
-    said = f"{len(told.tried)} candidates, params.yaml as it is among them, on the same folds: "
+    said = f"{len(told.tried)} candidates, {AS_IT_IS} among them, on the same folds: "
     said += f"{k} x {repeats} repeats x {seeds} seed{'s' if seeds > 1 else ''}."
     if stopped := len(told.found.stopped):
-        said += f" Clearly beaten before the last round, and stopped: {stopped}."
+        first = told.judge.rounds[0] * seeds * k
+        said += f" Clearly beaten after {first} fits or more, and stopped: {stopped}."
     if diverged := len(told.tried) - len(told.found.reached):
         said += f" Diverged: {diverged}."
     saved = told.saved / (told.saved + told.trained)
-    return f"{said} {told.trained:,} fits were trained, {told.saved:,} ({saved:.0%}) were saved."
+    said += (
+        f" {told.trained:,} fits were trained for the choice, {told.saved:,} ({saved:.0%}) saved."
+    )
+    if why := told.judge.folds_alone(seeds):
+        return f"{said} Judged by the folds alone, which is mostly less sharp: {why}."
+    if repeats * seeds * k < MANY:
+        said += f" One fit that fails in 25 may be unseen among fewer than {MANY} of a candidate."
+    return said
 
 
 def _group(told):
@@ -51,12 +61,12 @@ def _group(told):
     same = told.simplest == told.found.best
     simple = "the best" if same else _values(told, told.simplest)
     close = f"whose mean is within {number(told.judge.within)} of the best"
-    simple = f"(fewest parameters, then the strongest penalties): {simple}"
+    simple = f"({SIMPLEST}): {simple}"
     return f"{said}The simplest of those {close} {simple}."
 
 
 def _worth(told):
-    """What the best is worth, with and without the luck of having been chosen."""
+    """What the best is worth, from luck to less of it."""
     found, metric = told.found, told.judge.metric
     base, best = found.reached[0].mean, found.reached[found.best].mean
     rows = [["as the sweep saw it", number(best), number(base), number(best - base, "+")]]
@@ -67,8 +77,9 @@ def _worth(told):
         notes.append(
             f"The best of many looks better than it is{_optimism(told)}: the second line chooses "
             f"among all candidates in {DRAWS:,} bootstrap samples of the rows and judges on those "
-            f"left out; {share(chosen.share, '.0%', 0.01)} of the samples chose the same. It "
-            "trains nothing, and keeps the luck of folds and seeds."
+            "left out (in brackets: the middle 95 % of the samples); "
+            f"{share(chosen.share, '.0%', 0.01)} of the samples chose the same. It trains nothing, "
+            "and takes off the luck of the rows; that of folds and seeds stays."
         )
     else:
         notes.append("The metric is no mean over rows, so no bootstrap tells the luck of choosing.")
@@ -80,11 +91,12 @@ def _worth(told):
         fresh = "folds and seeds" if told.fresh_folds else "seeds"
         rows.append([f"trained again, fresh {fresh}", number(best), number(base), change])
         notes.append(
-            f"The last line has no luck of {fresh}. That of the rows stays, since there are no "
-            "others: only the test rows, or new ones, are free of it."
+            f"The last line has no luck of {fresh}. That of the rows stays in its means, since "
+            "there are no others: only the test rows, or new ones, are free of it. Its interval "
+            "and its verdict allow for it: they are corrected for the number of candidates."
         )
     elif found.best:
-        notes.append("Trained again with fresh seeds, the best or params.yaml as it is diverged.")
+        notes.append(f"Trained again with fresh seeds, the best or {AS_IT_IS} diverged.")
     header = [metric.named(told.source.unit), "best", "params.yaml", "difference"]
     return "\n\n".join([table(header, rows), " ".join(notes)])
 

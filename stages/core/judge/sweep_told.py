@@ -22,9 +22,9 @@ class Sweep:
 
     name, source: of the data set. tried: as of `sweeps.candidates`. parameters: of the network of
     each. found: by the candidates that did not diverge. trained: fits for the choice. again: the
-    difference of the best to the first in fits to fresh folds with fresh seeds, and the means of
-    both; None where the first is the best, or one of the two diverged. fresh_folds: whether those
-    folds hold out other rows; in time they do not.
+    difference of the best to the first in fits to fresh folds with fresh seeds, corrected for how
+    many it was chosen from, and the means of both; None where the first is the best, or one of the
+    two diverged. fresh_folds: whether those folds hold out other rows; in time they do not.
     """
 
     name: str
@@ -39,7 +39,9 @@ class Sweep:
 
     @property
     def saved(self) -> int:
-        """Fits that all candidates in all repeats as experiments of their own would take beside."""
+        """Fits for the choice that stopping and sharing saved: what `kfold` of each would train,
+        less what was trained.
+        """
         return len(self.tried) * self.found.reached[0].values.size - self.trained
 
     @property
@@ -81,7 +83,9 @@ def varied(told: Sweep) -> list[str]:
 
 
 def frame(told: Sweep) -> pd.DataFrame:
-    """A line for each candidate, the best mean first and what diverged last; 0 is params.yaml."""
+    """A line for each candidate; 0 is params.yaml. The best mean is first; what stopped comes after
+    what did not, and what diverged is last.
+    """
     found, lines = told.found, []
     for number, candidate in enumerate(told.tried):
         reached = found.reached.get(number)
@@ -100,9 +104,9 @@ def frame(told: Sweep) -> pd.DataFrame:
             verdict = told.judge.verdict(found.to_base[number])
         line |= {"verdict": verdict, "best_group": int(number in found.group)}
         lines.append(line)
-    table = pd.DataFrame(lines)
-    order = {"ascending": not told.judge.metric.higher_is_better, "kind": "stable"}
-    return table.sort_values("mean", ignore_index=True, **order)
+    sign = -1 if told.judge.metric.higher_is_better else 1
+    lines.sort(key=lambda line: (-line["repeats"], line["repeats"] and sign * line["mean"]))
+    return pd.DataFrame(lines)
 
 
 def numbers(told: Sweep) -> dict:
@@ -113,24 +117,19 @@ def numbers(told: Sweep) -> dict:
         "candidates": len(told.tried),
         "fits": told.trained,
         "fits_saved": told.saved,
-        "best": settings(told, found.best),
-        "simplest": settings(told, told.simplest),
+        "best": told.tried[found.best].said,
+        "simplest": told.tried[told.simplest].said,
         metric.name: {"base": found.reached[0].mean, "best": naive},
     }
     if chosen:
         judged = {"mean": chosen.mean, "low": chosen.low, "high": chosen.high}
-        said["without_luck"] = judged | {"optimism": told.optimism}
+        said["on_other_rows"] = judged | {"optimism": told.optimism}
     if told.again:
         difference, base, best = told.again
         ends = {"difference": difference.mean, "low": difference.low, "high": difference.high}
         verdict = {"p": difference.p, "verdict": told.judge.verdict(difference)}
         said["trained_again"] = {"base": base, "best": best} | ends | verdict
     return said
-
-
-def settings(told: Sweep, number: int) -> str:
-    """What sets the values of a candidate."""
-    return " ".join(told.tried[number].settings) or "params.yaml as it is"
 
 
 def command(told: Sweep, number: int, which: str) -> str:
@@ -145,9 +144,9 @@ def command(told: Sweep, number: int, which: str) -> str:
 def summary(told: Sweep) -> str:
     """What the terminal says, in a line."""
     metric, found = told.judge.metric, told.found
-    said = f"best of {len(told.tried)}: {settings(told, found.best)}, {metric.name} "
+    said = f"best of {len(told.tried)}: {told.tried[found.best].said}, {metric.name} "
     said += f"{found.reached[found.best].mean:.4f}, params.yaml {found.reached[0].mean:.4f}"
     if told.again:
         difference, *_ = told.again
         said += f"; trained again {difference.mean:+.4f}: {told.judge.verdict(difference)}"
-    return f"{said}; {told.trained:,} fits, {told.saved:,} saved"
+    return f"{said}; {told.trained:,} fits for the choice, {told.saved:,} saved"

@@ -26,6 +26,7 @@ from stages.core.judge.t_test import ANY, Mean, standard_error, t_test
 KAPPA = 0.25
 SINGLE = 1.0  # the same for the metric of one experiment: of a difference, most of it cancels
 REPEATS, SEEDS = 2, 3  # fewest that tell parts apart; with 2 seeds fits that fail go unseen
+MANY = 100  # fits, among which failures of single ones are seen
 
 
 @dataclass(frozen=True)
