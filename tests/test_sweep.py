@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
 from samples import PARAMS
 
 from stages import sweep as stage
@@ -15,7 +16,7 @@ from stages.core.declared import params, sources, strict_yaml
 from stages.core.judge import sweep
 from stages.core.judge.metrics import METRICS
 from stages.core.judge.sweep import Found, Judge, Reached
-from stages.core.judge.sweep_drawn import drawn
+from stages.core.judge.sweep_drawn import _candidates, _places, drawn
 from stages.core.judge.sweep_page import page
 from stages.core.judge.sweep_told import Sweep, command, frame, numbers, summary
 
@@ -412,7 +413,54 @@ def test_a_best_that_is_params_yaml_as_it_is_has_no_command(told):
     text = page(replace(told, found=found, again=None))
     assert "**Best of 5: params.yaml as it is.** All others are beaten." in text
     assert "dvc exp run" not in text
-    assert "trained again" not in text
+    assert "nothing was trained again" in text
+    assert found.to_best == found.to_base  # what is worse than it is not in its group
+
+
+def values(told, path, *given):
+    """The same sweep whose candidates have these values of what they vary in."""
+    each = zip(told.tried, given, strict=True)
+    return replace(told, tried=[one._replace(values=one.values | {path: it}) for one, it in each])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((1, 0.5, 2, 3, 4), "At the edge: `model.l2=0.5`. Nothing beyond"),
+        ((1, 4, 2, 3, 4), "At the edge: `model.l2=4`."),
+        ((1, 2, 0, 3, 4), None),  # between
+        ((1, 0, 2, 3, 4), None),  # there is nothing below 0
+        ((1, 1, 2, 2, 2), None),  # of two values each is at an edge
+        (("best", 1, 2, "best", 2), None),
+    ],
+)
+def test_a_best_at_the_edge_of_what_was_tried_is_told(told, given, said):
+    told = values(replace(told, found=replace(told.found, best=1)), "model.l2", *given)
+    text = page(told)
+    assert said in text if said else "At the edge" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        ((60, 30, "best", 30, 60), ["30", "60", "best"]),
+        (([8, 8], [4], [64], [4], [8, 8]), ["[4]", "[8,8]", "[64]"]),
+    ],
+)
+def test_values_of_a_panel_stand_in_their_order(given, labels):
+    assert _places(given)[1] == labels
+
+
+def test_many_values_have_an_axis_of_logarithms_with_a_place_for_none(told):
+    panel, tried = Figure().subplots(), [0.0, *np.geomspace(1e-4, 0.1, 9)]
+    many = SimpleNamespace(
+        tried=[SimpleNamespace(values={"model.l2": value}) for value in tried],
+        found=SimpleNamespace(reached={}, group=[], best=0, to_base={}),
+    )
+    _candidates(panel, many, "model.l2", (-1, 1))
+    labels = [label.get_text() for label in panel.get_xticklabels()]
+    assert sorted(labels, key=float) == ["0", "0.0001", "0.001", "0.01", "0.1"]
+    assert panel.get_xscale() == "symlog"
 
 
 def test_what_is_in_the_group_for_want_of_evidence_is_not_called_the_simplest(told):

@@ -71,6 +71,14 @@ def test_a_setting_is_as_dvc_reads_it(value, text, tmp_path):
     assert strict_yaml.read(file.read_bytes()) == {"a": {"b": value, "c": value}}
 
 
+def test_what_the_ends_of_a_range_are_allowed_does_not_hang_on_luck():
+    tree = {"random": 1, "model": {"dropout": "interval(0.0, 1.000001)"}}
+    assert "model.dropout: expected less than 1, got 1.000001" in complaint(tree)
+    found = parsed({"random": 3, "model": {"dropout": "interval(0.1, 0.9)"}})
+    assert len(found) == 4
+    assert not {0.1, 0.9} & {each.values["model.dropout"] for each in found}
+
+
 def test_few_of_many_wrong_values_are_shown():
     lines = complaint({"random": 100, "model": {"dropout": "interval(1.5, 3.0)"}}).splitlines()
     assert len(lines) == 11

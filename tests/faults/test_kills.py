@@ -182,6 +182,28 @@ def test_a_killed_run_is_finished_by_the_next(clone, number, tried):
     assert not left(clone), "what the killed run left is removed by the next run of the stage"
 
 
+@pytest.mark.parametrize(
+    ("how", "seconds"),
+    [("SIGKILL of the stage", 4), *(pytest.param(how, 2, marks=pytest.mark.slow) for how in WAYS)],
+)
+def test_a_killed_sweep_starts_anew_with_the_same_bytes(clone, how, seconds, tried):
+    target = "sweep@boston_housing"
+    clone.edit(lambda params: params.update(sweeps={"boston_housing": {"model": {"l2": [0.1]}}}))
+    clone.repro(target)
+    before = clone.state()
+    leader = clone.start("dvc", "repro", "--force", "--single-item", target)
+    stage = wait_for_stage(leader)
+    time.sleep(seconds)
+    assert at_work(stage)
+    assert gone([*kill(leader, how), stage], seconds=60)
+    assert not half_written(clone, before)
+    clone.repro("--force", "--single-item", target)
+    assert clone.state() == before
+    clone.git("checkout", "-q", ".")
+    clone.git("clean", "-fdq", "metrics")
+    tried(f"{how} while a sweep is at work", "it starts anew, with the same bytes")
+
+
 @pytest.mark.slow
 def test_a_hundred_killed_runs_are_each_finished_by_the_next(clone, tried):
     anew = [kill_and_finish(clone, number, tried) for number in range(100)]

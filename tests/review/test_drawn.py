@@ -1,6 +1,7 @@
 """The page of a review and its pictures."""
 
 import re
+from base64 import b64encode
 
 import numpy as np
 import pytest
@@ -79,6 +80,14 @@ def test_the_page_has_a_picture_with_words_for_each_thing_drawn(opened):
     places = [sections[2].index(word) for word in ("<figure>", "<table>", "K-fold curves")]
     assert places == sorted(places)
     assert sections[2].rindex("<figure>") < sections[2].index("changed sides")
+
+
+def test_a_new_sweep_has_its_picture(project, run, tmp_path):
+    project.put("metrics/imdb/sweep.md", "# Sweep of IMDB\n")
+    project.put("metrics/imdb/sweep.png", "a picture")
+    run("main", "--html", str(tmp_path / "page.html"))
+    source = f'<img alt="sweep" src="data:image/png;base64,{b64encode(b"a picture").decode()}">'
+    assert source in (tmp_path / "page.html").read_text("utf-8")
 
 
 def test_data_sets_that_are_the_same_or_not_comparable_have_no_pictures(project, run, tmp_path):

@@ -162,7 +162,7 @@ def test_a_new_sweep_is_told_as_its_stage_wrote_it(project, run):
 
 def test_an_old_sweep_is_not_told(project, run):
     project.put("metrics/imdb/sweep.md", SWEEP)
-    gone = "`params.yaml` does not have this sweep any more."  # as after its ready line
+    gone = "`params.yaml` does not have this sweep any more"  # as after its ready line
     assert gone in run("main")
     project.params["sweeps"] = {"imdb": {"model": {"units": [[8]]}}}
     project.save()

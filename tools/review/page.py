@@ -6,7 +6,7 @@ import html
 from markdown_it import MarkdownIt
 
 from tools.review import drawings
-from tools.review.report import Pictures
+from tools.review.report import Picture, Pictures
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -30,7 +30,15 @@ figure {{ margin: 1.5rem 0; break-inside: avoid; }} img {{ max-width: 100%; }}
 """
 
 
-def page(title: str, parts: list[str | Pictures]) -> str:
+def _pictures(part):
+    """Pictures by name, as pairs."""
+    if isinstance(part, Picture):
+        return [part]
+    drawn = drawings.differences if part.of_differences else drawings.others
+    return drawn(part.dataset).items()
+
+
+def page(title: str, parts: list[str | Pictures | Picture]) -> str:
     """What `report` gives as HTML, which needs no network."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     render = reader.disable(["image", "link", "autolink"]).render
@@ -40,8 +48,7 @@ def page(title: str, parts: list[str | Pictures]) -> str:
         if isinstance(part, str):
             body.append(render(part))
             continue
-        drawn = drawings.differences if part.of_differences else drawings.others
-        for name, png in drawn(part.dataset).items():
+        for name, png in _pictures(part):
             source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
             body.append(f'<figure><img alt="{html.escape(name)}" src="{source}"></figure>')
     return PAGE.format(title=title, body="\n".join(body))

@@ -17,6 +17,7 @@ with other rows and other seeds, the truth would be inside 95 times out of 100. 
 the number of data sets that are decided (Holm). *Better*, *worse*: p is below 0.05. *Equivalent*:
 with a probability of 95 % the difference is too small to matter; *but negligible*: both. *No
 evidence*: none of these. ↑: higher is better, ↓: lower is better."""
+GONE = " `params.yaml` does not have this sweep any more: it is of `params.yaml` as it was then."
 
 
 class Pictures(NamedTuple):
@@ -26,7 +27,16 @@ class Pictures(NamedTuple):
     of_differences: bool
 
 
-def report(base: Revision, head: Revision, reviewed: list[Reviewed]) -> list[str | Pictures]:
+class Picture(NamedTuple):
+    """A picture that is there: its name, and PNG."""
+
+    name: str
+    png: bytes
+
+
+def report(
+    base: Revision, head: Revision, reviewed: list[Reviewed]
+) -> list[str | Pictures | Picture]:
     """The review in Markdown, part by part, with the places of its pictures."""
     late = [
         f"{side.name}: {_by_kind(old, side.sections)}"
@@ -99,16 +109,17 @@ def _networks(reviewed):
 
 
 def _sweeps(base, head):
-    """What new sweeps found, as their stage wrote it, without the picture."""
+    """What new sweeps found, as their stage wrote it, each with its picture."""
     for name in head.sections:
         path = f"metrics/{name}/sweep.md"
         before, after = (side.read(path) for side in (base, head))
         if after and after != before:
             text = re.sub(r"^!\[.*\n\n", "", after.decode(errors="replace"), flags=re.MULTILINE)
-            gone = (
-                "" if name in head.sweeps else " `params.yaml` does not have this sweep any more."
-            )
-            yield f"#{text.rstrip()}\n\nThe picture: `metrics/{name}/sweep.png`.{gone}"
+            gone = "" if name in head.sweeps else GONE
+            path = f"metrics/{name}/sweep.png"
+            yield f"#{text.rstrip()}\n\nThe picture: `{path}`.{gone}"
+            if picture := head.read(path):
+                yield Picture("sweep", picture)
 
 
 def _code(base, head):

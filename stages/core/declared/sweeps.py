@@ -26,7 +26,10 @@ SHOWN = 10  # wrong values, in a message
 DIGITS = 3  # of a number that is drawn
 CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
 AS_IT_IS = "params.yaml as it is"
-EXPECTED = "a list of values, choice(...), range(...), log(low, high) or interval(low, high)"
+EXPECTED = (
+    "a list of values, choice(...), range(...), log(low, high) or interval(low, high); low below "
+    "high, and above 0 for log"
+)
 
 Path = tuple[str, str]  # a group of a section and a key of the group
 
@@ -80,13 +83,14 @@ def candidates(name: str, tree, content: dict, seed: int, checked: Callable) -> 
     tried = dict(_tried(at, tree))
     settings = _grid(at, tried) if count is None else _draws(tried, count, seed)
     found, faults = {}, {}
-    for setting in [{}, *settings]:
+    for setting in [{}, *settings, *_ends(tried, settings)]:
         try:
             section = checked(_with(content, setting))
         except Wrong as error:
             faults |= {line: setting for line in error.args if line not in faults}
             continue
-        found.setdefault(section.model_dump_json(), section)
+        if setting in settings or not setting:
+            found.setdefault(section.model_dump_json(), section)
     if faults:
         lines = [f"{at}, {_said(setting)}: {line}" for line, setting in faults.items()]
         more = [f"{at}: and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
@@ -196,6 +200,16 @@ def _draws(tried, count, seed) -> list[dict]:
         if len(found) == count:
             break
     return [*found.values()]
+
+
+def _ends(tried, settings) -> list[dict]:
+    """A draw with each end of each range, so that what is allowed there does not hang on luck."""
+    ranges = {path: values for path, values in tried.items() if isinstance(values, Range)}
+    return [
+        settings[0] | {path: end}
+        for path, values in ranges.items()
+        for end in (values.low, values.high)
+    ]
 
 
 def _drawn(values, random):

@@ -219,7 +219,8 @@ class Found:
 
     reached: of all that did not diverge. stopped: those that were beaten before the last round.
     best: of the others. group: the best and those that it does not beat. to_base: of all others,
-    corrected for their number and the rounds; to_best: for that of all pairs and the rounds.
+    corrected for their number and the rounds; to_best: for that of all pairs and the rounds, or the
+    same where the first is the best.
     chosen: see `on_other_rows`.
     """
 
@@ -237,8 +238,9 @@ class Found:
         whole, looks = len(reached[0].values), len(judge.rounds)
         going = {number: each for number, each in reached.items() if len(each.values) == whole}
         best = judge.best(going)
-        to_best = judge.against(best, reached, all_pairs(len(reached), looks))
         to_base = judge.against(0, reached, looks * (len(reached) - 1))
+        pairs = all_pairs(len(reached), looks)
+        to_best = judge.against(best, reached, pairs) if best else to_base
         group = [number for number in going if number == best or not judge.loses(to_best[number])]
         stopped = [number for number in reached if number not in going]
         chosen = on_other_rows(judge, reached, seed)

@@ -4,10 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stages.core.judge.pictures import BLUE, GREY, ORANGE, WIDTH, legend, png
-from stages.core.judge.sweep_told import Sweep, text, varied
+from stages.core.judge.sweep_told import Sweep, is_number, text, varied
 
 COLUMNS = 3  # panels beside each other
 FEW = 8  # different values that get places beside each other; more are on an axis of numbers
+TICKS = 4  # on an axis of logarithms
 SPREAD = 0.6  # of the distance between two values, over which candidates lie
 # What a candidate looks like, by what the legend says of it.
 LOOKS = {
@@ -30,12 +31,12 @@ def drawn(told: Sweep) -> bytes:
     title = f"{told.source.title}: {len(told.tried)} candidates of a sweep"
     figure.suptitle(f"{title}, with intervals that hold all together with 95 %", fontsize=11)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    ends = limits(told)
+    ends, worse = limits(told), "v" if metric.higher_is_better else "^"
     for panel, path in zip(panels, paths, strict=False):
         panel.axhline(0, color="black", lw=1, ls="--", label="params.yaml as it is")
         for label, look in LOOKS.items():
             panel.plot([], [], ls="", label=label, **look)
-        panel.plot([], [], ls="", label=BEYOND, **LOOKS["beaten, or stopped"] | {"marker": "^"})
+        panel.plot([], [], ls="", label=BEYOND, **LOOKS["beaten, or stopped"] | {"marker": worse})
         _candidates(panel, told, path, ends)
         panel.set(xlabel=path.partition(".")[2], ylim=ends)
     for panel in panels[len(paths) :]:
@@ -69,6 +70,10 @@ def _candidates(panel, told, path, ends):
     elif places.min() >= 0 and places.max() > 20 * (least := places[places > 0].min()):
         # Penalties of 0 have a place of their own, beside the axis of the others.
         panel.set_xscale("symlog", linthresh=least, linscale=0.3)
+        panel.minorticks_off()
+        ticks = {f"{tick:.1g}" for tick in np.geomspace(least, places.max(), TICKS)}
+        ticks |= {"0"} if not places.min() else set()
+        panel.set_xticks([*map(float, ticks)], [*ticks])
     best, group, beaten = LOOKS.values()
     for number in told.found.reached:
         look = group if number in told.found.group else beaten
@@ -90,7 +95,7 @@ def _candidate(panel, place, difference, ends, look):
 
 def _places(values):
     """Where candidates lie on the x axis, and the labels of the values where these are few."""
-    numeric = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in values)
+    numeric = all(map(is_number, values))
     different = sorted(set(values)) if numeric else [*dict.fromkeys(map(text, _ordered(values)))]
     if numeric and len(different) > FEW:
         return np.array(values, "float64"), []
@@ -101,7 +106,10 @@ def _places(values):
 
 
 def _ordered(values):
-    """Lists of numbers, such as units, by their sums; all else as it stands."""
-    lists = all(isinstance(each, list) for each in values)
-    numbers = lists and all(isinstance(each, (int, float)) for value in values for each in value)
-    return sorted(values, key=sum) if numbers else values
+    """Numbers, and lists of numbers by their sums, such as units; then all else as it stands."""
+
+    def key(value):
+        each = value if isinstance(value, list) else [value]
+        return sum(each) if all(map(is_number, each)) else np.inf
+
+    return sorted(values, key=key)

@@ -3,16 +3,19 @@
 from stages.core.declared.sweeps import AS_IT_IS
 from stages.core.judge.markdown import number, share, span, table
 from stages.core.judge.sweep import DRAWS, SIMPLEST
-from stages.core.judge.sweep_told import ENDS, Sweep, command, frame, text, varied
+from stages.core.judge.sweep_told import ENDS, Sweep, command, frame, is_number, text, varied
 from stages.core.judge.variance import MANY
 
 SHOWN = 20  # candidates; sweep.csv has all
 PICTURE = "![Each value that was tried, and the candidates that have it](sweep.png)"
-COMMANDS = "As experiments, where `params.yaml` has this sweep, which is dropped:"
+COMMANDS = """\
+As experiments. Each line is for a `params.yaml` that has this sweep, which it drops: between two,
+go back. A review of them knows nothing of the choice; *trained again* above allows for it."""
 INTERVALS = """\
 Intervals of a column hold the truth all together with a probability of 95 %: they are corrected for
-the rounds and for the number of candidates or, beside the best, of pairs (Bonferroni). ● marks the
-best group: the best mean, and all of the last round that it does not beat."""
+the rounds and for the number of candidates or, beside another best, of pairs (Bonferroni). What
+stopped is compared on the repeats that it had. ● marks the best group: the best mean, and all of
+the last round that it does not beat."""
 
 
 def page(told: Sweep) -> str:
@@ -44,8 +47,9 @@ def _scope(told):
         said += f" Diverged: {diverged}."
     saved = told.saved / (told.saved + told.trained)
     said += (
-        f" {told.trained:,} fits were trained for the choice, {told.saved:,} ({saved:.0%}) saved."
+        f" {told.trained:,} fits were trained for the choice. {told.saved:,} ({saved:.0%}) were "
     )
+    said += "saved: of what stopped, and of what differs from others in fewer epochs alone."
     if why := told.judge.folds_alone(seeds):
         return f"{said} Judged by the folds alone, which is mostly less sharp: {why}."
     if repeats * seeds * k < MANY:
@@ -62,7 +66,19 @@ def _group(told):
     simple = "the best" if same else _values(told, told.simplest)
     close = f"whose mean is within {number(told.judge.within)} of the best"
     simple = f"({SIMPLEST}): {simple}"
-    return f"{said}The simplest of those {close} {simple}."
+    return f"{said}The simplest of those {close} {simple}.{_edges(told)}"
+
+
+def _edges(told):
+    """What the best has that is the last value tried in a direction, since more may be better."""
+    best = told.tried[told.found.best].values
+    found = []
+    for path in varied(told):
+        values = {each.values[path] for each in told.tried if is_number(each.values[path])}
+        if len(values) > 2 and best[path] in {min(values), max(values)} - {0}:
+            found.append(f"`{path}={text(best[path])}`")
+    said = "Nothing beyond was tried, and it may be better" if found else ""
+    return f" At the edge: {', '.join(found)}. {said}." if found else ""
 
 
 def _worth(told):
@@ -95,7 +111,9 @@ def _worth(told):
             "there are no others: only the test rows, or new ones, are free of it. Its interval "
             "and its verdict allow for it: they are corrected for the number of candidates."
         )
-    elif found.best:
+    elif not found.best:
+        notes.append(f"{AS_IT_IS} is the best, so nothing was trained again.")
+    else:
         notes.append(f"Trained again with fresh seeds, the best or {AS_IT_IS} diverged.")
     header = [metric.named(told.source.unit), "best", "params.yaml", "difference"]
     return "\n\n".join([table(header, rows), " ".join(notes)])
@@ -110,11 +128,13 @@ def _optimism(told):
 def _candidates(told):
     """The candidates, the best first."""
     every, paths = frame(told), varied(told)
-    header = ["best group", *(f"`{path}`" for path in paths), "parameters", "repeats", "mean"]
+    header = ["best group", "candidate", *(f"`{path}`" for path in paths)]
+    header += ["parameters", "repeats", "mean"]
     header += ["difference to params.yaml", "verdict", "difference to the best"]
     rows = []
     for line in every.head(SHOWN).to_dict("records"):
-        cells = ["●" if line["best_group"] else "", *(line[path] for path in paths)]
+        cells = ["●" if line["best_group"] else "", line["candidate"]]
+        cells += [line[path] for path in paths]
         cells += [number(line["parameters"]), line["repeats"], number(_known(line["mean"]))]
         rows.append([*cells, _change(line, "to_base"), line["verdict"], _change(line, "to_best")])
     more = f" {len(every) - SHOWN} more are in sweep.csv." if len(every) > SHOWN else ""
@@ -148,4 +168,4 @@ def _commands(told):
     """Lines that make experiments of the simplest and of the best."""
     chosen = {told.simplest: "simplest", told.found.best: "best"}
     lines = [command(told, candidate, which) for candidate, which in chosen.items() if candidate]
-    return "\n".join([COMMANDS, "", "```sh", *lines, "```"]) if lines else ""
+    return "\n\n".join([COMMANDS, *(f"```sh\n{line}\n```" for line in lines)]) if lines else ""

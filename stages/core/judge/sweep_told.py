@@ -76,6 +76,11 @@ def text(value) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
+def is_number(value) -> bool:
+    """Whether a value is one, and not true or false."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def varied(told: Sweep) -> list[str]:
     """The paths that differ between candidates."""
     paths = told.tried[0].values
