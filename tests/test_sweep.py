@@ -448,7 +448,10 @@ def test_a_best_at_the_edge_of_what_was_tried_is_told(told, given, said):
     ],
 )
 def test_values_of_a_panel_stand_in_their_order(given, labels):
-    assert _places(given)[1] == labels
+    places, found = _places(given, np.array([2.0, 1.0, 3.0, np.nan, 1.0]))
+    assert found == labels
+    assert np.abs(places - places.round()).max() < 0.5
+    assert places[0] - places[4] == pytest.approx(0.7 / 8)  # of one value, the greater mean
 
 
 def test_many_values_have_an_axis_of_logarithms_with_a_place_for_none(told):

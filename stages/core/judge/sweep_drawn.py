@@ -9,7 +9,7 @@ from stages.core.judge.sweep_told import Sweep, is_number, text, varied
 COLUMNS = 3  # panels beside each other
 FEW = 8  # different values that get places beside each other; more are on an axis of numbers
 TICKS = 4  # on an axis of logarithms
-SPREAD = 0.6  # of the distance between two values, over which candidates lie
+SPREAD, MOST = 0.7, 8  # of the distance between two values, over which so many or more lie
 # What a candidate looks like, by what the legend says of it.
 LOOKS = {
     "the best": {"color": ORANGE, "marker": "D", "ms": 7, "zorder": 4},
@@ -63,7 +63,9 @@ def limits(told) -> tuple[float, float]:
 
 
 def _candidates(panel, told, path, ends):
-    places, labels = _places([each.values[path] for each in told.tried])
+    reached = told.found.reached
+    means = np.array([reached[n].mean if n in reached else np.nan for n in range(len(told.tried))])
+    places, labels = _places([each.values[path] for each in told.tried], means)
     if labels:
         panel.set_xticks(range(len(labels)), labels)
         panel.set_xlim(-0.6, len(labels) - 0.4)
@@ -75,7 +77,7 @@ def _candidates(panel, told, path, ends):
         ticks |= {"0"} if not places.min() else set()
         panel.set_xticks([*map(float, ticks)], [*ticks])
     best, group, beaten = LOOKS.values()
-    for number in told.found.reached:
+    for number in reached:
         look = group if number in told.found.group else beaten
         look = best if number == told.found.best else look
         _candidate(panel, places[number], told.found.to_base.get(number), ends, look)
@@ -93,16 +95,21 @@ def _candidate(panel, place, difference, ends, look):
     panel.plot(place, mean, ls="", **look)
 
 
-def _places(values):
-    """Where candidates lie on the x axis, and the labels of the values where these are few."""
+def _places(values, means):
+    """Where candidates lie on the x axis, and the labels of the values where these are few: those
+    of a value beside each other, from the least mean to the greatest.
+    """
     numeric = all(map(is_number, values))
     different = sorted(set(values)) if numeric else [*dict.fromkeys(map(text, _ordered(values)))]
     if numeric and len(different) > FEW:
         return np.array(values, "float64"), []
     keys = values if numeric else [text(each) for each in values]
-    spread = np.linspace(-SPREAD / 2, SPREAD / 2, len(values))
-    numbers = np.array([different.index(key) for key in keys], "float64")
-    return numbers + spread, [text(each) for each in different]
+    places = np.array([different.index(key) for key in keys], "float64")
+    for place in range(len(different)):
+        alike = np.flatnonzero(places == place)
+        spread = SPREAD * (np.arange(len(alike)) - (len(alike) - 1) / 2) / max(MOST, len(alike))
+        places[alike[np.argsort(means[alike])]] += spread
+    return places, [text(each) for each in different]
 
 
 def _ordered(values):
