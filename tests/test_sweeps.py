@@ -71,6 +71,16 @@ def test_a_setting_is_as_dvc_reads_it(value, text, tmp_path):
     assert strict_yaml.read(file.read_bytes()) == {"a": {"b": value, "c": value}}
 
 
+def test_a_mapping_is_set_in_place_of_another_with_which_dvc_would_merge_it(tmp_path):
+    content = {"model": {"penalty": {"l1": 0.5}}, "final": {}}
+    for value in ({}, {"l2": 0.1}, None):
+        settings = sweeps._settings("a", content, {("model", "penalty"): value})
+        file = tmp_path / "params.yaml"
+        file.write_text("a: {model: {penalty: {l1: 0.5}}}", "utf-8")
+        apply_overrides(file, settings)
+        assert strict_yaml.read(file.read_bytes()) == {"a": {"model": {"penalty": value}}}
+
+
 def test_what_the_ends_of_a_range_are_allowed_does_not_hang_on_luck():
     tree = {"random": 1, "model": {"dropout": "interval(0.0, 1.000001)"}}
     assert "model.dropout: expected less than 1, got 1.000001" in complaint(tree)
@@ -191,6 +201,14 @@ LEARNING_RATE = "sweeps.boston_housing.fit.learning_rate: expected"
             {"model": {"l2": [0.1, -1]}},
             "sweeps.boston_housing, model.l2=-1: datasets.boston_housing.model.l2: expected",
         ),
+        ({"model": {"loss": ["a\\b"]}}, "model.loss: expected text on a line that -S takes"),
+        ({"model": {"loss": [["${x}"]]}}, "got '${x}'"),
+        ({"model": {"loss": ["a\nb"]}}, "got 'a\\nb'"),
+        ({"model": {"loss": [{"a:b": 1}]}}, "model.loss: expected a key of letters, digits and _"),
+        ({"model": {"loss": [{"True": 1}]}}, "got 'True'"),
+        ({"model": {"loss": [{1: 1}]}}, "got 1"),
+        ({"model": {"l2": [float("nan")]}}, "model.l2: expected numbers that are finite, got nan"),
+        ({"model": {"l2": [0.1, float("inf")]}}, "got inf"),
         ({"model": {"layers": [1]}}, "datasets.boston_housing.model.layers: there is no such key"),
         ({"fit": {"momentum": [0.9]}}, "fit.momentum: expected 0 for rmsprop, got 0.9"),
     ],

@@ -122,7 +122,8 @@ def named(asked, present) -> str:
         r"[^A-Za-z0-9_-]+", "_", asked.path.resolve().name.partition(".")[0]
     )
     if not re.fullmatch(params.NAME, given):
-        raise SystemExit(f"--name: expected letters, digits, _ and -, got {given!r}")
+        expected = "letters, digits, _ and -, a letter first"
+        raise SystemExit(f"--name: expected {expected}, got {given!r}")
     if given in present or sources.path_of(given).exists():
         raise SystemExit(f"there is a data set {given} already; choose another --name")
     return given

@@ -16,7 +16,8 @@ from stages.core.declared.sections import Section, checked, dotted
 from stages.core.declared.strict_yaml import SHORT, Wrong
 
 PATH, ROOT = Path("params.yaml"), Path(__file__).parents[3]
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"  # of a data set: part of file names and of names of stages
+# Of a data set: part of names of files and stages. `-S` of DVC takes no digit in front.
+NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**32)]
 
 
@@ -71,7 +72,7 @@ def _section(name, content, new) -> DataSet:
     """The section of one data set. Raises Wrong."""
     at = dotted("datasets", name)
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
-        expected = "a name of letters, digits, _ and -"
+        expected = "a name of letters, digits, _ and -, a letter first"
         raise Wrong(f"{at}: expected {expected}, got {SHORT.repr(name)}")
     if name not in (known := [*sources.names(), *new]):
         got = f"there is no {sources.path_of(name)}"

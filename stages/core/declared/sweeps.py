@@ -24,6 +24,11 @@ GROUPS = {"preprocess": (), "model": (), "fit": (), "kfold": ("epochs",)}
 MOST = 1000  # candidates
 SHOWN = 10  # wrong values, in a message
 DIGITS = 3  # of a number that is drawn
+# What `dvc exp run -S` takes as it stands: it follows ${...} and changes line ends and backslashes.
+TEXT, KEY = (
+    re.compile(r"[^\\$\x00-\x1f\x7f]*"),
+    re.compile(r"(?!(?i:true|false|null)$)[A-Za-z_]\w*", re.A),
+)
 CALL = re.compile(r"\s*(\w+)\((.*)\)\s*", re.DOTALL)
 AS_IT_IS = "params.yaml as it is"
 EXPECTED = (
@@ -90,7 +95,7 @@ def candidates(name: str, tree, content: dict, seed: int, checked: Callable) -> 
             faults |= {line: setting for line in error.args if line not in faults}
             continue
         if setting in settings or not setting:
-            found.setdefault(section.model_dump_json(), section)
+            found.setdefault(repr(section.model_dump()), section)
     if faults:
         lines = [f"{at}, {_said(setting)}: {line}" for line, setting in faults.items()]
         more = [f"{at}: and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
@@ -115,10 +120,15 @@ def _settings(at, content, values) -> list[str]:
     given = dict(values)
     if epochs := given.get(("kfold", "epochs")):
         given["final", "epochs"] = content["final"]["epochs"] if epochs == "best" else epochs
-    new = {path: "" if path[1] in content[path[0]] else "++" for path in given}
-    return [
-        f"{new[path]}{at}.{'.'.join(path)}={_as_setting(value)}" for path, value in given.items()
-    ]
+    settings = []
+    for path, value in given.items():
+        place, before = f"{at}.{'.'.join(path)}", content[path[0]].get(path[1])
+        new = "" if path[1] in content[path[0]] else "++"
+        if isinstance(before, dict):  # into which DVC would merge another
+            settings.append(f"~{place}")
+            new = "+"
+        settings.append(f"{new}{place}={_as_setting(value)}")
+    return settings
 
 
 def _as_setting(value) -> str:
@@ -156,7 +166,26 @@ def _tried(at, tree) -> Iterator[tuple[Path, list | range | Range]]:
             values = given if isinstance(given, list) else _called(given)
             if not values:
                 raise Wrong(f"{place}: expected {EXPECTED}, got {SHORT.repr(given)}")
+            if isinstance(values, list):
+                _check(place, values)
             yield (group, key), values
+
+
+def _check(place, value):
+    """Raise Wrong for what `dvc exp run -S` would change, within lists and mappings too."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str) or not KEY.fullmatch(key):
+                expected = "a key of letters, digits and _ that -S takes for text"
+                raise Wrong(f"{place}: expected {expected}, got {SHORT.repr(key)}")
+    if isinstance(value, str) and not TEXT.fullmatch(value):
+        expected = "text on a line that -S takes as it stands, without $ and backslash"
+        raise Wrong(f"{place}: expected {expected}, got {SHORT.repr(value)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Wrong(f"{place}: expected numbers that are finite, got {value}")
+    within = value.values() if isinstance(value, dict) else value
+    for each in within if isinstance(value, (dict, list)) else ():
+        _check(place, each)
 
 
 def _called(given) -> list | range | Range | None:
