@@ -164,6 +164,14 @@ def test_folds_at_random_are_those_of_scikit_learn(rows, k, shares):
             assert np.flatnonzero(dealt == fold).tolist() == held_out.tolist()
 
 
+def test_repeats_that_hold_out_the_same_rows_say_so():
+    group, labels = np.repeat(np.arange(6), 10), np.zeros(60)
+    six = splits.deal(labels, Keys(np.arange(60), group), 6, range(5), False)
+    assert (six == six[0]).all()
+    three = splits.deal(labels, Keys(np.arange(60), group), 3, range(5), False)
+    assert not (three == three[0]).all()
+
+
 @pytest.mark.parametrize("classifies", [True, False])
 def test_no_group_is_in_two_folds(classifies):
     keys = keys_of("group")

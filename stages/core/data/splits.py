@@ -125,7 +125,10 @@ def deal(labels, keys: Keys, k, seeds, classifies) -> np.ndarray:
     share their folds. Raises ValueError where there are too few rows, groups or times.
     """
     if keys.time is None:
-        return np.stack([_dealt(labels, keys, k, seed, classifies) for seed in seeds])
+        dealt = [_dealt(labels, keys, k, seed, classifies) for seed in seeds]
+        if keys.group is not None:  # k groups go into k folds in one way: repeats are seen as alike
+            dealt = map(_as_they_come, dealt)
+        return np.stack([*dealt])
     _, number, counts = np.unique(keys.time, return_inverse=True, return_counts=True)
     middle = (counts.cumsum() - counts / 2) / len(number)  # equal times are in the same block
     block = np.floor(middle * 2 * k).astype(int)[number]
@@ -151,6 +154,12 @@ def _dealt(labels, keys, k, seed, classifies):
     return folds
 
 
+def _as_they_come(values):
+    """The number of each value, where the first is 0, the next that is another 1, and so on."""
+    _, first, number = np.unique(values, return_index=True, return_inverse=True)
+    return first.argsort().argsort()[number].astype("int16")
+
+
 def _at_random(labels, k, random, classifies):
     """As scikit-learn's KFold and StratifiedKFold deal the rows, without their import."""
     if len(labels) < k:
@@ -161,8 +170,7 @@ def _at_random(labels, k, random, classifies):
         random.shuffle(order)
         folds[order] = np.sort(np.arange(len(labels)) % k)
         return folds
-    _, first, number = np.unique(labels, return_index=True, return_inverse=True)
-    number = first.argsort().argsort()[number]  # classes count as they come
+    number = _as_they_come(labels)
     dealt, ends = np.arange(len(labels)) % k, np.bincount(number).cumsum()  # class after class
     for label, of_class in enumerate(np.split(dealt, ends[:-1])):
         of_class.sort()
