@@ -18,7 +18,7 @@ from stages.core.judge.metrics import METRICS
 from stages.core.judge.sweep import Found, Judge, Reached
 from stages.core.judge.sweep_drawn import _candidates, _places, drawn
 from stages.core.judge.sweep_page import page
-from stages.core.judge.sweep_told import Sweep, command, frame, numbers, summary
+from stages.core.judge.sweep_told import Sweep, command, frame, numbers, summary, text, varied
 
 REPEATS, SEEDS, K, ROWS = 5, 3, 4, 200
 
@@ -438,6 +438,19 @@ def test_a_best_at_the_edge_of_what_was_tried_is_told(told, given, said):
     told = values(replace(told, found=replace(told.found, best=1)), "model.l2", *given)
     text = page(told)
     assert said in text if said else "At the edge" not in text
+
+
+def test_values_are_told_apart_and_shown_as_they_are(told):
+    told = values(told, "model.l2", 1, "1", "$\\foo$", "true", True)
+    assert [text(each.values["model.l2"]) for each in told.tried] == [
+        "1",
+        "'1'",
+        "$\\foo$",
+        "'true'",
+        "true",
+    ]
+    assert "model.l2" in varied(told)
+    assert drawn(told).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 matplotlib.rcdefaults()  # the user's matplotlibrc would change every picture
+matplotlib.rc("text", parse_math=False)  # names of classes and units may have $
 matplotlib.rc("axes", grid=True)
 matplotlib.rc("grid", alpha=0.25)
 matplotlib.rc("legend", frameon=False)

@@ -171,7 +171,8 @@ def on_other_rows(
     Rows are drawn with replacement; the best on those that are drawn is judged on those that are
     not (Tsamardinos, Greasidou and Borboudakis, Machine Learning 2018, BBC-CV). It trains nothing.
     It takes the luck of the rows off the choice; that of the fits, which are the same in all draws,
-    stays. None where the metric is no mean over rows.
+    stays. A draw that leaves nothing out, as of few groups, does not count. None where the metric
+    is no mean over rows.
     """
     if any(each.rows is None for each in reached.values()):
         return None
@@ -198,7 +199,9 @@ def on_other_rows(
         inside = table @ drawn.T / (sizes @ drawn.T)  # (candidates, draws)
         best = choose(inside, axis=0)
         left_out = drawn == 0
-        worth.append((table[best] * left_out).sum(axis=1) / (sizes[best] * left_out).sum(axis=1))
+        rest = (sizes[best] * left_out).sum(axis=1)
+        judged = (table[best] * left_out).sum(axis=1) / np.where(rest, rest, np.nan)
+        worth.append(judged)
         chosen.append(best)
     worth, best = np.concatenate(worth), choose(means)
     low, high = np.nanquantile(worth, [LEVEL / 2, 1 - LEVEL / 2])

@@ -8,6 +8,7 @@ from stages.core.judge.sweep_told import Sweep, is_number, text, varied
 
 COLUMNS = 3  # panels beside each other
 FEW = 8  # different values that get places beside each other; more are on an axis of numbers
+LETTERS = 24  # in the labels of a panel, beside each other
 TICKS = 4  # on an axis of logarithms
 SPREAD, MOST = 0.7, 8  # of the distance between two values, over which so many or more lie
 # What a candidate looks like, by what the legend says of it.
@@ -67,7 +68,9 @@ def _candidates(panel, told, path, ends):
     means = np.array([reached[n].mean if n in reached else np.nan for n in range(len(told.tried))])
     places, labels = _places([each.values[path] for each in told.tried], means)
     if labels:
-        panel.set_xticks(range(len(labels)), labels)
+        room = sum(map(len, labels)) < LETTERS
+        slanted = {} if room else {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+        panel.set_xticks(range(len(labels)), labels, **slanted)
         panel.set_xlim(-0.6, len(labels) - 0.4)
     elif places.min() >= 0 and places.max() > 20 * (least := places[places > 0].min()):
         # Penalties of 0 have a place of their own, beside the axis of the others.
@@ -109,7 +112,7 @@ def _places(values, means):
         alike = np.flatnonzero(places == place)
         spread = SPREAD * (np.arange(len(alike)) - (len(alike) - 1) / 2) / max(MOST, len(alike))
         places[alike[np.argsort(means[alike])]] += spread
-    return places, [text(each) for each in different]
+    return places, [*map(str, different)]
 
 
 def _ordered(values):

@@ -49,7 +49,7 @@ def _scope(told):
     said += (
         f" {told.trained:,} fits were trained for the choice. {told.saved:,} ({saved:.0%}) were "
     )
-    said += "saved: of what stopped, and of what differs from others in fewer epochs alone."
+    said += "saved: of what stopped or diverged, and of what others have trained as well."
     if why := told.judge.folds_alone(seeds):
         return f"{said} Judged by the folds alone, which is mostly less sharp: {why}."
     if repeats * seeds * k < MANY:
@@ -75,7 +75,7 @@ def _edges(told):
     found = []
     for path in varied(told):
         values = {each.values[path] for each in told.tried if is_number(each.values[path])}
-        if len(values) > 2 and best[path] in {min(values), max(values)} - {0}:
+        if len(values) > 2 and best[path] in {min(values), max(values)} - {0, 1}:
             found.append(f"`{path}={text(best[path])}`")
     said = "Nothing beyond was tried, and it may be better" if found else ""
     return f" At the edge: {', '.join(found)}. {said}." if found else ""

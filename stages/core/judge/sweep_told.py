@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from stages.core.declared import strict_yaml
 from stages.core.declared.sources import Source
 from stages.core.declared.sweeps import Candidate
 from stages.core.judge.comparison import Comparison
@@ -39,8 +40,8 @@ class Sweep:
 
     @property
     def saved(self) -> int:
-        """Fits for the choice that stopping and sharing saved: what `kfold` of each would train,
-        less what was trained.
+        """Fits that all candidates as experiments of their own would train beside: of what stops
+        or diverges, and of what others have trained as well.
         """
         return len(self.tried) * self.found.reached[0].values.size - self.trained
 
@@ -72,8 +73,10 @@ class Sweep:
 
 
 def text(value) -> str:
-    """A value for people, as params.yaml takes it."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    """A value for people, as params.yaml takes it: text that would be something else has quotes."""
+    if isinstance(value, str):
+        return strict_yaml.write([value])[2:-1]
+    return json.dumps(value, separators=(",", ":"))
 
 
 def is_number(value) -> bool:
