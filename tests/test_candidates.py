@@ -1,5 +1,6 @@
 """Candidates that differ in numbers train together, each as an experiment of its own would."""
 
+import gc
 import subprocess
 import sys
 from dataclasses import replace
@@ -141,6 +142,20 @@ def test_what_a_candidate_shares_its_program_with_changes_no_bit():
     )
     assert_the_same(first[0], second[0])
     assert_the_same(first[0], first[7], exactly=False)  # in another slice
+
+
+@pytest.mark.parametrize("x", [X, WORDS], ids=["numbers", "words"])
+def test_a_program_leaves_nothing_in_memory(x):
+    """A sweep may have hundreds of them."""
+
+    def graphs():
+        gc.collect()
+        each = (one for one in gc.get_objects() if type(one).__name__.endswith("FuncGraph"))
+        return sum(one.name in ("_steps", "_judged", "_updated") for one in each)
+
+    before = graphs()
+    assert len(list(problem(x, l2=0.1).fit(repeats(1)[0], 1))) == 6
+    assert graphs() <= before
 
 
 @keras.saving.register_keras_serializable()

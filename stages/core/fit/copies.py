@@ -45,23 +45,21 @@ class DenseRows:
         return Learned(*(tf.constant(np.stack(each)) for each in zip(*pairs, strict=True)))
 
     def inputs(self, batch, kernel, learned):
-        """What enters `call` for each replica's rows of a batch: (replicas, width, ...)."""
-        inputs = tf.gather(self.rows, batch[0])
-        if learned.factor is not None:
-            inputs = (inputs - learned.mean[:, None]) * learned.factor[:, None]
-        return tf.where(tf.math.is_nan(inputs), 0.0, inputs) if self.fills else inputs
+        """What enters `call` for each replica's rows of a batch: (replicas, width, ...); and None
+        in place of the gradient of a kernel apart.
+        """
+        return self.held_out_inputs(batch[0], kernel, learned), None
 
     def held_out(self, rows):
         """Row numbers (replicas, width) as `held_out_inputs` takes them."""
         return rows
 
     def held_out_inputs(self, held_out, kernel, learned):
-        """The same for rows that the replicas do not share."""
-        return self.inputs((held_out,), kernel, learned)
-
-    def penalty(self, kernel, factors):
-        """Penalties on the kernel of the first layer: there is none apart."""
-        return tf.zeros(())
+        """The first of these for any rows."""
+        inputs = tf.gather(self.rows, held_out)
+        if learned.factor is not None:
+            inputs = (inputs - learned.mean[:, None]) * learned.factor[:, None]
+        return tf.where(tf.math.is_nan(inputs), 0.0, inputs) if self.fills else inputs
 
 
 class Copies:
@@ -188,7 +186,8 @@ class Copies:
         return self._predict(batch, learned).numpy()
 
     def _predictions(self, batch, learned):
-        return self.predictions(self.rows.inputs(batch, self.kernel, learned), learned.target)
+        inputs, _ = self.rows.inputs(batch, self.kernel, learned)
+        return self.predictions(inputs, learned.target)
 
 
 def _stack(values, axis):

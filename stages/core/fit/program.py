@@ -103,17 +103,18 @@ class Program:
 
         def step(number, sums):
             targets = tf.gather(self.targets, rows[number])
-            with tf.GradientTape() as tape:
-                kernel = None if copies.kernel is None else tf.convert_to_tensor(copies.kernel)
-                tape.watch([] if kernel is None else kernel)
-                inputs = copies.rows.inputs([array[number] for array in batch], kernel, learned)
-                penalty = copies.rows.penalty(kernel, self._factors())
+            kernel = None if copies.kernel is None else tf.convert_to_tensor(copies.kernel)
+            now = [array[number] for array in batch]
+            inputs, pull = copies.rows.inputs(now, kernel, learned)
             gradients, upstream, measured = self._gradients(
                 inputs, targets, share[number], learned.target
             )
             if kernel is not None:
-                pulls = upstream, tf.ones(())
-                gradients.append(tape.gradient((inputs, penalty), kernel, pulls))
+                with tf.GradientTape() as tape:
+                    tape.watch(kernel)
+                    penalty = copies.rows.penalty(kernel, self._factors())
+                decay = tape.gradient(penalty, kernel)
+                gradients.append(pull(upstream) if decay is None else pull(upstream) + decay)
             self._update(gradients)
             return number + 1, sums + tf.reduce_sum(measured * taken[number], 2)
 

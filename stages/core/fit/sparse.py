@@ -56,11 +56,25 @@ class SparseRows:
         return Learned(factor=tf.constant(np.repeat(factors, self.first.units, axis=1)))
 
     def inputs(self, batch, kernel, learned):
-        """The product of each replica's rows of a batch: (replicas, width, units)."""
+        """The product of each replica's rows of a batch: (replicas, width, units); and a function
+        that makes the gradient of the kernel of that of the product.
+        """
         different, place = batch
-        columns = _product(self._matrix(different), _weighted(kernel, learned))
-        columns = tf.reshape(columns, (-1, place.shape[0], self.first.units))
-        return tf.gather(tf.transpose(columns, (1, 0, 2)), place, batch_dims=1)
+        matrix = self._matrix(different)
+        columns = _product(matrix, _weighted(kernel, learned))
+        with tf.GradientTape() as tape:
+            tape.watch(columns)
+            apart = tf.reshape(columns, (-1, place.shape[0], self.first.units))
+            inputs = tf.gather(tf.transpose(apart, (1, 0, 2)), place, batch_dims=1)
+
+        # By hand: TensorFlow would make the gradient of the matrix too, and what is given to
+        # `tf.custom_gradient` it keeps for ever, with the graph and the rows.
+        def pull(upstream):
+            transposed = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+            gradient = _product(transposed, tape.gradient(inputs, columns, upstream))
+            return _weighted(gradient, learned)
+
+        return inputs, pull
 
     def held_out(self, rows):
         """The matrix of each replica's rows. It is kept: other epochs and seeds have the same, and
@@ -124,12 +138,6 @@ def _weighted(kernel, learned):
     return kernel if learned.factor is None else kernel * learned.factor
 
 
-@tf.custom_gradient
 def _product(sparse, kernel):
-    """Sparse (rows, words) times kernel (words, columns); its gradient, by the transpose."""
-
-    def gradient(upstream):
-        transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=tf.float32)
-        return None, tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
-
-    return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel), gradient
+    """Sparse (rows, words) times kernel (words, columns)."""
+    return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel)
