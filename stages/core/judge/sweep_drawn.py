@@ -74,7 +74,8 @@ def _candidates(panel, told, path, ends):
         panel.set_xlim(-0.6, len(labels) - 0.4)
     elif places.min() >= 0 and places.max() > 20 * (least := places[places > 0].min()):
         # Penalties of 0 have a place of their own, beside the axis of the others.
-        panel.set_xscale("symlog", linthresh=least, linscale=0.3)
+        room = np.log10(places.max() / least) / TICKS
+        panel.set_xscale("symlog", linthresh=least, linscale=room)
         panel.minorticks_off()
         ticks = {f"{tick:.1g}" for tick in np.geomspace(least, places.max(), TICKS)}
         ticks |= {"0"} if not places.min() else set()
