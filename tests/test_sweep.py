@@ -488,6 +488,15 @@ def test_what_is_in_the_group_for_want_of_evidence_is_not_called_the_simplest(to
     assert limited.simplest == 3
 
 
+def test_of_those_that_are_as_simple_the_best_is_named(told):
+    found = replace(told.found, best=3, group=[0, 1, 3])
+    best, worse = told.found.reached[3], {0: 0.002, 1: 0.001, 3: 0.0}
+    reached = {n: replace(best, values=best.values + more) for n, more in worse.items()}
+    tried = [told.tried[0]] * 5
+    close = replace(told, tried=tried, parameters=[9] * 5)
+    assert replace(close, found=replace(found, reached=reached)).simplest == 3
+
+
 def test_a_table_without_others_has_its_columns_and_a_picture(told):
     found = Found.of(told.judge, {0: told.found.reached[0]}, seed=0)
     alone = replace(told, found=found, again=None)

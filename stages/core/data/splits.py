@@ -118,9 +118,10 @@ def _tested_groups(keys, labels, share, classifies):
 def deal(labels, keys: Keys, k, seeds, classifies) -> np.ndarray:
     """The fold of each row in each repeat: (repeats, rows) int16 from 0 to k - 1.
 
-    At random, with equal shares of each class; or with whole groups. By time, 2 k blocks of rows
-    that follow each other: fold 0 is the first of the later k, blocks before it are negative, and
-    each fold is judged by what was trained on the k blocks before it; the repeats are alike.
+    At random, with equal shares of each class; or with whole groups, in folds that are numbered as
+    their rows come. By time, 2 k blocks of rows that follow each other: fold 0 is the first of the
+    later k, blocks before it are negative, and each fold is judged by what was trained on the k
+    blocks before it; the repeats are alike.
     seeds: one for each repeat. It depends on these arguments alone, so experiments that share them
     share their folds. Raises ValueError where there are too few rows, groups or times.
     """

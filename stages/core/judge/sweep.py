@@ -252,7 +252,7 @@ class Found:
 
 def simplest(sections: dict[int, object], parameters: dict[int, int], among: Iterable[int]) -> int:
     """Of these candidates the one with the fewest parameters; of equal ones that with the most L1,
-    and so on: L2, dropout, weight decay, the fewest epochs; then the first.
+    and so on: L2, dropout, weight decay, the fewest epochs; then the first of `among`.
     """
 
     def key(number):
@@ -261,7 +261,7 @@ def simplest(sections: dict[int, object], parameters: dict[int, int], among: Ite
         held_back.append(section.fit.weight_decay)
         epochs = section.kfold.epochs
         most = section.final.exploring_epochs if epochs == "best" else epochs
-        return parameters[number], *(-_strength(each) for each in held_back), most, number
+        return parameters[number], *(-_strength(each) for each in held_back), most
 
     return min(among, key=key)
 

@@ -67,7 +67,8 @@ class Sweep:
         """
         found, within = self.found, self.judge.within
         best = found.reached[found.best].mean
-        close = [n for n in found.group if abs(found.reached[n].mean - best) <= within]
+        apart = {number: abs(found.reached[number].mean - best) for number in found.group}
+        close = sorted((n for n in apart if apart[n] <= within), key=apart.get)
         sections = {number: each.section for number, each in enumerate(self.tried)}
         return simplest(sections, self.parameters, close)
 
