@@ -3,6 +3,8 @@
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from studies.bench.runs import REPRO, at_hand, cloned, run, write_params
@@ -30,7 +32,8 @@ SEARCHES = {
 }
 DVC = sys.executable, "-m", "dvc"
 QUEUE = *DVC, "exp", "run", "--quiet", "--queue"
-JOBS = 2  # experiments of the queue side by side, each with its share of the cores
+JOBS = 1, 2  # experiments of the queue side by side, each with its share of the cores
+NAMES = "one at a time", "two side by side"
 AUTHOR = {"user.name": "bench", "user.email": "bench@example.com"}  # of commits and experiments
 
 
@@ -51,42 +54,60 @@ def choices(name: str, varied: dict[str, list]) -> list[str]:
     ]
 
 
-def search(clone: Path, tree: dict, name: str) -> dict[str, float]:
-    """Seconds of the sweep and of the queue, each with the arrays that both need at hand."""
-    varied, kfold = SEARCHES[name]
-    section, target = tree["datasets"][name], f"evaluate@{name}"
-    section["kfold"] |= kfold
-    tree["datasets"] = {name: section}
-    write_params(clone, tree)
-    run(*REPRO, target, folder=clone, **at_hand(clone))
-    for key, value in AUTHOR.items():
-        run("git", "config", key, value, folder=clone)
-    run("git", "commit", "--quiet", "--all", "--message", name, folder=clone)
-    write_params(clone, tree | {"sweeps": {name: tree_of(varied)}})
-    _, sweep = run(*REPRO, f"sweep@{name}", folder=clone)
-    run("git", "checkout", "--quiet", "params.yaml", folder=clone)
-    run(*QUEUE, *choices(name, varied), target, folder=clone)
-    everyone = "exp", "run", "--run-all", "--jobs", str(JOBS)
-    _, queue = run(*DVC, *everyone, folder=clone, **threads(JOBS))
-    candidates = math.prod(map(len, varied.values()))
-    done = run(*DVC, "exp", "list", "--name-only", folder=clone)[0].split()
-    if len(done) != candidates:
-        raise SystemExit(f"queue of {name}: expected {candidates} experiments, got {len(done)}")
-    return {"candidates": candidates, "sweep": sweep, "queue": queue}
+@contextmanager
+def ready(name: str) -> Iterator[tuple[Path, dict]]:
+    """A clone that has this data set alone, all of it up to date, and its params.yaml."""
+    with cloned() as (clone, tree):
+        section = tree["datasets"][name]
+        section["kfold"] |= SEARCHES[name][1]
+        tree["datasets"] = {name: section}
+        write_params(clone, tree)
+        run(*REPRO, f"evaluate@{name}", folder=clone, **at_hand(clone))
+        for key, value in AUTHOR.items():
+            run("git", "config", key, value, folder=clone)
+        run("git", "commit", "--quiet", "--all", "--message", name, folder=clone)
+        yield clone, tree
+
+
+def sweep(name: str) -> float:
+    """Seconds of the sweep."""
+    with ready(name) as (clone, tree):
+        write_params(clone, tree | {"sweeps": {name: tree_of(SEARCHES[name][0])}})
+        return run(*REPRO, f"sweep@{name}", folder=clone)[1]
+
+
+def queue(name: str, jobs: int) -> float:
+    """Seconds of the queue for the same candidates."""
+    with ready(name) as (clone, _):
+        run(*QUEUE, *choices(name, SEARCHES[name][0]), f"evaluate@{name}", folder=clone)
+        everyone = "exp", "run", "--run-all", "--jobs", str(jobs)
+        _, taken = run(*DVC, *everyone, folder=clone, **threads(jobs))
+        done = run(*DVC, "exp", "list", "--name-only", folder=clone)[0].split()
+    if len(done) != size(name):
+        raise SystemExit(f"queue of {name}: expected {size(name)} experiments, got {len(done)}")
+    return taken
+
+
+def size(name: str) -> int:
+    """How many candidates there are."""
+    return math.prod(map(len, SEARCHES[name][0].values()))
 
 
 def table_of(taken) -> str:
     """What both took, in Markdown. taken: as `searches` returns it."""
-    row = "{0} | {candidates} | {1:.2f} | {sweep:.0f} | {queue:.0f}"
-    rows = (row.format(name, run["sweep"] / run["queue"], **run) for name, run in taken.items())
-    return table("data set | candidates | of the queue | sweep, s | queue, s", rows)
+    rows = []
+    for name, (of_sweep, *of_queue) in taken.items():
+        seconds = (f"{each:.0f}" for each in (of_sweep, *of_queue))
+        shares = (f"{of_sweep / each:.2f}" for each in of_queue)
+        rows.append(" | ".join([name, str(size(name)), *shares, *seconds]))
+    columns = ["data set", "candidates", *(f"of {said}" for said in NAMES), "sweep, s"]
+    return table(" | ".join([*columns, *(f"{said}, s" for said in NAMES)]), rows)
 
 
-def searches() -> dict[str, dict[str, float]]:
-    """{data set: what both took}, once each: the queue takes minutes."""
+def searches() -> dict[str, list[float]]:
+    """{data set: seconds of the sweep, and of the queue by JOBS}, once each: they take minutes."""
     found = {}
     for name in SEARCHES:
-        with cloned() as (clone, tree):
-            found[name] = search(clone, tree, name)
-            print(f"{name}: {found[name]}", file=sys.stderr)
+        found[name] = [sweep(name), *(queue(name, jobs) for jobs in JOBS)]
+        print(f"{name}: {found[name]}", file=sys.stderr)
     return found
