@@ -73,8 +73,15 @@ def repeats(count=2, folds=3):
 
 
 def kept(plan, repeat, members, fits):
-    """All that fits tell."""
-    return [(fitted.held_out, *fitted.history.values()) for fitted in fits]
+    """All that fits tell of the epochs after which a candidate is judged."""
+    judged = slice(-len(plan.judged), None)
+    return [
+        (
+            one.held_out,
+            *(v[judged] if name.startswith("val_") else v for name, v in one.history.items()),
+        )
+        for one in fits
+    ]
 
 
 def planned(*problems, epochs=EPOCHS):
@@ -85,9 +92,10 @@ def planned(*problems, epochs=EPOCHS):
 def alone(problem, parts, epochs=EPOCHS, chooses=False):
     """What the fits of an experiment of its own tell, repeat by repeat."""
     members = [member for part in parts for member in part]
-    fits = list(problem.fit(members, epochs, told=range(1, epochs + 1) if chooses else ()))
+    plan = candidates.Plan(problem, (), epochs, chooses)
+    fits = list(problem.fit(members, epochs, told=plan.judged if chooses else ()))
     size = len(parts[0])
-    return [kept(None, at, part, fits[at * size :][:size]) for at, part in enumerate(parts)]
+    return [kept(plan, at, part, fits[at * size :][:size]) for at, part in enumerate(parts)]
 
 
 def assert_the_same(found, expected, exactly=True):

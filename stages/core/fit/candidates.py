@@ -43,10 +43,13 @@ class Plan:
     def cut(self, fitted: Fitted, told: list[int]) -> Fitted:
         """What was reached after these epochs, of a fit that took as many or more: no weights.
 
-        told: the epochs after which the fit told its predictions.
+        told: the epochs after which the fit judged its held-out rows.
         """
-        history = {name: values[: self.epochs] for name, values in fitted.history.items()}
         places = [told.index(epoch) for epoch in self.judged]
+        history = {
+            name: values[places] if name.startswith("val_") else values[: self.epochs]
+            for name, values in fitted.history.items()
+        }
         # Copies: a view would keep the predictions of all epochs, and those of the whole slice.
         held_out = fitted.held_out[places] if self.chooses else fitted.held_out[places[0]].copy()
         return replace(fitted, weights=[], history=history, held_out=held_out)

@@ -23,6 +23,7 @@ import threading
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 from tqdm import tqdm
@@ -99,9 +100,9 @@ class Fitted:
     weights: arrays in the order of `model.get_weights()`.
     learned: of its training rows; its network sees (rows - mean) * factor.
     history: (epochs,) float32 arrays under "loss", "metric" and, where rows are held out,
-        "val_loss" and "val_metric": means over rows, in training over the batches as they were
-        trained on, as in Keras. No loss contains penalties or weights of rows, so that networks
-        with and without compare.
+        "val_loss" and "val_metric", which have those epochs alone that were asked for: means over
+        rows, in training over the batches as they were trained on, as in Keras. No loss contains
+        penalties or weights of rows, so that networks with and without compare.
     held_out: (held-out rows, outputs) float32, predictions for them after the last epoch; or
         (epochs, held-out rows, outputs) where epochs were asked for.
     """
@@ -132,7 +133,8 @@ def fit(
     """Train each replica of a `problem.Problem` from new weights; yield its Fitted, in their order.
 
     title: of the progress bar; there is no bar where the output is no terminal. told: the epochs,
-    from 1, whose predictions for held-out rows are kept; without any, those of the last alone.
+    from 1, after which held-out rows are judged and their predictions kept; without any they are
+    judged after each, and the predictions of the last are kept.
     Raises MemoryError, before any training, when a slice of replicas is sure not to fit into
     memory. strict: raise Diverged, naming the replica and the epoch, when a loss or a weight is not
     finite; else its Fitted has them, and the others go on. share: how many such fits share the
@@ -168,9 +170,10 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
 class _Trainer:
     """What the slices of a fit share, and a way to train one. Each worker of a cluster gets a copy.
 
-    longest: the most rows that a replica holds out. told: epochs whose predictions are kept.
-    strict: whether one that diverges ends all. stop: see `fit`. program: serves all slices of its
-    size. alone: taken by each slice, since a worker of a cluster may have several threads.
+    longest: the most rows that a replica holds out. told: epochs that are
+    asked for; see `fit`. strict: whether one that diverges ends all. stop: see `fit`. program:
+    serves all slices of its size. alone: taken by each
+    slice, since a worker of a cluster may have several threads.
     """
 
     problem: object
@@ -194,7 +197,7 @@ class _Trainer:
             size = part.size, streams.plan(members[0], batch_size, padded).steps * self.epochs
             if self.program is None or not self.program.serves(*size):
                 self.program = Program(self.problem, *size)
-            learned = [self.problem.learned(member.training_rows) for member in members]
+            learned = _each(lambda one: self.problem.learned(one.training_rows), members, _rows)
             history, predictions = self._epochs(members, learned, bar)
             fitted = []
             weights_of_all = self.program.copies.weights()
@@ -215,7 +218,7 @@ class _Trainer:
         The latter are (epochs that are kept, members, longest, outputs).
         """
         problem, program, rows = self.problem, self.program, self.program.copies.rows
-        initial = [problem.initial.values(member.seed) for member in members]
+        initial = _each(lambda one: problem.initial.values(one.seed), members, lambda one: one.seed)
         program.start(initial, [member.numbers or problem.numbers for member in members])
         learned = program.copies.stack_learned(learned)
         row_weights = problem.row_weights(members)
@@ -234,19 +237,34 @@ class _Trainer:
             if self.stop and self.stop.is_set():
                 raise Stopped
             measured = program.epoch(made, learned, row_weights)
-            if self.longest:
+            if self.longest and epoch + 1 in (self.told or range(1, self.epochs + 1)):
                 judged, predictions = program.judge(held_out, counted, learned)
                 measured |= judged
-                kept += [predictions] if epoch + 1 in (self.told or [self.epochs]) else []
+                kept = [*kept, predictions] if self.told else [predictions]
             if self.strict:
                 _stop_if_diverged(measured, epoch, members)
             history.append(measured)
             if bar is not None:
                 bar.set_postfix(loss=f"{measured['loss'].mean():.4f}", refresh=False)
                 bar.update()
-        curves = {name: np.stack([each[name] for each in history]) for name in measured}
+        names = dict.fromkeys(chain(*history))
+        curves = {
+            name: np.stack([each[name] for each in history if name in each]) for name in names
+        }
         nothing = np.empty((len(members), 0, *problem.model.output_shape[1:]), "float32")
         return curves, np.stack(kept or [nothing])
+
+
+def _rows(member):
+    """What the training rows of a member follow from."""
+    return id(member.folds), member.held_out, member.window
+
+
+def _each(make, members, key):
+    """What is made of each member, once for all of a key: candidates share seeds and folds."""
+    alike = {key(member): member for member in members}
+    made = {which: make(member) for which, member in alike.items()}
+    return [made[key(member)] for member in members]
 
 
 def _stop_if_diverged(measured, epoch, members):
