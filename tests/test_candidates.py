@@ -22,12 +22,11 @@ WORDS = sp.random_array((ROWS, FEATURES), density=0.2, rng=1, dtype="float32").t
 Y = (X[:, 0] > 0).astype("int32")
 
 
-def body(inputs, units=8, dropout=0.0, l1=0.0, l2=0.0, kind=keras.regularizers.L1L2):
+def body(inputs, units=8, dropout=0.0, l1=0.0, l2=0.0):
     for _ in range(2):
-        penalty = kind(*(each for each in (l1, l2) if each)) if l1 or l2 else None
-        if kind is keras.regularizers.L1L2 and penalty:
-            penalty = kind(l1, l2)
-        inputs = keras.layers.Dense(units, "relu", kernel_regularizer=penalty)(inputs)
+        inputs = keras.layers.Dense(
+            units, "relu", kernel_regularizer=keras.regularizers.L1L2(l1, l2)
+        )(inputs)
         inputs = keras.layers.Dropout(dropout)(inputs) if dropout else inputs
     return inputs
 
@@ -136,10 +135,32 @@ def test_candidates_of_one_program_are_what_each_is_alone(x, shared, model, fit)
     ]
     plans, parts = planned(*problems), repeats(1)
     assert len(candidates.programs(plans)) == 1
-    assert all(a != b for a, b in zip(plans[0].numbers, plans[1].numbers, strict=True))
+    assert all(a != b or not a for a, b in zip(plans[0].numbers, plans[1].numbers, strict=True))
     found = candidates.fit(plans, parts, kept)
     for place, each in enumerate(problems):
         assert_the_same(found[place], alone(each, parts), exactly=False)
+
+
+ZEROS = {  # what is 0 for one candidate of a program and not for another
+    "numbers": (X, {}),
+    "words": (WORDS, {"optimizer": "sgd"}),
+    "decay": (X, {"optimizer": "adamw", "fit": {"weight_decay": 0.0}}),
+}
+
+
+@pytest.mark.parametrize(("x", "shared"), ZEROS.values(), ids=ZEROS)
+def test_candidates_with_and_without_a_penalty_train_together_as_each_does_alone(x, shared):
+    fit = {"weight_decay": 0.1} if shared.get("optimizer") == "adamw" else {}
+    varied = [{"l1": 0.1}, {}, {"l2": 0.1}, {"label_smoothing": 0.3}, {"fit": fit}]
+    problems = [problem(x, **shared | each) for each in varied]
+    plans, parts = planned(*problems), repeats(1)
+    assert len(candidates.programs(plans)) == 1
+    found = candidates.fit(plans, parts, kept)
+    for place, each in enumerate(problems):
+        assert_the_same(found[place], alone(each, parts), exactly=False)
+    # Where the others have stopped, the penalty of the first, whose network it is, is not there.
+    (left,) = candidates.fit({1: plans[1]}, parts, kept).values()
+    assert_the_same(left, alone(problems[1], parts))
 
 
 def test_what_a_candidate_shares_its_program_with_changes_no_bit():
@@ -199,15 +220,19 @@ def wired(inputs, source=1):
     return keras.layers.Add()([third, first if source == 1 else second])
 
 
+def of_a_kind(inputs, kind=keras.regularizers.L2):
+    return keras.layers.Dense(4, kernel_regularizer=kind and kind(0.1))(inputs)
+
+
 DIFFERENT = {  # candidates that need a program each
     "units": [{"units": 4}, {"units": 8}],
-    "a penalty or none": [{"l2": 0.0}, {"l2": 0.1}],
-    "kinds of penalties": [{"l1": 0.1}, {"l2": 0.1}],
+    "kinds of penalties": [{"of": of_a_kind}, {"of": of_a_kind, "kind": keras.regularizers.L1}],
+    "a penalty or none": [{"of": of_a_kind}, {"of": of_a_kind, "kind": None}],
     "dropout or none": [{"dropout": 0.0}, {"dropout": 0.1}],
     "batches": [{"batch": 16}, {"batch": 32}],
     "optimizers": [{"optimizer": "adam"}, {"optimizer": "rmsprop"}],
     "clipped or not": [{}, {"fit": {"clipnorm": 1.0}}],
-    "smoothed or not": [{}, {"label_smoothing": 0.1}],
+    "a momentum or none": [{"optimizer": "sgd"}, {"optimizer": "sgd", "fit": {"momentum": 0.9}}],
     "schedules": [{"schedule": "constant"}, {"schedule": "cosine"}],
     "layers of one's own": [{"of": scaled, "factor": 1.0}, {"of": scaled, "factor": 2.0}],
     "wiring": [{"of": wired, "source": 1}, {"of": wired, "source": 2}],
@@ -301,9 +326,9 @@ def test_a_candidate_that_diverges_ends_no_other():
 
 def test_values_are_those_of_the_optimizer_the_loss_and_the_network():
     found = problem(dropout=0.5, l1=0.1, l2=0.2, fit={"clipnorm": 3.0}, label_smoothing=0.3)
-    named = {"learning_rate": 0.01, "clipnorm": 3.0, "label_smoothing": 0.3}
+    named = {"learning_rate": 0.01, "weight_decay": 0, "clipnorm": 3.0, "label_smoothing": 0.3}
     assert numbers.named(found.blueprint) == named
-    assert found.numbers == (0.01, 3.0, 0.3, 0.5, 0.5, 0.1, 0.2, 0.1, 0.2)
+    assert found.numbers == (0.01, 0.0, 3.0, 0.3, 0.5, 0.5, 0.1, 0.2, 0.1, 0.2)
     assert replace(found).signature() == found.signature()  # Keras numbers the names of layers
     assert found.signature()[1] == found.numbers
     assert found.model.layers[2].rate == 0.5  # and the network is as it was

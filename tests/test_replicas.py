@@ -384,9 +384,9 @@ def programs(monkeypatch):
     """The sizes of the programs that are compiled from now on."""
     sizes = []
 
-    def counted(problem, count, steps):
+    def counted(problem, count, steps, given):
         sizes.append((count, steps))
-        return Program(problem, count, steps)
+        return Program(problem, count, steps, given)
 
     monkeypatch.setattr(replicas, "Program", counted)
     return sizes

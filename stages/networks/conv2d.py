@@ -17,7 +17,7 @@ def build(
     """All values of the last convolution: (samples, values). units: filters of each."""
     x = inputs
     for filters in units:
-        penalty = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+        penalty = keras.regularizers.L1L2(l1, l2)
         convolution = keras.layers.Conv2D(
             filters, 3, padding="same", activation=activation, kernel_regularizer=penalty
         )

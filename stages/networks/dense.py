@@ -17,7 +17,7 @@ def build(
     """The last hidden layer's output: (samples, units)."""
     x = inputs
     for size in units:
-        penalty = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+        penalty = keras.regularizers.L1L2(l1, l2)
         x = keras.layers.Dense(size, activation, kernel_regularizer=penalty)(x)
         if dropout:
             x = keras.layers.Dropout(dropout)(x)

@@ -19,7 +19,7 @@ def build(
     x = keras.layers.Embedding(vocabulary, embedding)(inputs)
     for number, size in enumerate(units, 1):
         each_step = number < len(units)
-        penalty = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+        penalty = keras.regularizers.L1L2(l1, l2)
         x = keras.layers.LSTM(size, return_sequences=each_step, kernel_regularizer=penalty)(x)
         if dropout:
             x = keras.layers.Dropout(dropout)(x)

@@ -79,7 +79,6 @@ class Copies:
         self.trainable = [v for v in model.trainable_variables if v is not self.rows.kernel]
         self.trained = [*self.trainable, *(v for v in [self.rows.kernel] if v is not None)]
         self.state = model.non_trainable_variables
-        self.places = numbers.places(model)
         self._predict = tf.function(self._predictions, autograph=False)
 
     def _axis(self, variable):
@@ -136,13 +135,13 @@ class Copies:
         for variable, value in zip(variables, values, strict=True):
             self.stacks[id(variable)].assign(value)
 
-    def call(self, weights, state, inputs, training, values=()):
+    def call(self, weights, state, inputs, training, values=None):
         """What one copy makes of its inputs: predictions, new state, penalties of its layers.
 
         weights, state: of `trainable` and of `state`. inputs: of one copy, as `rows.inputs` gives.
-        values: of the numbers at `places`; without them, those of the model.
+        values: of the model's numbers, as `numbers.standing_in` takes them.
         """
-        with numbers.standing_in(self.places if values else [], values):
+        with numbers.standing_in(values or {}):
             return self._called(weights, state, inputs, training)
 
     def _called(self, weights, state, inputs, training):

@@ -1,9 +1,10 @@
 """Numbers of which each replica of a program may have its own: a learning rate, a penalty, ...
 
 Replicas whose networks and optimizers differ in these alone train in one program, which holds a
-value of each number for each replica. What is 0 is left out of a program, as Keras leaves it out,
-so it is 0 for all replicas or for none. Values are computed as Keras computes those of a single
-network: as Python's float64, rounded where they meet float32.
+value of each number for each replica. What is 0 for all of them is left out, as Keras leaves it
+out. A momentum, a clipnorm and dropout of 0 are other structures, as they are in Keras. Values are
+computed as Keras computes those of a single network: as Python's float64, rounded where they meet
+float32.
 """
 
 import copy
@@ -16,6 +17,7 @@ from stages.core.run.lean_keras import keras
 from stages.core.run.lean_keras import tensorflow as tf
 
 OF_UPDATES = "learning_rate", "momentum", "weight_decay", "clipnorm"  # in the optimizer's config
+NONE_AT_0 = "momentum", "clipnorm"  # 0 is another structure
 PENALTIES = {
     keras.regularizers.L1: ("l1",),
     keras.regularizers.L2: ("l2",),
@@ -51,7 +53,6 @@ def places(network: keras.Model) -> list[Place]:
         (regularizer, name)
         for regularizer in {id(each): each for each in regularizers}.values()
         for name in PENALTIES.get(type(regularizer), ())
-        if float(getattr(regularizer, name))
     ]
     return drops + penalties
 
@@ -67,19 +68,25 @@ def apart(network: keras.Model) -> keras.Model:
     return network
 
 
+def keys(blueprint, network: keras.Model) -> list[str | Place]:
+    """What the values are of: the names of `named`, and `places`."""
+    return [*named(blueprint), *places(network)]
+
+
 def of(blueprint, network: keras.Model) -> tuple[float, ...]:
-    """The values: those of `named`, and of `places`."""
+    """The values, in the order of `keys`."""
     of_layers = (float(getattr(*place)) for place in places(network))
     return (*named(blueprint).values(), *of_layers)
 
 
 def named(blueprint) -> dict[str, float]:
-    """The numbers of the optimizer and of the loss that are not 0."""
+    """The numbers of the optimizer and of the loss, 0 where nothing is said of them."""
     defaults = keras.optimizers.get(blueprint.optimizer).get_config()  # such as the decay of adamw
     config = defaults | blueprint.optimizer["config"]
     found = {name: config.get(name) for name in OF_UPDATES}
     found["label_smoothing"] = blueprint.label_smoothing
-    return {name: float(value) for name, value in found.items() if value}
+    numbers = {name: float(value or 0) for name, value in found.items()}
+    return {name: value for name, value in numbers.items() if value or name not in NONE_AT_0}
 
 
 def structure(blueprint, network: keras.Model) -> tuple:
@@ -99,12 +106,15 @@ def structure(blueprint, network: keras.Model) -> tuple:
 
 
 @contextmanager
-def standing_in(of_places: list[Place], values) -> Iterator[None]:
-    """In the block the network has these values, float64 tensors, in place of its numbers."""
-    pairs = [*zip(of_places, values, strict=True)]
-    drops = [(place[0], value) for place, value in pairs if place[1] == "rate"]
+def standing_in(values: dict[Place, object]) -> Iterator[None]:
+    """In the block the network has these values in place of its own: float64 tensors, or 0.0."""
+    drops = [(layer, rate) for (layer, name), rate in values.items() if name == "rate"]
     calls = [((layer, "call"), _dropout(layer, rate)) for layer, rate in drops]
-    others = [(place, _Given(value)) for place, value in pairs if place[1] != "rate"]
+    others = [
+        (place, _Given(value) if tf.is_tensor(value) else value)
+        for place, value in values.items()
+        if place[1] != "rate"
+    ]
     with _set(calls + others):
         yield
 

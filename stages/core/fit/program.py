@@ -25,8 +25,11 @@ def pads(network) -> bool:
 class Program:
     """The training of `count` replicas; what is compiled serves the slices of this size."""
 
-    def __init__(self, problem, count, steps):
-        """steps: of the whole fit, on which a schedule of the learning rate depends."""
+    def __init__(self, problem, count, steps, given):
+        """steps: of the whole fit, on which a schedule of the learning rate depends.
+
+        given: (numbers,) bool, which of `problem.numbers` is not 0 for some replica.
+        """
         model = problem.model
         self.copies = copies = Copies(model, problem.rows, count)
         self.padded = pads(model)
@@ -34,9 +37,13 @@ class Program:
         self.loss = keras.losses.get(self.head.loss)
         self.blueprint, self.steps = problem.blueprint, steps
         self.optimizer = self.blueprint.new_optimizer(steps)
-        self.names = [*numbers.named(self.blueprint)]
-        # (numbers, replicas): those with names, then those of layers by place.
-        self.values = tf.Variable(np.zeros((len(problem.numbers), count)))
+        self.given = np.flatnonzero(given)
+        keys = [numbers.keys(self.blueprint, model)[number] for number in self.given]
+        self.names = [key for key in keys if isinstance(key, str)]
+        self.places = keys[len(self.names) :]
+        self.nothing = dict.fromkeys(numbers.places(model), 0.0)
+        # (numbers that are given, replicas): those with names, then those of layers by place.
+        self.values = tf.Variable(np.zeros((len(self.given), count)))
         self.optimizer.build([copies.stacks[id(variable)] for variable in copies.trained])
         self.fresh = [variable.numpy() for variable in self.optimizer.variables]
         self.xla = copies.elementwise and copies.kernel is None
@@ -56,7 +63,7 @@ class Program:
 
         numbers: for each replica its values in the order of `problem.numbers`.
         """
-        self.values.assign(np.transpose(numbers))
+        self.values.assign(np.transpose(numbers)[self.given])
         self.copies.assign(self.copies.model.variables, initial)
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
@@ -130,6 +137,7 @@ class Program:
 
         def forward(copy):
             weights, state, inputs, targets, share, target, values, smoothing = copy
+            values = self.nothing | dict(zip(self.places, values, strict=True))
             predictions, state, penalty = copies.call(weights, state, inputs, True, values)
             seen = target.seen(targets) if target else targets
             if smoothing:
@@ -203,7 +211,7 @@ class Program:
         copies, kernel = self.copies, self.copies.rows.kernel
         return {
             name: tf.cast(copies.shaped(values, kernel), tf.float32)
-            for (owner, name), values in zip(copies.places, self._of_layers(), strict=True)
+            for (owner, name), values in zip(self.places, self._of_layers(), strict=True)
             if kernel is not None and owner is kernel.regularizer
         }
 

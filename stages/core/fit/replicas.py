@@ -142,7 +142,8 @@ def fit(
     """
     longest = max(len(replica.held_out_rows) for replica in replicas)
     parts = slices.cut(problem, replicas, longest, share)
-    trainer = _Trainer(problem, epochs, longest, told, strict, stop)
+    given = np.any([replica.numbers or problem.numbers for replica in replicas], axis=0)
+    trainer = _Trainer(problem, given, epochs, longest, told, strict, stop)
     if cluster.is_named():
         for fitted in cluster.each(_Trainer.train, trainer, parts, title):
             yield from fitted
@@ -170,13 +171,14 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
 class _Trainer:
     """What the slices of a fit share, and a way to train one. Each worker of a cluster gets a copy.
 
-    longest: the most rows that a replica holds out. told: epochs that are
+    given: see `Program`. longest: the most rows that a replica holds out. told: epochs that are
     asked for; see `fit`. strict: whether one that diverges ends all. stop: see `fit`. program:
     serves all slices of its size. alone: taken by each
     slice, since a worker of a cluster may have several threads.
     """
 
     problem: object
+    given: np.ndarray
     epochs: int
     longest: int
     told: Collection[int] = ()
@@ -187,7 +189,8 @@ class _Trainer:
 
     def __reduce__(self):
         problem = replace(self.problem)  # its model does not travel
-        return type(self), (problem, self.epochs, self.longest, self.told, self.strict)
+        told = self.epochs, self.longest, self.told, self.strict
+        return type(self), (problem, self.given, *told)
 
     def train(self, part, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time."""
@@ -196,7 +199,7 @@ class _Trainer:
             padded, batch_size = pads(self.problem.model), self.problem.batch_size
             size = part.size, streams.plan(members[0], batch_size, padded).steps * self.epochs
             if self.program is None or not self.program.serves(*size):
-                self.program = Program(self.problem, *size)
+                self.program = Program(self.problem, *size, self.given)
             learned = _each(lambda one: self.problem.learned(one.training_rows), members, _rows)
             history, predictions = self._epochs(members, learned, bar)
             fitted = []
