@@ -87,25 +87,31 @@ def candidates(name: str, tree, content: dict, seed: int, checked: Callable) -> 
         raise Wrong(f"{at}.random: expected {expected}, got {SHORT.repr(count)}")
     tried = dict(_tried(at, tree))
     settings = _grid(at, tried) if count is None else _draws(tried, count, seed)
-    found, faults = {}, {}
-    for setting in [{}, *settings, *_ends(tried, settings)]:
-        try:
-            section = checked(_with(content, setting))
-        except Wrong as error:
-            faults |= {line: setting for line in error.args if line not in faults}
-            continue
-        if setting in settings or not setting:
-            found.setdefault(repr(section.model_dump()), section)
-    if faults:
-        lines = [f"{at}, {_said(setting)}: {line}" for line, setting in faults.items()]
-        more = [f"{at}: and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-        raise Wrong(*lines[:SHOWN], *more)
+    given = [{}, *settings]
+    found = {}
+    for section in _sections(at, content, [*given, *_ends(tried, settings)], checked)[: len(given)]:
+        found.setdefault(repr(section.model_dump()), section)
     if len(found) < 2:
         raise Wrong(f"{at}: expected other values than those of params.yaml, got none")
     base, *others = (_values(section, tried) for section in found.values())
     settings = [[], *(_settings(f"datasets.{name}", content, each) for each in others)]
     texts = [{".".join(path): value for path, value in each.items()} for each in (base, *others)]
     return [*map(Candidate, texts, found.values(), settings)]
+
+
+def _sections(at, content, settings, checked) -> list[Section]:
+    """The section with each of these settings. Raises Wrong with a line for each fault."""
+    found, faults = [], {}
+    for setting in settings:
+        try:
+            found.append(checked(_with(content, setting)))
+        except Wrong as error:
+            faults |= {line: setting for line in error.args if line not in faults}
+    if faults:
+        lines = [f"{at}, {_said(setting)}: {line}" for line, setting in faults.items()]
+        more = [f"{at}: and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+        raise Wrong(*lines[:SHOWN], *more)
+    return found
 
 
 def _values(section, tried):
