@@ -102,7 +102,7 @@ def of_repeat(planned, fits, seeds, best) -> dict[str, np.ndarray]:
     the others; the fits have told their predictions after each. Returns predictions (seeds, rows,
     outputs) float32, 0 where no fold holds a row out; epochs (k,), after which they are, from 1;
     where they were chosen, naive, the epoch that is best for all folds; and loss, metric, val_loss
-    and val_metric (seeds, k, epochs) float32.
+    and val_metric (seeds, k, epochs) float32, the last two of the epochs that were judged.
     """
     curves = {
         key: np.stack(np.split(np.stack([fitted.history[key] for fitted in fits]), seeds))

@@ -159,6 +159,9 @@ def _train(group, repeats, made, **how):
 
 
 def diverged(fitted: Fitted, weights: list[np.ndarray]) -> bool:
-    """Whether a loss, a prediction or one of these weights is no number any more."""
+    """Whether a loss, a prediction or one of these weights is no number any more.
+
+    Held-out rows are judged after fewer epochs than in `kfold`, which would see it after each.
+    """
     arrays = [*fitted.history.values(), fitted.held_out, *weights]
     return not all(np.isfinite(array).all() for array in arrays)

@@ -139,7 +139,7 @@ class Copies:
         """What one copy makes of its inputs: predictions, new state, penalties of its layers.
 
         weights, state: of `trainable` and of `state`. inputs: of one copy, as `rows.inputs` gives.
-        values: of the model's numbers, as `numbers.standing_in` takes them.
+        values: of the model's numbers, as `numbers.standing_in` takes them; without, its own.
         """
         with numbers.standing_in(values or {}):
             return self._called(weights, state, inputs, training)

@@ -1,10 +1,10 @@
 """Numbers of which each replica of a program may have its own: a learning rate, a penalty, ...
 
 Replicas whose networks and optimizers differ in these alone train in one program, which holds a
-value of each number for each replica. What is 0 for all of them is left out, as Keras leaves it
-out. A momentum, a clipnorm and dropout of 0 are other structures, as they are in Keras. Values are
-computed as Keras computes those of a single network: as Python's float64, rounded where they meet
-float32.
+value of each number for each replica. What is 0 for all of them is left out, so last digits may
+hang on whether it is 0 for the others too. A momentum, a clipnorm and dropout of 0 are other
+structures, as they are in Keras. Values are computed as Keras computes those of a single network:
+as Python's float64, rounded where they meet float32.
 """
 
 import copy
@@ -29,7 +29,7 @@ Place = tuple[object, str]  # an object of the network, and the attribute that i
 
 
 class _Given:
-    """In place of a number that is not 0, where Keras compares it and then takes it as a tensor."""
+    """In place of a number that is not 0 for all, where Keras compares it, then takes a tensor."""
 
     def __init__(self, value):
         self.value = value  # float64 tensor
@@ -80,7 +80,7 @@ def of(blueprint, network: keras.Model) -> tuple[float, ...]:
 
 
 def named(blueprint) -> dict[str, float]:
-    """The numbers of the optimizer and of the loss, 0 where nothing is said of them."""
+    """The numbers of the optimizer and of the loss; those of NONE_AT_0 where they are not 0."""
     defaults = keras.optimizers.get(blueprint.optimizer).get_config()  # such as the decay of adamw
     config = defaults | blueprint.optimizer["config"]
     found = {name: config.get(name) for name in OF_UPDATES}

@@ -25,10 +25,10 @@ def pads(network) -> bool:
 class Program:
     """The training of `count` replicas; what is compiled serves the slices of this size."""
 
-    def __init__(self, problem, count, steps, given):
+    def __init__(self, problem, count, steps, present):
         """steps: of the whole fit, on which a schedule of the learning rate depends.
 
-        given: (numbers,) bool, which of `problem.numbers` is not 0 for some replica.
+        present: (numbers,) bool, which of `problem.numbers` is not 0 for some replica.
         """
         model = problem.model
         self.copies = copies = Copies(model, problem.rows, count)
@@ -37,13 +37,14 @@ class Program:
         self.loss = keras.losses.get(self.head.loss)
         self.blueprint, self.steps = problem.blueprint, steps
         self.optimizer = self.blueprint.new_optimizer(steps)
-        self.given = np.flatnonzero(given)
-        keys = [numbers.keys(self.blueprint, model)[number] for number in self.given]
-        self.names = [key for key in keys if isinstance(key, str)]
-        self.places = keys[len(self.names) :]
-        self.nothing = dict.fromkeys(numbers.places(model), 0.0)
-        # (numbers that are given, replicas): those with names, then those of layers by place.
-        self.values = tf.Variable(np.zeros((len(self.given), count)))
+        keys = numbers.keys(self.blueprint, model)
+        self.present = np.flatnonzero(present)
+        own = [keys[number] for number in self.present]
+        self.names = [key for key in own if isinstance(key, str)]
+        self.places = own[len(self.names) :]
+        self.zeros = {key: 0.0 for key in keys if not isinstance(key, str)}
+        # (numbers that are present, replicas): those with names, then those of layers by place.
+        self.values = tf.Variable(np.zeros((len(self.present), count)))
         self.optimizer.build([copies.stacks[id(variable)] for variable in copies.trained])
         self.fresh = [variable.numpy() for variable in self.optimizer.variables]
         self.xla = copies.elementwise and copies.kernel is None
@@ -63,7 +64,7 @@ class Program:
 
         numbers: for each replica its values in the order of `problem.numbers`.
         """
-        self.values.assign(np.transpose(numbers)[self.given])
+        self.values.assign(np.transpose(numbers)[self.present])
         self.copies.assign(self.copies.model.variables, initial)
         for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
             variable.assign(value)
@@ -117,11 +118,7 @@ class Program:
                 inputs, targets, share[number], learned.target
             )
             if kernel is not None:
-                with tf.GradientTape() as tape:
-                    tape.watch(kernel)
-                    penalty = copies.rows.penalty(kernel, self._factors())
-                decay = tape.gradient(penalty, kernel)
-                gradients.append(pull(upstream) if decay is None else pull(upstream) + decay)
+                gradients.append(pull(upstream))
             self._update(gradients)
             return number + 1, sums + tf.reduce_sum(measured * taken[number], 2)
 
@@ -137,7 +134,7 @@ class Program:
 
         def forward(copy):
             weights, state, inputs, targets, share, target, values, smoothing = copy
-            values = self.nothing | dict(zip(self.places, values, strict=True))
+            values = self.zeros | dict(zip(self.places, values, strict=True))
             predictions, state, penalty = copies.call(weights, state, inputs, True, values)
             seen = target.seen(targets) if target else targets
             if smoothing:
@@ -184,6 +181,8 @@ class Program:
         own["learning_rate"] = self.blueprint.rates(initial, self.steps, self.optimizer.iterations)
         for weight, gradient in zip(copies.trained, gradients, strict=True):
             stack = copies.stacks[id(weight)].value
+            if weight is copies.rows.kernel:
+                gradient = self._penalized(gradient, stack)
             shaped = {name: copies.shaped(each, weight) for name, each in own.items()}
             if "clipnorm" in own:
                 gradient = copies.within(_clipped, weight, gradient, own["clipnorm"])
@@ -197,6 +196,18 @@ class Program:
                 values = tf.convert_to_tensor(stack)
                 stack.assign(copies.within(weight.constraint, weight, values, mapped=tf.map_fn))
         self.optimizer.iterations.assign_add(1)
+
+    def _penalized(self, gradient, stack):
+        """The gradient of the kernel of sparse rows with that of its penalties, which no copy sees.
+
+        Made where XLA makes one pass over the kernel of this and of the optimizer's work.
+        """
+        kernel = tf.convert_to_tensor(stack)
+        with tf.GradientTape() as tape:
+            tape.watch(kernel)
+            penalty = self.copies.rows.penalty(kernel, self._factors())
+        decay = tape.gradient(penalty, kernel)
+        return gradient if decay is None else gradient + decay
 
     def _named(self):
         """The numbers of the optimizer and the loss by name: (replicas,) each."""

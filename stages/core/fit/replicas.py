@@ -142,8 +142,8 @@ def fit(
     """
     longest = max(len(replica.held_out_rows) for replica in replicas)
     parts = slices.cut(problem, replicas, longest, share)
-    given = np.any([replica.numbers or problem.numbers for replica in replicas], axis=0)
-    trainer = _Trainer(problem, given, epochs, longest, told, strict, stop)
+    present = np.any([replica.numbers or problem.numbers for replica in replicas], axis=0)
+    trainer = _Trainer(problem, present, epochs, longest, told, strict, stop)
     if cluster.is_named():
         for fitted in cluster.each(_Trainer.train, trainer, parts, title):
             yield from fitted
@@ -171,14 +171,14 @@ def predict(model, fitted: Sequence[Fitted], rows) -> np.ndarray:
 class _Trainer:
     """What the slices of a fit share, and a way to train one. Each worker of a cluster gets a copy.
 
-    given: see `Program`. longest: the most rows that a replica holds out. told: epochs that are
+    present: see `Program`. longest: the most rows that a replica holds out. told: epochs that are
     asked for; see `fit`. strict: whether one that diverges ends all. stop: see `fit`. program:
-    serves all slices of its size. alone: taken by each
-    slice, since a worker of a cluster may have several threads.
+    serves all slices of its size. alone: taken by each slice, since a worker of a cluster may
+    have several threads.
     """
 
     problem: object
-    given: np.ndarray
+    present: np.ndarray
     epochs: int
     longest: int
     told: Collection[int] = ()
@@ -189,8 +189,8 @@ class _Trainer:
 
     def __reduce__(self):
         problem = replace(self.problem)  # its model does not travel
-        told = self.epochs, self.longest, self.told, self.strict
-        return type(self), (problem, self.given, *told)
+        rest = self.present, self.epochs, self.longest, self.told, self.strict
+        return type(self), (problem, *rest)
 
     def train(self, part, bar=None) -> list[Fitted]:
         """Train the replicas of a slice, one slice at a time."""
@@ -199,8 +199,10 @@ class _Trainer:
             padded, batch_size = pads(self.problem.model), self.problem.batch_size
             size = part.size, streams.plan(members[0], batch_size, padded).steps * self.epochs
             if self.program is None or not self.program.serves(*size):
-                self.program = Program(self.problem, *size, self.given)
-            learned = _each(lambda one: self.problem.learned(one.training_rows), members, _rows)
+                self.program = Program(self.problem, *size, self.present)
+            learned = _each(
+                lambda one: self.problem.learned(one.training_rows), members, _key_of_rows
+            )
             history, predictions = self._epochs(members, learned, bar)
             fitted = []
             weights_of_all = self.program.copies.weights()
@@ -218,7 +220,8 @@ class _Trainer:
     def _epochs(self, members, learned, bar):
         """Train; returns {"loss": (epochs, members), ...} and predictions for held-out rows.
 
-        The latter are (epochs that are kept, members, longest, outputs).
+        The latter are (epochs that are asked for, members, longest, outputs); so are the curves of
+        held-out rows.
         """
         problem, program, rows = self.problem, self.program, self.program.copies.rows
         initial = _each(lambda one: problem.initial.values(one.seed), members, lambda one: one.seed)
@@ -258,7 +261,7 @@ class _Trainer:
         return curves, np.stack(kept or [nothing])
 
 
-def _rows(member):
+def _key_of_rows(member):
     """What the training rows of a member follow from."""
     return id(member.folds), member.held_out, member.window
 
