@@ -32,8 +32,8 @@ SEARCHES = {
 }
 DVC = sys.executable, "-m", "dvc"
 QUEUE = *DVC, "exp", "run", "--quiet", "--queue"
-JOBS = 1, 2  # experiments of the queue side by side, each with its share of the cores
-NAMES = "one at a time", "two side by side"
+# Experiments of the queue side by side, each with its share of the cores.
+JOBS = {"one at a time": 1, "two side by side": 2}
 AUTHOR = {"user.name": "bench", "user.email": "bench@example.com"}  # of commits and experiments
 
 
@@ -100,14 +100,14 @@ def table_of(taken) -> str:
         seconds = (f"{each:.0f}" for each in (of_sweep, *of_queue))
         shares = (f"{of_sweep / each:.2f}" for each in of_queue)
         rows.append(" | ".join([name, str(size(name)), *shares, *seconds]))
-    columns = ["data set", "candidates", *(f"of {said}" for said in NAMES), "sweep, s"]
-    return table(" | ".join([*columns, *(f"{said}, s" for said in NAMES)]), rows)
+    columns = ["data set", "candidates", *(f"of {said}" for said in JOBS), "sweep, s"]
+    return table(" | ".join([*columns, *(f"{said}, s" for said in JOBS)]), rows)
 
 
 def searches() -> dict[str, list[float]]:
     """{data set: seconds of the sweep, and of the queue by JOBS}, once each: they take minutes."""
     found = {}
     for name in SEARCHES:
-        found[name] = [sweep(name), *(queue(name, jobs) for jobs in JOBS)]
+        found[name] = [sweep(name), *(queue(name, jobs) for jobs in JOBS.values())]
         print(f"{name}: {found[name]}", file=sys.stderr)
     return found
