@@ -39,6 +39,7 @@ def problem(
     batch=BATCH,
     fit=(),
     label_smoothing=0.0,
+    weighting="none",
     **model,
 ):
     config = {"learning_rate": 0.01} | dict(fit)
@@ -53,7 +54,7 @@ def problem(
         label_smoothing=label_smoothing,
     )
     targets = Y.astype("float32")[:, None]
-    return Problem(blueprint, learned.WEIGHTINGS["none"], x, Y, targets, batch)
+    return Problem(blueprint, learned.WEIGHTINGS[weighting], x, Y, targets, batch)
 
 
 def repeats(count=2, folds=3):
@@ -72,15 +73,8 @@ def repeats(count=2, folds=3):
 
 
 def kept(plan, repeat, members, fits):
-    """All that fits tell of the epochs after which a candidate is judged."""
-    judged = slice(-len(plan.judged), None)
-    return [
-        (
-            one.held_out,
-            *(v[judged] if name.startswith("val_") else v for name, v in one.history.items()),
-        )
-        for one in fits
-    ]
+    """All that fits tell."""
+    return [(fitted.held_out, *fitted.history.values()) for fitted in fits]
 
 
 def planned(*problems, epochs=EPOCHS):
@@ -89,12 +83,15 @@ def planned(*problems, epochs=EPOCHS):
 
 
 def alone(problem, parts, epochs=EPOCHS, chooses=False):
-    """What the fits of an experiment of its own tell, repeat by repeat."""
+    """What the fits of an experiment of its own tell, repeat by repeat, of judged epochs."""
     members = [member for part in parts for member in part]
-    plan = candidates.Plan(problem, (), epochs, chooses)
-    fits = list(problem.fit(members, epochs, told=plan.judged if chooses else ()))
+    fits = list(problem.fit(members, epochs, told=range(1, epochs + 1) if chooses else ()))
+    for fitted in () if chooses else fits:
+        fitted.history.update(
+            {name: fitted.history[name][-1:] for name in ("val_loss", "val_metric")}
+        )
     size = len(parts[0])
-    return [kept(plan, at, part, fits[at * size :][:size]) for at, part in enumerate(parts)]
+    return [kept(None, at, part, fits[at * size :][:size]) for at, part in enumerate(parts)]
 
 
 def assert_the_same(found, expected, exactly=True):
@@ -141,29 +138,44 @@ def test_candidates_of_one_program_are_what_each_is_alone(x, shared, model, fit)
         assert_the_same(found[place], alone(each, parts), exactly=False)
 
 
-ZEROS = {  # what is 0 for one candidate of a program and not for another
-    "numbers": (X, {}),
-    "words": (WORDS, {"optimizer": "sgd"}),
-    "decay": (X, {"optimizer": "adamw", "fit": {"weight_decay": 0.0}}),
+def of_a_kind(inputs, kind=keras.regularizers.L2, factor=0.1):
+    return keras.layers.Dense(4, kernel_regularizer=kind and kind(factor))(inputs)
+
+
+ALL = {"l1": 0.1, "l2": 0.1, "label_smoothing": 0.3}
+ZEROS = {  # rows, what candidates share, what one has besides, and what is nothing for the other
+    "numbers": (X, {}, ALL | {"fit": {"weight_decay": 0.1}}, {}),
+    "words": (WORDS, {"optimizer": "sgd"}, ALL | {"fit": {"weight_decay": 0.1}}, {}),
+    "a penalty alone": (X, {"of": of_a_kind, "optimizer": "adamw"}, {}, {"factor": 0.0}),
 }
 
 
-@pytest.mark.parametrize(("x", "shared"), ZEROS.values(), ids=ZEROS)
-def test_candidates_with_and_without_a_penalty_train_together_as_each_does_alone(x, shared):
-    fit = {"weight_decay": 0.1} if shared.get("optimizer") == "adamw" else {}
-    varied = [{"l1": 0.1}, {}, {"l2": 0.1}, {"label_smoothing": 0.3}, {"fit": fit}]
-    problems = [problem(x, **shared | each) for each in varied]
+@pytest.mark.parametrize(("x", "shared", "some", "none"), ZEROS.values(), ids=ZEROS)
+def test_candidates_with_and_without_a_number_train_together_as_each_alone(x, shared, some, none):
+    problems = [problem(x, **shared, **each) for each in (some, none)]
     plans, parts = planned(*problems), repeats(1)
     assert len(candidates.programs(plans)) == 1
     found = candidates.fit(plans, parts, kept)
-    for place, each in enumerate(problems):
-        assert_the_same(found[place], alone(each, parts), exactly=False)
-    # Where the others have stopped, the penalty of the first, whose network it is, is not there.
+    expected = [alone(each, parts) for each in problems]
+    for place in range(2):
+        assert_the_same(found[place], expected[place], exactly=False)
+    # Where the first, whose network it is, has stopped, what it has besides is not there.
     (left,) = candidates.fit({1: plans[1]}, parts, kept).values()
-    assert_the_same(left, alone(problems[1], parts))
+    assert_the_same(left, expected[1])
 
 
-def test_what_a_candidate_shares_its_program_with_changes_no_bit():
+def test_what_is_learned_of_rows_is_that_of_each_replica():
+    """Candidates share it, and so do replicas of a fold, but not those of another deal."""
+    given = problem(X + np.arange(ROWS, dtype="float32")[:, None], weighting="standardize")
+    members = [member for part in repeats(2) for member in part]
+    members += [replace(member, numbers=given.numbers) for member in members]
+    for member, fitted in zip(members, given.fit(members, 1), strict=True):
+        expected = given.learned(member.training_rows)
+        np.testing.assert_array_equal(fitted.learned.mean, expected.mean)
+        np.testing.assert_array_equal(fitted.learned.factor, expected.factor)
+
+
+def test_the_values_of_what_a_candidate_shares_its_program_with_change_no_bit():
     parts, alike, other = repeats(2), {"l2": 0.1, "dropout": 0.2}, {"l2": 0.001, "dropout": 0.7}
     first, second = (
         candidates.fit(planned(*(problem(**each) for each in (alike, *[rest] * 7))), parts, kept)
@@ -220,10 +232,6 @@ def wired(inputs, source=1):
     return keras.layers.Add()([third, first if source == 1 else second])
 
 
-def of_a_kind(inputs, kind=keras.regularizers.L2):
-    return keras.layers.Dense(4, kernel_regularizer=kind and kind(0.1))(inputs)
-
-
 DIFFERENT = {  # candidates that need a program each
     "units": [{"units": 4}, {"units": 8}],
     "kinds of penalties": [{"of": of_a_kind}, {"of": of_a_kind, "kind": keras.regularizers.L1}],
@@ -251,11 +259,11 @@ def test_rows_that_differ_are_a_program_of_their_own():
 
 def test_fewer_epochs_and_other_networks_are_what_each_is_alone():
     given = [(problem(), 3, False), (problem(), 2, True), (problem(units=4), 1, False)]
-    given += [(problem(), 1, False)]
+    given += [(problem(), 1, False), (problem(units=4), 3, False)]
     plans, parts = candidates.plans(given), repeats(1)
-    assert [[*each] for each in candidates.programs(plans)] == [[0, 1, 3], [2]]
+    assert [[*each] for each in candidates.programs(plans)] == [[0, 1, 3], [2, 4]]
     found = candidates.fit(plans, parts, kept)
-    assert list(found) == [0, 1, 2, 3]
+    assert list(found) == [0, 1, 2, 3, 4]
     for place, (each, *length) in enumerate(given[1:], 1):
         assert_the_same(found[place], alone(each, parts, *length), exactly=False)
 

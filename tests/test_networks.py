@@ -59,10 +59,22 @@ def test_sequential_and_functional_are_the_same_network(kind, changes):
     np.testing.assert_array_equal(
         sequential.predict(x, verbose=0), functional.predict(x, verbose=0)
     )
-    assert len(sequential.losses) == len(functional.losses) == ("l1" in changes) * 2
+    assert len(sequential.losses) == len(functional.losses) == len(changes.get("units", [4, 3]))
     assert [type(layer) for layer in sequential.layers] == [
         type(layer) for layer in functional.layers[1:]
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_with_and_without_penalties_train_in_one_program(kind):
+    keys, x = KINDS[kind]
+    problems = [
+        Problem(planned(5, x.shape[1:], **keys, **changes), WEIGHTINGS["none"], x, None, None, 32)
+        for changes in ({}, {"l1": 0.1, "l2": 0.2})
+    ]
+    (alike, without), (also_alike, with_both) = (each.signature() for each in problems)
+    assert alike == also_alike
+    assert sorted(set(with_both) - set(without)) == [0.1, 0.2]
 
 
 def test_a_network_may_have_no_hidden_layer():

@@ -339,6 +339,10 @@ def test_predictions_after_each_epoch_end_with_those_after_the_last(rows):
         assert (each[number].held_out[-1] == last[number].held_out).all()
         assert (each[number].held_out[1] == shorter[number].held_out).all()
         assert (each[number].held_out[1:2] == some[number].held_out).all()
+        curves = each[number].history, some[number].history
+        for name in ("val_loss", "val_metric"):  # judged where it is asked for, and nowhere else
+            assert curves[1][name].tolist() == curves[0][name][1:2].tolist()
+        assert curves[1]["loss"].tolist() == curves[0]["loss"].tolist()
 
 
 def test_all_rows_train_where_the_held_out_fold_is_empty(rows, as_stored):
