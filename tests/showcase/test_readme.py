@@ -199,6 +199,28 @@ def test_what_is_said_of_the_study_is_what_it_measured():
     assert "needs {} epochs on IMDB, not {}".format(*epochs) in IN_README
 
 
+def test_what_is_said_of_the_knobs_is_what_the_sweeps_found():
+    text = (ROOT / "docs/knobs.md").read_text()
+    pattern = r"^\| ([^|]+) \| (\d+) \| [^|]+ \| [^|]+ \| (\S+) \(([^|]*)\) \| \*\*(.*)\*\* \|$"
+    rows = {row[0].split()[0]: row[1:] for row in re.findall(pattern, text, re.MULTILINE)}
+    assert {name: row[3] for name, row in rows.items()} == {
+        "IMDB": "no evidence",
+        "Reuters": "better",
+        "Boston": "no evidence",
+    }
+    gained = f"better by {rows['Reuters'][1].lstrip('+')}"
+    (best,) = re.findall(r"^- \*\*Reuters .*: best (.*); simplest ", text, re.MULTILINE)
+    values = "`model.units=[128,128]`", "`model.dropout=0.5`", "`kfold.epochs=20`"
+    assert [value for value in values if value not in best] == []
+    said = guide("experiments-and-sweeps")
+    assert f"trained again, is {gained}" in IN_README
+    assert f"trained again, it is {gained}" in said
+    for name in ("IMDB", "Boston"):
+        count, difference, ends, _ = rows[name]
+        assert f"best of {count} on {name}" in said
+        assert f"{difference} ({ends})" in said
+
+
 def growth():
     """The last step of each kind of growth in docs/benchmark.md: {kind: its cells}."""
     text = (ROOT / "docs/benchmark.md").read_text()
