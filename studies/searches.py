@@ -9,7 +9,6 @@ from pathlib import Path
 
 from studies.bench.runs import REPRO, at_hand, cloned, run, write_params
 from studies.common import table
-from tools.cluster import threads
 
 # What varies, of each data set, and what else is set, for both ways.
 SEARCHES = {
@@ -32,8 +31,6 @@ SEARCHES = {
 }
 DVC = sys.executable, "-m", "dvc"
 QUEUE = *DVC, "exp", "run", "--quiet", "--queue"
-# Experiments of the queue side by side, each with its share of the cores.
-JOBS = {"one at a time": 1, "two side by side": 2}
 AUTHOR = {"user.name": "bench", "user.email": "bench@example.com"}  # of commits and experiments
 
 
@@ -76,12 +73,11 @@ def sweep(name: str) -> float:
         return run(*REPRO, f"sweep@{name}", folder=clone)[1]
 
 
-def queue(name: str, jobs: int) -> float:
-    """Seconds of the queue for the same candidates."""
+def queue(name: str) -> float:
+    """Seconds of the queue for the same candidates, one at a time."""
     with ready(name) as (clone, _):
         run(*QUEUE, *choices(name, SEARCHES[name][0]), f"evaluate@{name}", folder=clone)
-        everyone = "exp", "run", "--run-all", "--jobs", str(jobs)
-        _, taken = run(*DVC, *everyone, folder=clone, **threads(jobs))
+        _, taken = run(*DVC, "exp", "run", "--run-all", folder=clone)
         done = run(*DVC, "exp", "list", "--name-only", folder=clone)[0].split()
     if len(done) != size(name):
         raise SystemExit(f"queue of {name}: expected {size(name)} experiments, got {len(done)}")
@@ -95,19 +91,17 @@ def size(name: str) -> int:
 
 def table_of(taken) -> str:
     """What both took, in Markdown. taken: as `searches` returns it."""
-    rows = []
-    for name, (of_sweep, *of_queue) in taken.items():
-        seconds = (f"{each:.0f}" for each in (of_sweep, *of_queue))
-        shares = (f"{of_sweep / each:.2f}" for each in of_queue)
-        rows.append(" | ".join([name, str(size(name)), *shares, *seconds]))
-    columns = ["data set", "candidates", *(f"of {said}" for said in JOBS), "sweep, s"]
-    return table(" | ".join([*columns, *(f"{said}, s" for said in JOBS)]), rows)
+    rows = (
+        f"{name} | {size(name)} | {of_sweep / of_queue:.2f} | {of_sweep:.0f} | {of_queue:.0f}"
+        for name, (of_sweep, of_queue) in taken.items()
+    )
+    return table("data set | candidates | of the queue | sweep, s | queue, s", rows)
 
 
-def searches() -> dict[str, list[float]]:
-    """{data set: seconds of the sweep, and of the queue by JOBS}, once each: they take minutes."""
+def searches() -> dict[str, tuple[float, float]]:
+    """{data set: seconds of the sweep, and of the queue}, once each: they take minutes."""
     found = {}
     for name in SEARCHES:
-        found[name] = [sweep(name), *(queue(name, jobs) for jobs in JOBS.values())]
+        found[name] = sweep(name), queue(name)
         print(f"{name}: {found[name]}", file=sys.stderr)
     return found

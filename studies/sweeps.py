@@ -135,10 +135,9 @@ def main():
         "the luck of rows alone; training again takes off that of seeds.",
         "## A sweep, or the queue",
         "`dvc repro sweep@NAME`, and the same candidates in DVC's queue, one at a time, as `dvc "
-        "queue start` has it, and two side by side (`--jobs 2`), each with its share of the cores; "
-        f"once, on {machine()}. *Of* is the sweep's share of the queue's time. The sweep stops "
-        "what is clearly beaten, and trains its best once more; the queue also trains the final "
-        "networks and draws the pictures.",
+        f"queue start` has it; once, on {machine()}. *Of the queue* is the sweep's share of its "
+        "time. The sweep stops what is clearly beaten, and trains its best once more; the queue "
+        "also trains the final networks and draws the pictures.",
         beside,
     )
 

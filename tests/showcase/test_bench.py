@@ -120,8 +120,8 @@ def test_networks_are_compared_with_replicas_together():
 
 
 def test_a_sweep_is_compared_with_the_queue():
-    found = {"imdb": [50.0, 250.0, 200.0]}
-    assert "| imdb | 12 | 0.20 | 0.25 | 50 | 250 | 200 |" in searches.table_of(found)
+    found = {"imdb": (50.0, 250.0)}
+    assert "| imdb | 12 | 0.20 | 50 | 250 |" in searches.table_of(found)
 
 
 def test_one_run_prints_its_metrics_as_json(small, monkeypatch, capsys):
